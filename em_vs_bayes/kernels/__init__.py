@@ -1,0 +1,1 @@
+"""Compiled code: arrays in, arrays out. Imports only numba, numpy and math."""

@@ -1,0 +1,131 @@
+"""The shapes that cross from Python into compiled code: a model is data, and every kernel reads the same tables.
+
+A program lives in four flat float64 vectors; the tables below say where each piece lies in them.
+
+``theta``   the parameters in natural coordinates (weights, means minus the data centre, covariances, rates, ...)
+``pot``     the potentials the E-step reads: log weights first, then one group per stream
+``stats``   the expected statistics the E-step returns: component counts first, then one group per stream
+``hyper``   the hyperparameters of the prior blocks
+
+Compiled once, the kernels serve every model, because codes and offsets are arguments, not types.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+# --- kinds of stream: how a group of columns of y turns a potential into a log density -------------------------
+GAUSS_FULL = 0  # c_k - 0.5 |W_k (x - m_k)|^2, W_k lower triangular
+GAUSS_DIAG = 1  # c_k - 0.5 sum_j (w_kj (x_j - m_kj))^2 + (missing dims are left out; constants are per dimension)
+LINEAR = 2  # sum_q T_q(y) eta_kq; the columns hold T(y), zero where y is missing
+LOOKUP = 3  # eta_k[code]; the column holds the category as a float, -1 where missing
+
+# --- codes of parameter blocks: the conjugate family that ties theta, pot, stats and hyper --------------------
+DIRICHLET = 0  # rows of probabilities (R, C)
+GAMMA = 1  # rates (K,)
+BETA = 2  # probabilities (K,)
+GAUSS = 3  # means (K, d) with covariances
+
+# --- covariance structures of a GAUSS block: what theta holds ---------------------------------------------------
+FULL = 0  # (K, d, d)
+TIED = 1  # (d, d)
+DIAG = 2  # variances (K, d)
+SPHERICAL = 3  # variances (K,)
+SIGMA = 4  # standard deviations (K,), d = 1: the univariate Normal
+
+# --- what prior the mean and the spread of a GAUSS block have ---------------------------------------------------
+FLAT = 0  # constant density in the block's own parameters
+JOINT = 1  # mean | covariance ~ N(m, covariance / kappa) (normal-inverse-Wishart or -gamma)
+INDEPENDENT = 2  # mean ~ N(m, sd^2) elementwise; covariance ~ inverse-Wishart or variance ~ inverse-gamma
+ELEMENTWISE = 3  # densities from the elementwise table (no conjugate update: slice steps)
+
+# --- elementwise densities known to the compiled roads; parameters in columns a, b, c -----------------------------
+DENSITY = {
+    "Flat": 0,  # constant
+    "Normal": 1,  # a = mu, b = sigma
+    "HalfNormal": 2,  # a = sigma
+    "Gamma": 3,  # a = shape, b = rate
+    "InverseGamma": 4,  # a = shape, b = rate
+    "Beta": 5,  # a, b
+    "Exponential": 6,  # a = rate
+    "StudentT": 7,  # a = df, b = mu, c = sigma
+    "HalfStudentT": 8,  # a = df, b = sigma
+    "Cauchy": 9,  # a = location, b = scale
+    "HalfCauchy": 10,  # a = scale
+    "LogNormal": 11,  # a = mu, b = sigma
+    "Uniform": 12,  # a = lower, b = upper
+    "Laplace": 13,  # a = mu, b = scale
+    "InverseGammaOnSquare": 14,  # theta = sigma, sigma^2 ~ InverseGamma(a, b); density in sigma
+}
+
+# --- unconstrained coordinates ------------------------------------------------------------------------------------
+IDENTITY = 0
+LOG = 1  # theta = exp(x)
+LOGIT = 2  # theta = 1 / (1 + exp(-x))
+SIMPLEX = 3  # stick-breaking (Stan reference manual), scaled to the free mass
+SPD = 4  # theta = L L', L lower triangular with diag exp(x); x packed row by row (lower triangle)
+INTERVAL = 5  # theta = a + (b - a) / (1 + exp(-x))
+
+
+class Data(NamedTuple):
+    """One data set as kernels see it. Absent pieces are arrays of length 0, so types never change."""
+
+    y: np.ndarray  # (n, p) float64, C order; NaN where a Gaussian value is missing
+    centre: np.ndarray  # (p,) subtracted from each column as it is read (0 for non-Gaussian columns)
+    base: np.ndarray  # (n,) or (0,): log base measure h(y), added to each row's evidence
+    weights: np.ndarray  # (n,) or (0,): case weights
+    labels: np.ndarray  # (n,) or (0,) int64: known component, -1 unknown
+    pattern: np.ndarray  # (n,) or (0,) int64: missingness pattern of the row, 0 = complete
+    observed: np.ndarray  # (P, p) bool: which columns pattern i observes; row 0 all true
+
+
+class Streams(NamedTuple):
+    """Column groups of y. All int64 (S,)."""
+
+    kind: np.ndarray
+    col: np.ndarray  # first column in y
+    size: np.ndarray  # d (Gaussian), number of statistics q (LINEAR), number of categories (LOOKUP; one column)
+    pot: np.ndarray  # offset in pot
+    stat: np.ndarray  # offset in stats
+
+
+class Blocks(NamedTuple):
+    """Parameter blocks. All int64 (B,). See DIRICHLET ... GAUSS for what each column means for a code."""
+
+    code: np.ndarray
+    rows: np.ndarray  # R (DIRICHLET), K (others)
+    size: np.ndarray  # C (DIRICHLET), d (GAUSS), 1
+    theta: np.ndarray  # offset in theta of the block's first parameter (GAUSS: the means)
+    theta2: np.ndarray  # GAUSS: offset of the covariance parameter; else 0
+    pot: np.ndarray  # offset in pot
+    stat: np.ndarray  # offset in stats
+    hyper: np.ndarray  # offset in hyper
+    covariance: np.ndarray  # GAUSS: FULL ... SIGMA
+    mean_prior: np.ndarray  # GAUSS: FLAT, JOINT, INDEPENDENT, ELEMENTWISE; others: FLAT, JOINT (conjugate), ELEMENTWISE
+    spread_prior: np.ndarray  # GAUSS: FLAT, JOINT, INDEPENDENT (IW / IG without the mean term), ELEMENTWISE
+
+
+class Coordinates(NamedTuple):
+    """How an unconstrained x makes theta. One row per unit; fixed elements of theta have no coordinate."""
+
+    code: np.ndarray  # (U,) int64
+    x: np.ndarray  # (U,) int64 offset in x
+    nx: np.ndarray  # (U,) int64 coordinates used
+    index: np.ndarray  # (U,) int64 offset in `where`
+    ntheta: np.ndarray  # (U,) int64 elements of theta written
+    ordered: np.ndarray  # (U,) int64: 1 if the elements increase (x is made increasing before IDENTITY, LOG, LOGIT)
+    a: np.ndarray  # (U,) float64: SIMPLEX free mass; INTERVAL lower end
+    b: np.ndarray  # (U,) float64: INTERVAL upper end
+    where: np.ndarray  # int64 positions in theta, unit after unit
+
+
+class Prior(NamedTuple):
+    """The prior's numbers: hyperparameters of blocks, elementwise densities, what is fixed."""
+
+    hyper: np.ndarray  # float64
+    element: np.ndarray  # (E,) int64 positions in theta with an elementwise density
+    density: np.ndarray  # (E,) int64 code from DENSITY
+    abc: np.ndarray  # (E, 3) float64
+    shift: np.ndarray  # (P,) float64: what to add to theta to get the user's value (the data centre for means)
+    free: np.ndarray  # (P,) bool: False where the user fixed the element
+    constant: np.ndarray  # (1,) float64 added to the log prior (log K! for an ordered exchangeable prior)
