@@ -1,0 +1,54 @@
+# make setup   a virtual environment with everything, kernels compiled
+# make demo    four methods on Old Faithful, one page to read: report.html
+# make test    every check there is: style, types, documentation, tests and examples
+# make slow    the tests that take minutes
+# make bench   side by side with other libraries; prints ratios
+# make clean   remove what these made
+
+SHELL := bash
+BIN := .venv/bin
+READY := .venv/.ready
+PYTEST ?= -n auto --dist loadfile -m "not slow"
+
+# One thread of BLAS for each process: the tests already run one process per core.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+.PHONY: setup demo test slow bench docs clean
+.DELETE_ON_ERROR:
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then \
+		python=$$(bash scripts/find-python) && echo "Using $$python" && "$$python" -m venv --clear .venv; \
+	fi
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[dev,docs]'
+	@if [ -f em_vs_bayes/kernels/warm.py ]; then \
+		echo "Compiling the kernels, once" && $(BIN)/python -m em_vs_bayes.kernels.warm; \
+	fi
+	@touch $@
+
+demo: setup
+	$(BIN)/em-vs-bayes compare faithful --report report.html
+	@echo "The report is $(CURDIR)/report.html"
+
+# The tests come last, so that the run closes on their summary line.
+test: setup docs
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest $(PYTEST)
+
+slow: setup
+	$(BIN)/python -m pytest -m slow
+
+docs: setup
+	$(BIN)/mkdocs build --strict --quiet
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv site report.html .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
