@@ -1,0 +1,55 @@
+"""Priors: conjugate families, conditionally conjugate ones, and any PyMC distribution by name."""
+
+from typing import Any
+
+from em_vs_bayes.priors.base import Value
+from em_vs_bayes.priors.beta import Beta
+from em_vs_bayes.priors.dirichlet import Dirichlet
+from em_vs_bayes.priors.gamma import Gamma
+from em_vs_bayes.priors.gaussian_factor import GaussianFactor
+from em_vs_bayes.priors.inverse_gamma import InverseGamma
+from em_vs_bayes.priors.inverse_wishart import InverseWishart
+from em_vs_bayes.priors.named import Prior
+from em_vs_bayes.priors.normal import Normal
+from em_vs_bayes.priors.normal_inverse_gamma import NormalInverseGamma
+from em_vs_bayes.priors.normal_inverse_wishart import NormalInverseWishart
+from em_vs_bayes.priors.spherical_normal_inverse_gamma import SphericalNormalInverseGamma
+from em_vs_bayes.priors.tied_normal_inverse_wishart import TiedNormalInverseWishart
+
+__all__ = [
+    "Beta",
+    "Dirichlet",
+    "Gamma",
+    "InverseGamma",
+    "InverseWishart",
+    "Normal",
+    "NormalInverseGamma",
+    "NormalInverseWishart",
+    "Prior",
+]
+
+_FAMILIES: dict[str, type[Value] | type[Prior]] = {
+    cls.__name__: cls
+    for cls in (
+        Beta,
+        Dirichlet,
+        Gamma,
+        GaussianFactor,
+        InverseGamma,
+        InverseWishart,
+        Normal,
+        NormalInverseGamma,
+        NormalInverseWishart,
+        Prior,
+        SphericalNormalInverseGamma,
+        TiedNormalInverseWishart,
+    )
+}
+
+
+def from_dict(data: dict[str, Any]) -> Value | Prior:
+    """The prior whose ``to_dict`` is ``data``. Errors: ValueError for an unknown family."""
+    family = data.get("family")
+    if family not in _FAMILIES:
+        raise ValueError(f"family: got {family!r}, wants one of {', '.join(sorted(_FAMILIES))}")
+    return _FAMILIES[family].from_dict(data)

@@ -1,0 +1,87 @@
+"""Gamma distributions over rates: Poisson and exponential emissions."""
+
+from dataclasses import dataclass
+from typing import Any, Self, final
+
+import numpy as np
+from scipy.special import digamma, gammaln, xlogy
+
+from em_vs_bayes.priors.base import Array, Conjugate, Size, Values, leading
+from em_vs_bayes.priors.checks import compatible, fill, positive
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Gamma(Conjugate):
+    r"""Gamma prior on a rate.
+
+    .. math:: p(\lambda) = \frac{b^a}{\Gamma(a)} \lambda^{a - 1} e^{-b \lambda}
+
+    Update, for a likelihood lambda^A exp(-lambda B): (a + A, b + B). Poisson counts give A = sum y, B = n;
+    exponential durations A = n, B = sum y. Source: Gelman et al. (2013), Bayesian Data Analysis, section 2.6.
+
+    Parameters
+    ----------
+    shape, rate : float or array, broadcast to (K,)
+        a and b, positive.
+    """
+
+    shape: Values
+    rate: Values
+
+    def _check(self) -> None:
+        positive("shape", self.shape)
+        positive("rate", self.rate)
+        compatible(shape=self.shape, rate=self.rate)
+
+    def broadcast(self, components: int) -> Self:
+        shape = fill("shape", self.shape, components=components)
+        return self._unchecked(shape=shape, rate=fill("rate", self.rate, components=components))
+
+    @classmethod
+    def flat(cls, components: int) -> Self:
+        return cls._unchecked(shape=np.ones(components), rate=np.zeros(components))
+
+    def update(self, a: Array, b: Array) -> Self:
+        """Posterior after the statistics ``a`` and ``b`` (K,)."""
+        return self._unchecked(shape=self.shape + a, rate=self.rate + b)
+
+    def mode(self) -> Array:
+        """(K,) mode (a - 1) / b, or zero where a < 1; NaN for a flat prior without data."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.maximum(self.shape - 1, 0) / self.rate
+
+    def mode_on_boundary(self) -> bool:
+        """Whether some rate is zero at the mode (its shape is at most one)."""
+        return bool((self.mode() == 0).any())
+
+    def expected(self) -> Array:
+        """(K,) mean a / b."""
+        return self.shape / self.rate
+
+    def draw(self, rng: np.random.Generator, size: Size = None) -> Array:
+        """Draws (*size, K)."""
+        self._require_proper("draw")
+        return rng.gamma(self.shape, 1 / self.rate, leading(size) + np.broadcast(self.shape, self.rate).shape)
+
+    def expected_potentials(self) -> Array:
+        """(K, 2): E[log lambda] and -E[lambda]."""
+        self._require_proper("expected_potentials")
+        return np.stack([digamma(self.shape) - np.log(self.rate), -self.expected()], axis=-1)
+
+    def log_normalizer(self) -> float:
+        """Sum over components of log Gamma(a) - a log b; zero for an improper member."""
+        return float((gammaln(self.shape) - self.shape * np.log(self.rate)).sum()) if self.proper else 0.0
+
+    def log_density(self, rates: Any) -> float:
+        """Log density at rates (K,)."""
+        rates = np.asarray(rates, dtype=np.float64)
+        if (rates < 0).any():
+            return -np.inf
+        return float((xlogy(self.shape - 1, rates) - self.rate * rates).sum()) - self.log_normalizer()
+
+    def expected_log_density(self, other: Self) -> float:
+        eta = self.expected_potentials()
+        return (
+            float(((other.shape - 1) * eta[..., 0] + other.rate * eta[..., 1]).sum()) - other.log_normalizer()
+        )
