@@ -3,7 +3,7 @@
 # make test    every check there is: style, types, documentation, tests and examples
 # make slow    the tests that take minutes
 # make bench   side by side with other libraries; prints ratios
-# make clean   remove what these made
+# make clean   remove what these made, compiled kernels too; make distclean also removes .venv
 
 SHELL := bash
 BIN := .venv/bin
@@ -14,7 +14,7 @@ PYTEST ?= -n auto --dist loadfile -m "not slow"
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: setup demo test slow bench docs clean
+.PHONY: setup demo test slow bench docs clean distclean
 .DELETE_ON_ERROR:
 
 setup: $(READY)
@@ -44,11 +44,14 @@ slow: setup
 	$(BIN)/python -m pytest -m slow
 
 docs: setup
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: setup
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf .venv site report.html .pytest_cache .mypy_cache .ruff_cache
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf site report.html .pytest_cache .mypy_cache .ruff_cache $(READY)
+	find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf .venv
