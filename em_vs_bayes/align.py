@@ -5,11 +5,11 @@ Every function returns ``permutation`` (draws, K) of int64 with one meaning:
     aligned[s, k] = raw[s, permutation[s, k]]
 
 so ``permutation[s, k]`` is the raw label of what the reference calls component ``k``. Each method builds a
-(draws, K, K) table of costs, ``cost[s, j, k]`` for calling raw component ``k`` by the reference's name ``j``, and
-solves the assignment problems together.
+(draws, K, K) table of costs, ``cost[s, j, k]`` for calling raw component ``k`` by the reference's name ``j``,
+and solves the assignment problems together.
 
-Sources: M. Stephens (2000), JRSS B 62, 795-809, Algorithm 2; P. Papastamoulis and G. Iliopoulos (2010), JCGS 19,
-313-331 (equivalence classes representatives, ECR).
+Sources: M. Stephens (2000), JRSS B 62, 795-809, Algorithm 2; P. Papastamoulis and G. Iliopoulos (2010), JCGS
+19, 313-331 (equivalence classes representatives, ECR).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -79,7 +79,7 @@ def stephens(
     max_iter: int = 1,
     max_rows: int = ROWS,
 ) -> np.ndarray:
-    """Relabel each draw so that its responsibilities lie nearest the reference's in Kullback-Leibler divergence.
+    """Relabel each draw so that its responsibilities lie nearest the reference's by Kullback-Leibler.
 
     The cost of calling raw component k by the name j is sum_i p_ik log(p_ik / q_ij), with p the draw's
     responsibilities and q the reference's (Stephens 2000, Algorithm 2, step 2). With ``max_iter`` > 1 the
@@ -88,11 +88,11 @@ def stephens(
     Parameters
     ----------
     probabilities : (draws, n, K) array, or callable
-        Responsibilities. A callable takes the index of a draw and gives that draw's (n', K) array on the very rows
-        of ``reference``, so that nothing of size draws x n is ever held.
+        Responsibilities. A callable takes the index of a draw and gives that draw's (n', K) array on the very
+        rows of ``reference``, so that nothing of size draws x n is ever held.
     reference : (n, K)
-        Responsibilities that fix the labels. An array ``probabilities`` is read on at most ``max_rows`` evenly
-        chosen rows; with a callable, choose them yourself by ``even_rows``.
+        Responsibilities that fix the labels. An array ``probabilities`` is read on at most ``max_rows``
+        evenly chosen rows; with a callable, choose them yourself by ``even_rows``.
     draws : int
         Number of draws; needed with a callable alone.
 
@@ -133,7 +133,8 @@ def hungarian_by_parameters(
 ) -> np.ndarray:
     """Relabel each draw so that its parameters lie nearest the reference's, each in units of its own spread.
 
-    For models whose responsibilities are not at hand; parameters that overlap mislead it where ``stephens`` is not.
+    For models whose responsibilities are not at hand; parameters that overlap mislead it where ``stephens``
+    is not.
 
     Parameters
     ----------
@@ -225,8 +226,8 @@ def _divergences(one: Callable[[int], np.ndarray], q: np.ndarray, count: int) ->
 
 
 def _assign(cost: np.ndarray) -> np.ndarray:
-    """Cheapest permutation of each (K, K) table in ``cost`` (draws, K, K); ties keep the labels as they are."""
-    draws, k, _ = cost.shape
+    """Cheapest permutation of each table of ``cost`` (draws, K, K); ties keep the labels as they are."""
+    k = cost.shape[1]
     if k <= 3:
         every = np.array(list(permutations(range(k))))  # the identity comes first
         return every[cost[:, np.arange(k), every].sum(-1).argmin(-1)]

@@ -1,0 +1,248 @@
+"""Fits of one model to one data set, side by side: labels aligned, estimates, intervals, elpd, findings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from em_vs_bayes import align
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from em_vs_bayes.results import Fit
+
+    from em_vs_bayes.findings import Finding
+
+__all__ = ["Comparison", "compare"]
+
+METHODS = ("em", "vi", "gibbs", "nuts")
+CHAINS = ("gibbs", "nuts")  # methods whose draws come from Markov chains and want rhat, ess and mcse
+COLUMNS = ("estimate", "sd", "lower", "upper", "rhat", "ess_bulk", "mcse")
+LABEL_DIMS = ("component", "component_to", "state", "state_to")  # dims that relabelling permutes
+
+
+def compare(
+    fits: Any,
+    y: Any = None,
+    *,
+    methods: Sequence[str] = METHODS,
+    seed: int | None = None,
+    progressbar: bool = True,
+    exog: Any = None,
+    lengths: Any = None,
+    weights: Any = None,
+    labels: Any = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    level: float = 0.95,
+) -> "Comparison":
+    """Compare fits of one spec to one data set, or fit it by several methods and compare those.
+
+    Parameters
+    ----------
+    fits : list of Fit, or a spec
+        With a spec, ``y`` and the keywords down to ``options`` go to ``spec.fit``. EM runs first, whatever
+        the order of ``methods``, and its estimate starts the Markov chains unless their options name another
+        ``init``.
+    y : data, with a spec only
+    methods : names of methods
+    seed : int
+        Given to every method.
+    options : method -> options of that method, as ``{"nuts": {"draws": 2000}}``
+    level : probability of the intervals
+        Normal intervals from the observed information for a point estimate, equal-tailed ones for draws.
+
+    Returns
+    -------
+    Comparison
+        With the components of every fit in the order of the EM fit, or of the first fit if there is none.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to compare, or the fits differ in spec or data.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; wants a probability between 0 and 1")
+    if isinstance(fits, Sequence):
+        if y is not None:
+            raise ValueError(
+                "y was given with a list of fits, which hold their data; give a spec, or leave y out"
+            )
+        return Comparison(tuple(fits), level)
+    if y is None:
+        raise ValueError("y got None; a spec wants the data to fit")
+    options = dict(options or {})
+    if strangers := set(options) - set(methods):
+        raise ValueError(f"options names {sorted(strangers)}, not among methods {list(methods)}")
+    shared = {"exog": exog, "lengths": lengths, "weights": weights, "labels": labels, "seed": seed}
+    done: dict[str, Fit] = {}
+    for method in sorted(dict.fromkeys(methods), key=lambda m: m != "em"):
+        own = dict(options.get(method, {}))
+        if method in CHAINS and "em" in done and done["em"].converged:
+            own.setdefault("init", done["em"])
+        done[method] = fits.fit(y, method=method, progressbar=progressbar, **shared, **own)
+    return Comparison(tuple(done[method] for method in dict.fromkeys(methods)), level)
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """One fit in the labels of the reference."""
+
+    name: str
+    fit: "Fit"
+    order: np.ndarray  # (K,): the fit's own label of each reference component
+    params: Mapping[str, np.ndarray]
+    sample: Any  # xarray.Dataset of draws (chain, draw, ...), or None for a point estimate
+
+    @property
+    def is_chain(self) -> bool:
+        return self.fit.method in CHAINS
+
+    @cached_property
+    def raw_labels(self) -> np.ndarray | None:
+        """(chain, draw, K): order of the components before relabelling, or None if unknown."""
+        stats = self.fit.idata["sample_stats"] if "sample_stats" in self.fit.idata.children else {}
+        return stats["relabelling"].to_numpy() if "relabelling" in stats else None
+
+    @cached_property
+    def log_likelihood(self) -> np.ndarray | None:
+        """(chain, draw): log-likelihood of the whole data at each draw, or None without draws."""
+        if self.sample is None or "log_likelihood" not in self.fit.idata.children:
+            return None
+        return self.fit.idata["log_likelihood"]["y"].sum("obs").to_numpy()
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """Fits of one model to one data set, in one labelling.
+
+    Attributes
+    ----------
+    fits : tuple of Fit, as given
+    level : probability of the intervals
+    aligned : tuple of fits in the labels of the reference
+    table : DataFrame, scalar parameters x (method, quantity)
+    findings : tuple of Finding: what the numbers say, most important first
+    elpd : DataFrame, methods x (elpd, se, ...): leave-one-out predictive density by Pareto-smoothed
+    importance sampling
+    timing : DataFrame, methods x seconds
+    """
+
+    fits: tuple["Fit", ...]
+    level: float = 0.95
+
+    def __post_init__(self) -> None:
+        if not self.fits:
+            raise ValueError("fits is empty; compare wants at least one fit")
+        first = self.fits[0]
+        for number, fit in enumerate(self.fits[1:], start=1):
+            if fit.spec != first.spec:
+                raise ValueError(
+                    f"fits[{number}] is of another spec: {fit.spec} against {first.spec}; wants fits of one "
+                    "spec"
+                )
+            if not _same_data(first, fit):
+                raise ValueError(f"fits[{number}] is of other data than fits[0]; wants fits of the same data")
+
+    @cached_property
+    def reference(self) -> "Fit":
+        """The fit whose labels all others take."""
+        return next((fit for fit in self.fits if fit.method == "em"), self.fits[0])
+
+    @cached_property
+    def aligned(self) -> tuple[Aligned, ...]:
+        methods = [fit.method for fit in self.fits]
+        seen = [methods[:i].count(m) + 1 for i, m in enumerate(methods)]
+        names = [m if i == 1 else f"{m} {i}" for m, i in zip(methods, seen, strict=True)]
+        return tuple(
+            _to_labels_of(self.reference, fit, name) for fit, name in zip(self.fits, names, strict=True)
+        )
+
+    @cached_property
+    def cells(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """Where each row of ``table`` lies: label -> (parameter, index)."""
+        from em_vs_bayes.report import tables
+
+        return dict(tables.scalars(self.fits[0]))
+
+    @cached_property
+    def table(self) -> "pd.DataFrame":
+        from em_vs_bayes.report import tables
+
+        return tables.parameters(self.aligned, self.level)
+
+    @cached_property
+    def elpd(self) -> "pd.DataFrame":
+        from em_vs_bayes.report import tables
+
+        return tables.elpd(self.aligned)
+
+    @cached_property
+    def timing(self) -> "pd.DataFrame":
+        from em_vs_bayes.report import tables
+
+        return tables.timing(self.aligned, self.table)
+
+    @cached_property
+    def findings(self) -> "tuple[Finding, ...]":
+        from em_vs_bayes.findings import gather
+
+        return gather(self)
+
+    def report(self, path: str | PathLike[str]) -> Path:
+        """Write one self-contained HTML page to ``path``; it needs no network."""
+        from em_vs_bayes.report import page
+
+        path = Path(path)
+        path.write_text(page.render(self), encoding="utf-8")
+        return path
+
+    def __repr__(self) -> str:
+        return f"Comparison({', '.join(a.name for a in self.aligned)}; {self.fits[0].spec})"
+
+    def __str__(self) -> str:
+        from em_vs_bayes.report import terminal
+
+        return terminal.text(self)
+
+    def _repr_html_(self) -> str:
+        from em_vs_bayes.report import page
+
+        return page.fragment(self)
+
+
+def _same_data(a: "Fit", b: "Fit") -> bool:
+    one, other = a.idata["observed_data"], b.idata["observed_data"]
+    return set(one.data_vars) == set(other.data_vars) and all(
+        one[name].shape == other[name].shape
+        and np.array_equal(one[name], other[name], equal_nan=one[name].dtype.kind == "f")
+        for name in one.data_vars
+    )
+
+
+def in_labels(
+    fit: "Fit", order: np.ndarray, arrays: Mapping[str, Any], lead: int = 0
+) -> dict[str, np.ndarray]:
+    """Arrays shaped as parameters of ``fit``, after ``lead`` dims of draws, with components in ``order``."""
+    dims = fit.spec.parameter_dims()
+    axes = {n: [lead + i for i, d in enumerate(dims[n]) if d in LABEL_DIMS] for n in dims}
+    return align.apply(order, {n: np.asarray(v) for n, v in arrays.items()}, axes)
+
+
+def _to_labels_of(reference: "Fit", fit: "Fit", name: str) -> Aligned:
+    """Relabel a whole fit by one permutation; its draws already agree among themselves."""
+    order = np.arange(fit.spec.size)
+    if fit is not reference:
+        order = align.stephens(fit.predict_proba()[None], reference.predict_proba())[0]
+    params = in_labels(fit, order, fit.params)
+    posterior = fit.idata["posterior"].dataset
+    if posterior.sizes["chain"] * posterior.sizes["draw"] == 1:
+        return Aligned(name, fit, order, params, None)
+    # Values move, coordinates stay: component 0 of every fit is what the reference calls component 0.
+    sample = posterior[list(params)]
+    moved = in_labels(fit, order, sample, lead=2)
+    return Aligned(name, fit, order, params, sample.copy(data=moved))

@@ -1,0 +1,1 @@
+"""A comparison as tables, figures, text and one HTML page."""

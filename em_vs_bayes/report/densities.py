@@ -1,0 +1,213 @@
+"""The data and the densities fitted to them: one dimension, two, or pairs of the first few."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.collections import EllipseCollection
+from matplotlib.figure import Figure
+
+from em_vs_bayes.report.figures import COMPONENT, INK, WIDTH, canvas, colour, dash
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from em_vs_bayes.compare import Aligned, Comparison
+
+PAIRS = 4  # features shown of more than two
+POINTS = 4000  # points drawn of a large data set, evenly chosen
+RADII = (1.177, 2.448)  # of the ellipses that hold 50 % and 95 % of a bivariate normal
+
+
+def densities(c: "Comparison") -> Figure | None:
+    """Data with the density of each method, or None where the data are not one table of numbers."""
+    y = observed(c)
+    if y is None:
+        return None
+    if y.shape[1] == 1:
+        return _bars(c, y[:, 0]) if _counts(c, y) else _curves(c, y[:, 0])
+    if y.shape[1] == 2:
+        return _planes(c, y)
+    return _pairs(c, y)
+
+
+def observed(c: "Comparison") -> np.ndarray | None:
+    """(n, d) float data of the comparison, or None if it has several streams or is no table of numbers."""
+    data = c.fits[0].idata["observed_data"].dataset
+    if len(data.data_vars) != 1:
+        return None
+    y = next(iter(data.data_vars.values())).to_numpy()
+    if y.ndim > 2 or y.dtype.kind not in "fiub":
+        return None
+    return y.reshape(len(y), -1).astype(float)
+
+
+def names(c: "Comparison", d: int) -> list[str]:
+    """Names of the features, as the fit knows them."""
+    coords = c.fits[0].idata["observed_data"].dataset.coords
+    return (
+        [str(f) for f in coords["feature"].to_numpy()] if "feature" in coords else [f"y{j}" for j in range(d)]
+    )
+
+
+def _counts(c: "Comparison", y: np.ndarray) -> bool:
+    seen = y[np.isfinite(y)]
+    return "means" not in c.aligned[0].params and bool((seen == np.round(seen)).all())
+
+
+def _curves(c: "Comparison", y: np.ndarray) -> Figure:
+    figure, axes = canvas(1, 1, 3.8)
+    ax = axes[0, 0]
+    seen = y[np.isfinite(y)]
+    pad = 0.08 * np.ptp(seen)
+    positive = "means" not in c.aligned[0].params and seen.min() >= 0
+    grid = np.linspace(
+        max(seen.min() - pad, 1e-9 * np.ptp(seen)) if positive else seen.min() - pad, seen.max() + pad, 500
+    )
+    ax.hist(seen, bins=int(np.clip(2 * np.sqrt(len(seen)), 12, 80)), density=True, color="#e3e8ee", edgecolor="white")
+    for a in c.aligned:
+        ax.plot(
+            grid,
+            np.exp(a.fit.score_samples(grid)),
+            color=colour(a),
+            linestyle=dash(a),
+            linewidth=1.8,
+            label=a.name,
+        )
+    for k, part in enumerate(_components(c.aligned[0], grid)):
+        ax.plot(grid, part, color=COMPONENT[k % len(COMPONENT)], linestyle=":", linewidth=1.5)
+        ax.annotate(
+            f"{k}", (grid[part.argmax()], part.max()), fontsize=8, color=INK, ha="center", va="bottom"
+        )
+    ax.set_xlabel(names(c, 1)[0], fontsize=9)
+    ax.set_ylabel("density", fontsize=9)
+    ax.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def _components(a: "Aligned", grid: np.ndarray) -> np.ndarray:
+    """(K, n): weighted density of each component, which is density times responsibility."""
+    return (np.exp(a.fit.score_samples(grid))[:, None] * a.fit.predict_proba(grid)[:, a.order]).T
+
+
+def _bars(c: "Comparison", y: np.ndarray) -> Figure:
+    figure, axes = canvas(1, 1, 3.6)
+    ax = axes[0, 0]
+    seen = y[np.isfinite(y)].astype(np.int64)
+    support = np.arange(seen.min(), seen.max() + 1)
+    share = np.bincount(seen - seen.min()) / len(seen)
+    ax.bar(support, share, color="#e3e8ee", width=0.9, label="data")
+    for i, a in enumerate(c.aligned):
+        at = support + 0.5 * ((i + 0.5) / len(c.aligned) - 0.5)
+        ax.plot(at, np.exp(a.fit.score_samples(support)), "o", color=colour(a), markersize=5, label=a.name)
+    ax.set_xlabel(names(c, 1)[0], fontsize=9)
+    ax.set_ylabel("probability", fontsize=9)
+    ax.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def _planes(c: "Comparison", y: np.ndarray) -> Figure:
+    """One panel per method: points in the colour of their likeliest component, contours, ellipses."""
+    columns = min(2, len(c.aligned))
+    rows = -(-len(c.aligned) // columns)
+    figure, axes = canvas(rows, columns, 3.7 * rows, sharex=True, sharey=True)
+    keep = _few(y)
+    lines = [_range(y[:, j]) for j in (0, 1)]
+    mesh = np.array(np.meshgrid(*lines, indexing="xy"))
+    points = mesh.reshape(2, -1).T
+    for ax in axes.ravel()[len(c.aligned) :]:
+        ax.set_axis_off()
+    for ax, a in zip(axes.ravel(), c.aligned, strict=False):
+        density = a.fit.score_samples(points).reshape(mesh.shape[1:])
+        top = density.max()
+        ax.contour(
+            *mesh,
+            density,
+            levels=top - np.array([8.0, 6.0, 4.5, 3.0, 2.0, 1.0, 0.4]),
+            colors="#b8c2cc",
+            linewidths=0.8,
+        )
+        _points(ax, a, y[keep], keep, 0, 1)
+        _ellipses(ax, a, 0, 1)
+        ax.set_title(a.name, loc="left", fontsize=11, color=colour(a), fontweight="bold")
+    first, second = names(c, 2)
+    for ax in axes[-1]:
+        ax.set_xlabel(first, fontsize=9)
+    for ax in axes[:, 0]:
+        ax.set_ylabel(second, fontsize=9)
+    return figure
+
+
+def _pairs(c: "Comparison", y: np.ndarray) -> Figure:
+    """Every two of the first features: the reference's colours and every method's 95 % ellipses."""
+    d = min(y.shape[1], PAIRS)
+    figure, axes = canvas(d - 1, d - 1, WIDTH * 0.85, sharex="col", sharey="row")  # type: ignore[arg-type]
+    reference = next(a for a in c.aligned if a.fit is c.reference)
+    keep, labels = _few(y), names(c, y.shape[1])
+    for i in range(1, d):
+        for j in range(d - 1):
+            ax = axes[i - 1, j]
+            if j >= i:
+                ax.set_axis_off()
+                continue
+            _points(ax, reference, y[keep], keep, j, i)
+            for a in c.aligned:
+                _ellipses(ax, a, j, i, radii=RADII[1:], edge=colour(a))
+            if i == d - 1:
+                ax.set_xlabel(labels[j], fontsize=9)
+            if j == 0:
+                ax.set_ylabel(labels[i], fontsize=9)
+    handles = [figure.axes[0].plot([], [], color=colour(a), label=a.name)[0] for a in c.aligned]
+    figure.legend(handles=handles, loc="upper right", frameon=False, fontsize=10)
+    return figure
+
+
+def _few(y: np.ndarray) -> np.ndarray:
+    from em_vs_bayes.align import even_rows
+
+    return even_rows(len(y), POINTS)
+
+
+def _range(x: np.ndarray) -> np.ndarray:
+    low, high = np.nanmin(x), np.nanmax(x)
+    pad = 0.12 * (high - low)
+    return np.linspace(low - pad, high + pad, 90)
+
+
+def _points(ax: "Axes", a: "Aligned", y: np.ndarray, keep: np.ndarray, j: int, i: int) -> None:
+    labels = a.fit.predict_proba()[keep][:, a.order].argmax(1)
+    shades = np.array(COMPONENT)[labels % len(COMPONENT)]
+    ax.scatter(y[:, j], y[:, i], s=9 if len(y) < 1000 else 4, c=shades, alpha=0.65, linewidths=0)
+
+
+def _ellipses(
+    ax: "Axes", a: "Aligned", j: int, i: int, radii: tuple[float, ...] = RADII, edge: str | None = None
+) -> None:
+    """Ellipses of each Gaussian component in the plane of features j and i; none for other emissions."""
+    if "covariances" not in a.params or "means" not in a.params:
+        return
+    means = a.params["means"][:, [j, i]]
+    spread = full_covariances(a)[:, [j, i]][:, :, [j, i]]
+    values, vectors = np.linalg.eigh(spread)
+    angles = np.degrees(np.arctan2(vectors[:, 1, 1], vectors[:, 0, 1]))
+    edges = [edge or COMPONENT[k % len(COMPONENT)] for k in range(len(means))]
+    for radius in radii:
+        size = 2 * radius * np.sqrt(np.maximum(values, 0))
+        ax.add_collection(
+            EllipseCollection(
+                size[:, 1], size[:, 0], angles, units="xy", offsets=means, offset_transform=ax.transData,
+                facecolors="none", edgecolors=edges, linewidths=1.6,
+            )
+        )  # fmt: skip
+    if edge is None:
+        ax.scatter(*means.T, marker="+", s=60, c=INK, linewidths=1.4)
+
+
+def full_covariances(a: "Aligned") -> np.ndarray:
+    """(K, d, d) covariances of a Gaussian mixture, from whichever structure the spec has."""
+    k, d = a.params["means"].shape
+    dims = a.fit.spec.parameter_dims()["covariances"]
+    value = a.params["covariances"]
+    if dims[-1].endswith("_to"):  # full (K, d, d) or tied (d, d)
+        return np.broadcast_to(value, (k, d, d))
+    per_feature = value if "feature" in dims else value.reshape(-1, 1)  # diagonal, or spherical (K,)
+    return np.broadcast_to(per_feature, (k, d))[:, :, None] * np.eye(d)

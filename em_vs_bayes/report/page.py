@@ -1,0 +1,140 @@
+"""A comparison as one HTML page that needs no network: images, styles and text in one file."""
+
+import platform
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from em_vs_bayes.report import chains, densities, figures, words
+
+if TYPE_CHECKING:
+    from em_vs_bayes.compare import Aligned, Comparison
+
+PACKAGES = ("em-vs-bayes", "numpy", "numba", "scipy", "arviz-stats", "pymc", "nutpie", "matplotlib", "pandas")
+
+
+def render(c: "Comparison") -> str:
+    """The report of a comparison as a complete HTML document."""
+    return _environment().get_template("page.html.j2").render(**_content(c))
+
+
+def fragment(c: "Comparison") -> str:
+    """Findings and parameters alone, for a notebook cell."""
+    return _environment().get_template("fragment.html.j2").render(**_numbers(c))
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("em_vs_bayes", "report/templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": words.number,
+        "percent": words.percent,
+    }
+    return environment
+
+
+def _numbers(c: "Comparison") -> dict[str, Any]:
+    cells = [(label, [_cell(c, a, label) for a in c.aligned]) for label in c.table.index]
+    return {
+        "c": c,
+        "findings": c.findings,
+        "methods": [{"name": a.name, "colour": figures.colour(a)} for a in c.aligned],
+        "level": f"{100 * c.level:g} %",
+        "cells": cells,
+    }
+
+
+def _cell(c: "Comparison", a: "Aligned", label: str) -> dict[str, str]:
+    row = c.table[a.name].loc[label]
+    return {
+        "estimate": words.to_precision_of(row["estimate"], row["sd"]),
+        "sd": words.number(row["sd"], 2),
+        "interval": words.interval(row["lower"], row["upper"], row["sd"]) if np.isfinite(row["sd"]) else "–",
+    }
+
+
+def _content(c: "Comparison") -> dict[str, Any]:
+    sampled = [a for a in c.aligned if a.is_chain]
+    return _numbers(c) | {
+        "spec": str(c.fits[0].spec),
+        "title": " vs ".join(a.name for a in c.aligned),
+        "data": _data(c),
+        "density": _image(densities.densities, c),
+        "forest": _image(figures.forest, c),
+        "forest_left_out": max(0, len(c.table) - figures.ROWS),
+        "histories": _image(figures.histories, c),
+        "seconds": _image(figures.seconds, c),
+        "traces": [
+            {
+                "name": a.name,
+                "image": _image(lambda c, a=a: chains.traces(c, a), c),
+                "shown": len(chains.worst(c, a)),
+            }
+            for a in sampled
+        ],
+        "diagnostics": [(label, [c.table[a.name].loc[label] for a in sampled]) for label in c.table.index],
+        "sampled": [a.name for a in sampled],
+        "statuses": [_status(a) for a in c.aligned],
+        "elpd": list(c.elpd.iterrows()),
+        "timing": list(c.timing.iterrows()),
+        "stages": [s for s in c.timing.columns if s not in ("total", "smallest_ess", "ess_per_second")],
+        "versions": _versions(),
+        "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "seeds": {a.name: seed for a in c.aligned if (seed := a.fit.idata.attrs.get("seed")) is not None},
+    }
+
+
+def _image(draw: "Callable[[Comparison], Any]", c: "Comparison") -> str:
+    """The figure as a data address, or "" where it has nothing to show."""
+    figure = draw(c)
+    return "" if figure is None else figures.data_uri(figure)
+
+
+def _data(c: "Comparison") -> str:
+    y = densities.observed(c)
+    if y is None:
+        streams = c.fits[0].idata["observed_data"].data_vars
+        return f"{len(next(iter(streams.values())))} observations of {', '.join(map(str, streams))}"
+    features = densities.names(c, y.shape[1])
+    missing = int(np.isnan(y).sum())
+    return (
+        f"{len(y):,} observations of {', '.join(features[:8])}{' and more' if len(features) > 8 else ''}"
+        f"{f', {missing:,} values missing' if missing else ''}"
+    )
+
+
+def _status(a: "Aligned") -> dict[str, Any]:
+    fit = a.fit
+    criteria = {"log-likelihood": fit.log_likelihood}
+    if fit.method == "em":
+        criteria |= {"AIC": fit.aic, "BIC": fit.bic, "ICL": fit.icl}
+    if fit.method in ("vi", "advi"):
+        criteria["ELBO"] = fit.elbo
+    return {
+        "name": a.name,
+        "colour": figures.colour(a),
+        "status": str(fit.status),
+        "good": fit.converged,
+        "iterations": fit.n_iter,
+        "criteria": {name: f"{value:,.2f}" for name, value in criteria.items()},
+        "at": "estimate" if a.sample is None else "posterior mean",
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {"Python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # not installed, or the package runs from its source tree
+            continue
+    return found

@@ -1,0 +1,121 @@
+"""The numbers of a comparison as pandas frames: parameters, elpd, timing."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import arviz_stats as az
+import numpy as np
+import pandas as pd
+
+from em_vs_bayes.compare import COLUMNS
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from em_vs_bayes.results import Fit
+
+    from em_vs_bayes.compare import Aligned
+
+ELPD = ["elpd", "se", "p", "difference", "se_difference", "worst_khat", "bad_khat", "good_khat_limit"]
+
+
+def parameters(aligned: "Sequence[Aligned]", level: float) -> pd.DataFrame:
+    """Scalar parameters (rows) by (method, quantity).
+
+    A point estimate has standard errors from the observed information and normal intervals; draws have their
+    mean, standard deviation and equal-tailed interval. ``rhat``, bulk effective sample size and the
+    Monte-Carlo standard error of the mean are those of Markov chains alone.
+    """
+    cells = dict(scalars(aligned[0].fit))
+    frames = {
+        a.name: _point(a, cells, level) if a.sample is None else _draws(a, cells, level) for a in aligned
+    }
+    return pd.concat(frames, axis=1, names=["method", "quantity"]).rename_axis("parameter")
+
+
+def scalars(fit: "Fit") -> Iterator[tuple[str, tuple[str, tuple[int, ...]]]]:
+    """Label and place of every scalar parameter: ``("means[component 0, feature x]", ("means", (0, 0)))``.
+
+    A symmetric matrix, told by dims ``name`` and ``name_to`` other than component and state, gives its upper
+    triangle.
+    """
+    posterior = fit.idata["posterior"].dataset
+    for name, dims in fit.spec.parameter_dims().items():
+        pairs = [
+            (dims.index(d), dims.index(f"{d}_to"))
+            for d in dims
+            if f"{d}_to" in dims and d not in ("component", "state")
+        ]
+        ticks = [posterior[name].coords[d].to_numpy() for d in dims]
+        for index in np.ndindex(*(len(t) for t in ticks)):
+            if all(index[i] <= index[j] for i, j in pairs):
+                where = ", ".join(f"{d} {t[i]}" for d, t, i in zip(dims, ticks, index, strict=True))
+                yield (f"{name}[{where}]" if where else name), (name, index)
+
+
+def elpd(aligned: "Sequence[Aligned]") -> pd.DataFrame:
+    """Leave-one-out predictive density of each posterior sample, best first (Vehtari et al. 2017).
+
+    ``difference`` and its standard error are paired over observations, against the best. ``bad_khat`` counts
+    the observations whose Pareto k lies above ``good_khat_limit``: there the estimate is not to be trusted.
+    """
+    rows, pointwise = {}, {}
+    for a in aligned:
+        if a.sample is None or "log_likelihood" not in a.fit.idata.children:
+            continue
+        with warnings.catch_warnings():  # a bad k-hat is in the table and among the findings
+            warnings.filterwarnings("ignore", "Estimated shape parameter of Pareto", UserWarning)
+            loo = az.loo(a.fit.idata, pointwise=True, var_name="y", reff=None if a.is_chain else 1.0)
+        k = loo.pareto_k.to_numpy().ravel()
+        pointwise[a.name] = loo.elpd_i.to_numpy().ravel()
+        rows[a.name] = [loo.elpd, loo.se, loo.p, 0.0, 0.0, k.max(), int((k > loo.good_k).sum()), loo.good_k]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=ELPD).sort_values("elpd", ascending=False)
+    for name in table.index[1:]:
+        gap = pointwise[name] - pointwise[table.index[0]]
+        table.loc[name, "difference"] = gap.sum()
+        table.loc[name, "se_difference"] = np.sqrt(len(gap) * gap.var(ddof=1))
+    return table.rename_axis("method")
+
+
+def timing(aligned: "Sequence[Aligned]", table: pd.DataFrame) -> pd.DataFrame:
+    """Seconds of each method, stage by stage, and the rate of its slowest parameter's effective draws."""
+    frame = pd.DataFrame.from_dict({a.name: dict(a.fit.seconds) for a in aligned}, orient="index")
+    frame.insert(0, "total", frame.pop("total"))
+    smallest = pd.Series({a.name: table[a.name]["ess_bulk"].min() for a in aligned})
+    frame["smallest_ess"] = smallest
+    frame["ess_per_second"] = smallest / frame["total"]
+    return frame.rename_axis("method")
+
+
+def _point(a: "Aligned", cells: dict, level: float) -> pd.DataFrame:
+    from em_vs_bayes.compare import in_labels
+
+    errors = in_labels(a.fit, a.order, a.fit.std_errors("observed"))
+    estimate = np.array([a.params[name][index] for name, index in cells.values()])
+    sd = np.array([errors[name][index] for name, index in cells.values()])
+    half = NormalDist().inv_cdf(0.5 + level / 2) * sd
+    nothing = np.full(len(sd), np.nan)
+    return _frame(cells, estimate, sd, estimate - half, estimate + half, nothing, nothing, nothing)
+
+
+def _draws(a: "Aligned", cells: dict, level: float) -> pd.DataFrame:
+    sample = a.sample
+    tail = (1 - level) / 2
+    values = np.stack([sample[name].to_numpy()[(..., *index)].ravel() for name, index in cells.values()])
+    lower, upper = np.quantile(values, [tail, 1 - tail], axis=1)
+    if a.is_chain:
+        rhat, ess, mcse = (_pick(f(sample), cells) for f in (az.rhat, az.ess, az.mcse))
+        estimate = values.mean(1)
+    else:  # independent draws of a fitted q: its own mean is exact
+        rhat = ess = mcse = np.full(len(values), np.nan)
+        estimate = np.array([a.params[name][index] for name, index in cells.values()])
+    return _frame(cells, estimate, values.std(1, ddof=1), lower, upper, rhat, ess, mcse)
+
+
+def _pick(of: "xr.Dataset", cells: dict) -> np.ndarray:
+    return np.array([float(of[name].to_numpy()[index]) for name, index in cells.values()])
+
+
+def _frame(cells: dict, *columns: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)), index=list(cells))

@@ -1,0 +1,264 @@
+"""Comparison: labels, table, refusals, and each finding on a fit made to deserve it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from fakes import SD, TRUTH, FakeFit, FakeSpec, FakeStatus, around, data, em, swapped
+
+from em_vs_bayes.compare import compare
+from em_vs_bayes.findings import RULES, SEVERITY
+
+
+@pytest.fixture(scope="module")
+def y():
+    return data()
+
+
+def kinds(comparison):
+    return {f.kind for f in comparison.findings}
+
+
+def only(comparison, kind):
+    return next(f for f in comparison.findings if f.kind == kind)
+
+
+def test_every_fit_takes_the_labels_of_em(y):
+    point = em(y)
+    other = FakeFit(y, "nuts", swapped(around()))
+    both = compare([other, point])
+    assert both.reference is point
+    np.testing.assert_array_equal(both.aligned[0].order, [1, 0])
+    np.testing.assert_allclose(both.table["nuts"]["estimate"], both.table["em"]["estimate"], atol=0.03)
+    sample = both.aligned[0].sample
+    np.testing.assert_array_equal(sample["means"], other.draws["means"][..., ::-1])
+    np.testing.assert_array_equal(sample["means"].component, [0, 1])
+
+
+def test_permuting_a_fit_changes_nothing(y):
+    one = compare([em(y), FakeFit(y, "gibbs", around())])
+    two = compare([em(y), FakeFit(y, "gibbs", swapped(around()))])
+    pd.testing.assert_frame_equal(one.table, two.table)
+
+
+def test_table_holds_what_its_columns_say(y):
+    draws = around()
+    table = compare([em(y), FakeFit(y, "nuts", draws)]).table
+    assert list(table.columns.get_level_values(0).unique()) == ["em", "nuts"]
+    assert list(table["em"].columns) == ["estimate", "sd", "lower", "upper", "rhat", "ess_bulk", "mcse"]
+    row, flat = table["nuts"].loc["means[component 1]"], draws["means"][..., 1].ravel()
+    assert row["estimate"] == pytest.approx(flat.mean())
+    assert row["sd"] == pytest.approx(flat.std(ddof=1))
+    assert row["lower"] == pytest.approx(np.percentile(flat, 2.5))
+    assert row["upper"] == pytest.approx(np.percentile(flat, 97.5))
+    assert 0.99 < row["rhat"] < 1.02
+    assert 700 < row["ess_bulk"] < 1700  # 1200 independent draws
+    assert row["mcse"] == pytest.approx(flat.std() / np.sqrt(1200), rel=0.25)
+    point = table["em"].loc["means[component 1]"]
+    assert point["upper"] - point["lower"] == pytest.approx(2 * 1.959964 * SD["means"], rel=1e-6)
+    assert np.isnan(point["rhat"])
+
+
+def test_level_sets_the_intervals(y):
+    draws = around()
+    row = compare([FakeFit(y, "nuts", draws)], level=0.5).table["nuts"].loc["sigmas[component 0]"]
+    assert row["lower"] == pytest.approx(np.percentile(draws["sigmas"][..., 0], 25))
+
+
+def test_two_fits_by_one_method_have_two_names(y):
+    c = compare([FakeFit(y, "nuts", around(seed=1)), FakeFit(y, "nuts", around(seed=2))])
+    assert [a.name for a in c.aligned] == ["nuts", "nuts 2"]
+    assert set(c.timing.index) == {"nuts", "nuts 2"}
+
+
+def test_elpd_is_that_of_the_draws_and_differences_are_paired(y):
+    good, poor = (
+        FakeFit(y, "nuts", around()),
+        FakeFit(y, "gibbs", around({**TRUTH, "sigmas": np.array([2.0, 2.0])})),
+    )
+    table = compare([em(y), poor, good]).elpd
+    assert list(table.index) == ["nuts", "gibbs"]  # best first; em has no draws
+    # Importance sampling without smoothing: the harmonic mean of each row's densities.
+    plain, other = (
+        -np.log(np.exp(-f.idata["log_likelihood"]["y"].to_numpy()).mean((0, 1))) for f in (good, poor)
+    )
+    assert table["elpd"]["nuts"] == pytest.approx(plain.sum(), abs=1.0)
+    assert table["difference"]["gibbs"] == pytest.approx(table["elpd"]["gibbs"] - table["elpd"]["nuts"])
+    assert table["se_difference"]["gibbs"] == pytest.approx(np.sqrt(len(y)) * (plain - other).std(), rel=0.05)
+
+
+# --- findings
+
+
+def test_methods_that_agree_are_said_to_agree(y):
+    chains = [FakeFit(y, m, around(scale=0.6, seed=i)) for i, m in enumerate(("gibbs", "nuts"))]
+    c = compare([em(y), *chains])
+    assert kinds(c) == {"agreement"}
+    assert len(c.findings) == 2
+    assert all(f.figure < 0.25 and f.parameter in c.table.index for f in c.findings)
+
+
+def test_chains_of_two_samplers_that_differ(y):
+    away = {**TRUTH, "means": TRUTH["means"] + 0.1}
+    c = compare(
+        [FakeFit(y, "gibbs", around(away, draws=2000)), FakeFit(y, "nuts", around(draws=2000, seed=1))]
+    )
+    found = only(c, "disagreement")
+    assert found.parameter.startswith("means")
+    assert found.figure == pytest.approx(1.0, abs=0.15)
+
+
+def test_a_prior_that_moves_the_posterior(y):
+    away = {**TRUTH, "means": TRUTH["means"] + np.array([0.4, 0.0])}
+    found = only(compare([em(y), FakeFit(y, "nuts", around(away))]), "prior_conflict")
+    assert found.parameter == "means[component 0]"
+    assert found.figure == pytest.approx(4.0, rel=0.15)
+
+
+def test_an_approximation_that_is_too_sure(y):
+    narrow = FakeFit(y, "vi", around(chains=1, draws=4000, scale=0.5))
+    found = only(compare([narrow, FakeFit(y, "nuts", around(seed=1))]), "underdispersed")
+    assert found.figure == pytest.approx(0.5, abs=0.06)
+    fine = FakeFit(y, "vi", around(chains=1, draws=4000))
+    assert "underdispersed" not in kinds(compare([fine, FakeFit(y, "nuts", around(seed=1))]))
+
+
+def test_label_switching_is_counted(y):
+    order = np.tile([0, 1], (4, 300, 1))
+    order[1, 100:] = [1, 0]
+    order[2, 50:60] = [1, 0]
+    found = only(compare([FakeFit(y, "gibbs", around(), relabelling=order)]), "label_switching")
+    assert found.figure == 3
+    still = FakeFit(y, "gibbs", around(), relabelling=np.tile([1, 0], (4, 300, 1)))
+    assert "label_switching" not in kinds(compare([still]))
+
+
+def test_a_stuck_chain_is_named(y):
+    draws = around()
+    draws["means"][2] += 3.0
+    found = only(compare([FakeFit(y, "nuts", draws)]), "stuck_chain")
+    assert "chain 2" in found.sentence
+    assert found.figure > 50
+
+
+def test_two_modes_of_equal_height(y):
+    """No chain is worse than another, yet they disagree."""
+    flat = np.zeros(2)  # two rows of data: the likelihood hardly tells the modes apart
+    draws = around()
+    draws["sigmas"] += 30.0
+    draws["sigmas"][:2] += 1.0
+    c = compare([FakeFit(flat, "nuts", draws)])
+    assert only(c, "multimodal").parameter.startswith("sigmas")
+    assert "stuck_chain" not in kinds(c)
+
+
+def test_slow_mixing(y):
+    few = around(draws=40)
+    found = only(compare([FakeFit(y, "gibbs", few)]), "slow_mixing")
+    assert found.figure < 400
+
+
+def test_em_at_a_worse_mode(y):
+    worse = em(y, {**TRUTH, "means": np.array([2.0, 5.0])})
+    found = only(compare([worse, FakeFit(y, "nuts", around())]), "better_mode")
+    assert found.figure > 10
+    assert "n_init" in found.sentence
+
+
+def test_weight_on_the_boundary(y):
+    edge = em(y, {**TRUTH, "weights": np.array([1e-12, 1.0])})
+    found = [f for f in compare([edge]).findings if f.kind == "boundary"]
+    assert {f.parameter for f in found} == {"weights[component 0]", "weights[component 1]"}
+
+
+def test_no_curvature(y):
+    errors = {n: np.full(2, SD[n]) for n in SD}
+    errors["means"] = np.array([0.1, np.nan])
+    found = only(compare([em(y, errors=errors)]), "weak_identification")
+    assert found.parameter == "means[component 1]"
+
+
+def test_components_that_overlap(y):
+    close = em(y, {**TRUTH, "means": np.array([4.0, 4.2]), "sigmas": np.array([3.0, 3.0])})
+    found = only(compare([close]), "weak_identification")
+    assert found.figure < 0.8
+
+
+def test_a_fit_that_did_not_end_well(y):
+    fit = em(y, status=FakeStatus.MAX_ITER, converged=False)
+    found = only(compare([fit]), "not_converged")
+    assert "raise max_iter" in found.sentence
+
+
+def test_draws_that_know_an_observation_too_well():
+    y = np.append(data(), 14.0)
+    rng = np.random.default_rng(1)
+    draws = around()
+    draws["sigmas"][..., 1] *= np.exp(0.4 * rng.normal(size=(4, 300)))
+    assert only(compare([FakeFit(y, "nuts", draws)]), "unreliable_elpd").figure > 0.7
+
+
+def test_every_kind_has_a_severity_and_every_rule_a_docstring():
+    assert set(SEVERITY.values()) == {"good", "note", "warning", "bad"}
+    assert all(rule.__doc__ for rule in RULES)
+
+
+# --- refusals
+
+
+def test_other_specs_or_data_are_refused(y):
+    with pytest.raises(ValueError, match="another spec"):
+        compare([em(y), em(y, spec=replace(FakeSpec(), size=3))])
+    with pytest.raises(ValueError, match="other data"):
+        compare([em(y), em(y + 1)])
+
+
+def test_the_same_missing_value_is_the_same_data(y):
+    hole = y.copy()
+    hole[3] = np.nan
+    assert compare([em(hole), em(hole.copy())]).fits
+
+
+def test_nothing_to_compare():
+    with pytest.raises(ValueError, match="fits is empty"):
+        compare([])
+    with pytest.raises(ValueError, match="y got None"):
+        compare(FakeSpec())
+    with pytest.raises(ValueError, match="level is 95"):
+        compare([], level=95)
+
+
+def test_data_with_a_list_of_fits(y):
+    with pytest.raises(ValueError, match="hold their data"):
+        compare([em(y)], y)
+
+
+class Recorder:
+    """A spec that records how it was fitted."""
+
+    size = 2
+
+    def __init__(self):
+        self.calls = []
+
+    def fit(self, y, method, **options):
+        self.calls.append((method, options))
+        spec = FakeSpec()
+        return em(y, spec=spec) if method == "em" else FakeFit(y, method, around(), spec=spec)
+
+
+def test_em_runs_first_and_starts_the_chains(y):
+    spec = Recorder()
+    c = compare(spec, y, methods=("nuts", "vi", "em"), seed=3, options={"nuts": {"draws": 5}})
+    assert [m for m, _ in spec.calls] == ["em", "nuts", "vi"]
+    assert [f.method for f in c.fits] == ["nuts", "vi", "em"]
+    _, nuts = spec.calls[1]
+    assert nuts["init"] is c.fits[2]
+    assert nuts["draws"] == 5 and nuts["seed"] == 3
+    assert "init" not in spec.calls[2][1]
+
+
+def test_options_for_a_method_not_asked_for(y):
+    with pytest.raises(ValueError, match="advi"):
+        compare(Recorder(), y, methods=("em",), options={"advi": {}})
