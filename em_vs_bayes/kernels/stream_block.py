@@ -1,0 +1,165 @@
+"""A block of rows in working memory, and the two products that every stream is made of.
+
+A quantity with one value per row of data is a *lane*: BLOCK float64 side by side, so the innermost loop of all
+arithmetic runs over rows and fills the vector registers. Lanes lie in flat arrays, lane i at ``lane(i)``. They are
+STRIDE apart, a little more than BLOCK: lanes a power of two apart would compete for the same few cache sets.
+Indices into lanes are unsigned, which spares numba's test for negative ones, and the constant distance between lanes
+lets LLVM see that they do not overlap. A block is always worked in full; lanes past the data's end have weight 0.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from em_vs_bayes.kernels.jit import kernel
+from em_vs_bayes.kernels.tables import GAUSS_DIAG, GAUSS_FULL
+
+ROWS = 256  # rows in a block
+BLOCK = np.uint64(ROWS)
+GAP = 8
+STRIDE = np.uint64(ROWS + GAP)
+FEATURES = 64  # lanes of products that are held at once
+
+
+class Work(NamedTuple):
+    """Working memory of one call: all that is needed for a block, whatever the number of rows of the data."""
+
+    x: np.ndarray  # p lanes: centred columns
+    logp: np.ndarray  # K lanes: log potentials, then responsibilities times case weights
+    kept: np.ndarray  # K lanes, only with missing values: what logp was before a stream was added
+    z: np.ndarray  # 4 lanes: a piece of W x - b
+    feature: np.ndarray  # FEATURES lanes: products of columns
+    row: np.ndarray  # 3 lanes: case weight; largest log potential; sum of exponentials
+    bias: np.ndarray  # like pot, with W m in the place of each mean m
+
+
+@kernel
+def lane(i):
+    """Where lane i starts."""
+    return np.uint64(i) * STRIDE
+
+
+@kernel
+def allocate(data, streams, pot, K):
+    """Working memory for one call on this data."""
+    features = 0
+    for s in range(streams.kind.size):
+        d = streams.size[s]
+        if streams.kind[s] == GAUSS_FULL:
+            features = max(features, min(FEATURES, d * (d + 1) // 2))
+        elif streams.kind[s] == GAUSS_DIAG:
+            features = max(features, min(FEATURES, d))
+    width = ROWS + GAP
+    kept = K if data.pattern.size > 0 else 0
+    return Work(
+        np.empty(data.y.shape[1] * width),
+        np.empty(K * width),
+        np.empty(kept * width),
+        np.empty(4 * width),
+        np.empty(features * width),
+        np.empty(3 * width),
+        np.empty(pot.size),
+    )
+
+
+@kernel
+def load(data, start, work):
+    """Rows start, start + 1, ... transposed and centred into work.x, their case weights into work.row.
+
+    Where the data have missing values, NaN becomes 0 (the streams put it right); elsewhere NaN stays NaN.
+    Lanes past the end hold 0 with weight 0. Returns the number of rows.
+    """
+    n, p = data.y.shape
+    rows = min(ROWS, n - start)
+    x = work.x
+    for j in range(p):
+        centre = data.centre[j]
+        to = lane(j)
+        for b in range(rows):
+            x[to + np.uint64(b)] = data.y[start + b, j] - centre
+        for b in range(np.uint64(rows), BLOCK):
+            x[to + b] = 0.0
+    if data.pattern.size > 0:
+        for j in range(p):
+            to = lane(j)
+            for b in range(BLOCK):
+                value = x[to + b]
+                x[to + b] = value if value == value else 0.0
+    weight = work.row
+    for b in range(rows):
+        weight[b] = 1.0
+    if data.weights.size > 0:
+        for b in range(rows):
+            weight[b] = data.weights[start + b]
+    for b in range(rows, ROWS):
+        weight[b] = 0.0
+    return rows
+
+
+@kernel
+def combine(x, first, n, c, at, out, to):
+    """out[to] += sum_j c[at + j] x[first + j] over n lanes."""
+    t = lane(to)
+    whole = n - n % 4
+    for j in range(0, whole, 4):
+        x0 = lane(first + j)
+        x1, x2, x3 = lane(first + j + 1), lane(first + j + 2), lane(first + j + 3)
+        c0, c1, c2, c3 = c[at + j], c[at + j + 1], c[at + j + 2], c[at + j + 3]
+        for b in range(BLOCK):
+            out[t + b] += c0 * x[x0 + b] + c1 * x[x1 + b] + c2 * x[x2 + b] + c3 * x[x3 + b]
+    for j in range(whole, n):
+        x0 = lane(first + j)
+        c0 = c[at + j]
+        for b in range(BLOCK):
+            out[t + b] += c0 * x[x0 + b]
+
+
+@kernel
+def gram(r, K, f, first, n, out, at, ld):
+    """out[at + k ld + q] += sum_b r[k, b] f[first + q, b]: K lanes times n lanes, in tiles of 2 x 4."""
+    for q in range(0, n - 3, 4):
+        f0 = lane(first + q)
+        f1, f2, f3 = lane(first + q + 1), lane(first + q + 2), lane(first + q + 3)
+        for k in range(0, K - 1, 2):
+            r0 = lane(k)
+            r1 = r0 + STRIDE
+            s00 = s01 = s02 = s03 = s10 = s11 = s12 = s13 = 0.0
+            for b in range(BLOCK):
+                s00 += r[r0 + b] * f[f0 + b]
+                s01 += r[r0 + b] * f[f1 + b]
+                s02 += r[r0 + b] * f[f2 + b]
+                s03 += r[r0 + b] * f[f3 + b]
+                s10 += r[r1 + b] * f[f0 + b]
+                s11 += r[r1 + b] * f[f1 + b]
+                s12 += r[r1 + b] * f[f2 + b]
+                s13 += r[r1 + b] * f[f3 + b]
+            o = at + k * ld + q
+            out[o] += s00
+            out[o + 1] += s01
+            out[o + 2] += s02
+            out[o + 3] += s03
+            out[o + ld] += s10
+            out[o + ld + 1] += s11
+            out[o + ld + 2] += s12
+            out[o + ld + 3] += s13
+        if K % 2 == 1:
+            r0 = lane(K - 1)
+            s00 = s01 = s02 = s03 = 0.0
+            for b in range(BLOCK):
+                s00 += r[r0 + b] * f[f0 + b]
+                s01 += r[r0 + b] * f[f1 + b]
+                s02 += r[r0 + b] * f[f2 + b]
+                s03 += r[r0 + b] * f[f3 + b]
+            o = at + (K - 1) * ld + q
+            out[o] += s00
+            out[o + 1] += s01
+            out[o + 2] += s02
+            out[o + 3] += s03
+    for q in range(n - n % 4, n):
+        f0 = lane(first + q)
+        for k in range(K):
+            r0 = lane(k)
+            s00 = 0.0
+            for b in range(BLOCK):
+                s00 += r[r0 + b] * f[f0 + b]
+            out[at + k * ld + q] += s00

@@ -1,0 +1,46 @@
+"""Streams that are linear in given statistics (Poisson, Bernoulli, ...) and streams that look a category up."""
+
+from math import isfinite
+
+from em_vs_bayes.kernels.jit import kernel
+from em_vs_bayes.kernels.stream_block import BLOCK, combine, lane
+
+
+@kernel
+def add_linear(pot, o, first, n, K, work):
+    """logp += sum_q eta_kq T_q. Where eta is infinite (a rate or probability of 0), 0 times it counts as 0."""
+    x, out = work.x, work.logp
+    for k in range(K):
+        finite = True
+        for j in range(n):
+            finite = finite and isfinite(pot[o + k * n + j])
+        if finite:
+            combine(x, first, n, pot, o + k * n, out, k)
+            continue
+        t = lane(k)
+        for j in range(n):
+            c, at = pot[o + k * n + j], lane(first + j)
+            for q in range(BLOCK):
+                out[t + q] += c * x[at + q] if x[at + q] != 0.0 else 0.0
+
+
+@kernel
+def add_lookup(pot, o, column, categories, K, work):
+    """logp += eta_k[code]; code -1 (missing) adds nothing."""
+    start = lane(column)
+    for b in range(BLOCK):
+        code = int(work.x[start + b])
+        if code >= 0:
+            for k in range(K):
+                work.logp[lane(k) + b] += pot[o + k * categories + code]
+
+
+@kernel
+def sum_lookup(column, categories, K, work, stats, at):
+    """Add sum of r over the rows of each category to stats[at + k C + code]."""
+    start = lane(column)
+    for b in range(BLOCK):
+        code = int(work.x[start + b])
+        if code >= 0:
+            for k in range(K):
+                stats[at + k * categories + code] += work.logp[lane(k) + b]

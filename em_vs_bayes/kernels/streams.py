@@ -1,0 +1,112 @@
+"""What a stream owes a latent structure: log potentials of a block of rows, and statistics from responsibilities.
+
+One function for each, over all streams; which arithmetic a stream needs is read from its kind at run time.
+"""
+
+from em_vs_bayes.kernels.jit import kernel
+from em_vs_bayes.kernels.stream_block import gram
+from em_vs_bayes.kernels.stream_discrete import add_linear, add_lookup, sum_lookup
+from em_vs_bayes.kernels.stream_gauss import (
+    add_diag,
+    add_full,
+    prepare_diag,
+    prepare_full,
+    sum_diag,
+    sum_full,
+    unpack_full,
+)
+from em_vs_bayes.kernels.stream_missing import (
+    add_diag_missing,
+    add_full_missing,
+    count_observed,
+    draw_full_missing,
+    sum_full_missing,
+)
+from em_vs_bayes.kernels.tables import GAUSS_DIAG, GAUSS_FULL, LINEAR, LOOKUP
+
+
+@kernel
+def prepare(streams, pot, K, work):
+    """Once per call: from potentials to the form that the loops over rows read."""
+    for s in range(streams.kind.size):
+        if streams.kind[s] == GAUSS_FULL:
+            prepare_full(pot, streams.pot[s], streams.size[s], K, work.bias)
+        elif streams.kind[s] == GAUSS_DIAG:
+            prepare_diag(pot, streams.pot[s], streams.size[s], K, work.bias)
+
+
+@kernel
+def _any_missing(data, start, rows):
+    if data.pattern.size > 0:
+        for i in range(start, start + rows):
+            if data.pattern[i] != 0:
+                return True
+    return False
+
+
+@kernel
+def add_log_potentials(data, streams, pot, K, start, rows, work, conditionals):
+    """work.logp[k] += sum over streams of the log potential of component k, for the loaded block."""
+    missing = _any_missing(data, start, rows)
+    for s in range(streams.kind.size):
+        kind, first, size, o = streams.kind[s], streams.col[s], streams.size[s], streams.pot[s]
+        if missing:
+            work.kept[:] = work.logp
+        if kind == GAUSS_FULL:
+            add_full(pot, o, first, size, K, work)
+            if missing:
+                add_full_missing(data, streams, s, pot, K, start, rows, work, conditionals)
+        elif kind == GAUSS_DIAG:
+            add_diag(pot, o, first, size, K, work)
+            if missing:
+                add_diag_missing(data, first, size, pot, o, K, start, rows, work)
+        elif kind == LINEAR:
+            add_linear(pot, o, first, size, K, work)
+        elif kind == LOOKUP:
+            add_lookup(pot, o, first, size, K, work)
+
+
+@kernel
+def add_statistics(data, streams, pot, K, start, rows, work, conditionals, drawn, stats):
+    """Add the block's statistics, with responsibilities times case weights in work.logp.
+
+    ``drawn``: missing values of GAUSS_FULL streams have been drawn into work.x; else they are integrated out.
+    """
+    missing = _any_missing(data, start, rows)
+    for s in range(streams.kind.size):
+        kind, first, size, at = streams.kind[s], streams.col[s], streams.size[s], streams.stat[s]
+        if kind == GAUSS_FULL:
+            sum_full(first, size, K, work, stats, at + K)
+            if missing and not drawn:
+                sum_full_missing(data, streams, s, pot, K, start, rows, work, conditionals, stats, at + K)
+        elif kind == GAUSS_DIAG:
+            sum_diag(first, size, K, work, stats, at + K * size)
+            if data.pattern.size > 0:
+                count_observed(data, first, size, K, start, rows, work, stats, at)
+        elif kind == LINEAR:
+            gram(work.logp, K, work.x, first, size, stats, at, size)
+        elif kind == LOOKUP:
+            sum_lookup(first, size, K, work, stats, at)
+
+
+@kernel
+def draw_missing(data, streams, pot, K, start, rows, work, conditionals, rng, z):
+    """Replace the zeros at missing values of GAUSS_FULL streams by draws given the row's component z."""
+    if _any_missing(data, start, rows):
+        for s in range(streams.kind.size):
+            if streams.kind[s] == GAUSS_FULL:
+                draw_full_missing(data, streams, s, pot, K, start, rows, work, conditionals, rng, z)
+
+
+@kernel
+def finish(data, streams, K, stats):
+    """Once per call: lay the statistics out as promised, and copy the counts to Gaussian streams."""
+    for s in range(streams.kind.size):
+        size, at = streams.size[s], streams.stat[s]
+        if streams.kind[s] == GAUSS_FULL:
+            unpack_full(size, K, stats, at + K)
+            stats[at : at + K] = stats[:K]
+        elif streams.kind[s] == GAUSS_DIAG and data.pattern.size == 0:
+            for k in range(K):
+                for j in range(size):
+                    stats[at + k * size + j] = stats[k]

@@ -1,0 +1,92 @@
+"""Branch-free ``exp`` and ``log`` on float64 that LLVM turns into vector code inside a loop.
+
+Without Intel's SVML a call of ``math.exp`` keeps a numba loop scalar. These two are polynomials and integer
+arithmetic only, so a loop over them fills the vector registers. Range reduction as in Muller, *Elementary
+Functions* (2016, ch. 11); the logarithm's final sum as in fdlibm's ``e_log.c``. Both are within 2 ulp of the exact
+value. ``exp`` returns 0 where the result would be below 4e-308 (the subnormal range and its edge).
+"""
+
+import math
+
+import numpy as np
+from llvmlite import ir
+from numba import float64, int64
+from numba.extending import intrinsic
+
+from em_vs_bayes.kernels.jit import exact
+
+ROUND = 1.5 * 2.0**52  # x + ROUND has round(x) in its lowest bits
+ROUND_BITS = int(np.float64(ROUND).view(np.int64))
+INV_LN2 = 1.0 / math.log(2.0)
+LN2_HIGH = 6.93147180369123816490e-01  # ln 2 in two pieces: the first has trailing zeros, k * LN2_HIGH is exact
+LN2_LOW = 1.90821492927058770002e-10
+EXP_LOW = -708.0  # below: 0
+EXP_HIGH = 709.782712893384  # above: infinity
+ROOT_HALF_BITS = int(np.float64(math.sqrt(0.5)).view(np.int64))
+SMALLEST_NORMAL = 2.0**-1022
+
+
+@intrinsic
+def float_bits(typingctx, x):
+    """The 64 bits of a float64 as an int64."""
+
+    def codegen(context, builder, signature, args):
+        return builder.bitcast(args[0], ir.IntType(64))
+
+    return int64(float64), codegen
+
+
+@intrinsic
+def bits_float(typingctx, bits):
+    """The float64 that has these 64 bits."""
+
+    def codegen(context, builder, signature, args):
+        return builder.bitcast(args[0], ir.DoubleType())
+
+    return float64(int64), codegen
+
+
+@exact
+def exp(x):
+    """e^x = 2^k e^r with k = round(x / ln 2): the polynomial for e^r is Chebyshev interpolation of (e^r - 1 - r) / r^2."""
+    shifted = x * INV_LN2 + ROUND
+    k = shifted - ROUND
+    r = (x - k * LN2_HIGH) - k * LN2_LOW
+    p = 2.510038549551032e-08
+    p = p * r + 2.7620088445409746e-07
+    p = p * r + 2.7557268459997064e-06
+    p = p * r + 2.4801521295954376e-05
+    p = p * r + 0.00019841269863053618
+    p = p * r + 0.0013888888917213717
+    p = p * r + 0.008333333333330062
+    p = p * r + 0.04166666666662413
+    p = p * r + 0.16666666666666669
+    p = p * r + 0.5
+    half_scale = bits_float((float_bits(shifted) + 1022) << 52)  # 2^(k-1): k = 1024 still fits
+    value = (1.0 + (r + r * r * p)) * half_scale * 2.0
+    value = 0.0 if x < EXP_LOW else value
+    return math.inf if x > EXP_HIGH else value
+
+
+@exact
+def log(x):
+    """log x = e ln 2 + log m with m in [sqrt(1/2), sqrt(2)), and log m = 2 artanh(s), s = (m - 1) / (m + 1)."""
+    tiny = x < SMALLEST_NORMAL
+    bits = float_bits(x * 2.0**54 if tiny else x)
+    exponent = (bits - ROOT_HALF_BITS) >> 52
+    f = bits_float(bits - (exponent << 52)) - 1.0
+    e = bits_float(exponent + ROUND_BITS) - ROUND - (54.0 if tiny else 0.0)
+    s = f / (2.0 + f)
+    u = s * s
+    p = 0.14617807153417325
+    p = p * u + 0.15331611722055008
+    p = p * u + 0.1818289243253687
+    p = p * u + 0.22222211089379496
+    p = p * u + 0.28571428626253836
+    p = p * u + 0.3999999999989889
+    p = p * u + 0.666666666666667
+    half_square = 0.5 * f * f
+    value = e * LN2_HIGH - ((half_square - (s * (half_square + u * p) + e * LN2_LOW)) - f)
+    value = -math.inf if x == 0.0 else value
+    value = value if x < math.inf else x
+    return value if x >= 0.0 else math.nan
