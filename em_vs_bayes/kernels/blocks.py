@@ -1,0 +1,295 @@
+"""Parameter blocks: theta to potentials, and expected statistics back to a gradient in theta.
+
+Fisher's identity, grad log p(y | theta) = E[grad log p(y, z | theta) | y, theta], makes `gradient` at the
+E-step's own theta the gradient of the log evidence (Dempster, Laird and Rubin 1977; Louis 1982).
+Layouts: ``tables.py``. Means lie relative to the data centre, in theta, pot and stats alike.
+"""
+
+from math import inf, log, log1p, pi, sqrt
+
+import numpy as np
+
+from em_vs_bayes.kernels.jit import kernel
+from em_vs_bayes.kernels.smallmatrix import (
+    add_spread_gradient,
+    gram,
+    log_diagonal,
+    trace_product,
+    whiten,
+)
+from em_vs_bayes.kernels.tables import BETA, DIAG, DIRICHLET, FULL, GAMMA, SIGMA, TIED
+
+LOG_2PI = log(2 * pi)
+
+
+@kernel
+def potentials(blocks, theta, pot):
+    """Write the potentials of every block at a point theta. The log of a zero probability or rate is -inf.
+
+    Returns
+    -------
+    bool
+        False (and ``pot`` is garbage) if a covariance is not positive definite, or a probability, rate or
+        mean is outside its support or not finite.
+    """
+    for b in range(blocks.code.size):
+        code, at, to = blocks.code[b], blocks.theta[b], blocks.pot[b]
+        if code == DIRICHLET:
+            ok = _dirichlet_potentials(theta, at, blocks.rows[b] * blocks.size[b], pot, to)
+        elif code == GAMMA:
+            ok = _gamma_potentials(theta, at, blocks.rows[b], pot, to)
+        elif code == BETA:
+            ok = _beta_potentials(theta, at, blocks.rows[b], pot, to)
+        elif blocks.covariance[b] in (FULL, TIED):
+            ok = _full_potentials(blocks, b, theta, pot)
+        else:
+            ok = _diag_potentials(blocks, b, theta, pot)
+        if not ok:
+            return False
+    return True
+
+
+@kernel
+def gradient(blocks, theta, stats, g):
+    """Add to ``g`` the gradient in theta of the expected complete-data log-likelihood, statistics fixed.
+
+    Theta must be one that `potentials` accepts. Where a probability and its count are 0, the gradient is 0.
+    """
+    for b in range(blocks.code.size):
+        code, at, st = blocks.code[b], blocks.theta[b], blocks.stat[b]
+        if code == DIRICHLET:
+            for i in range(blocks.rows[b] * blocks.size[b]):
+                g[at + i] += _ratio(stats[st + i], theta[at + i])
+        elif code == GAMMA:
+            for k in range(blocks.rows[b]):
+                g[at + k] += _ratio(stats[st + 2 * k], theta[at + k]) - stats[st + 2 * k + 1]
+        elif code == BETA:
+            for k in range(blocks.rows[b]):
+                p = theta[at + k]
+                g[at + k] += _ratio(stats[st + 2 * k], p) - _ratio(stats[st + 2 * k + 1], 1 - p)
+        elif blocks.covariance[b] in (FULL, TIED):
+            _full_gradient(blocks, b, theta, stats, g)
+        else:
+            _diag_gradient(blocks, b, theta, stats, g)
+
+
+@kernel
+def component_log_likelihood(blocks, b, k, theta, stats):
+    """What row ``k`` of block ``b`` adds to `complete_log_likelihood`; minus infinity if infeasible."""
+    code, at, st, size = blocks.code[b], blocks.theta[b], blocks.stat[b], blocks.size[b]
+    if code == DIRICHLET:
+        total = 0.0
+        for c in range(k * size, (k + 1) * size):
+            total += _times_log(stats[st + c], theta[at + c])
+        return total
+    if code == GAMMA:
+        return _times_log(stats[st + 2 * k], theta[at + k]) - stats[st + 2 * k + 1] * theta[at + k]
+    if code == BETA:
+        p = theta[at + k]
+        return _times_log(stats[st + 2 * k], p) + _times_log(stats[st + 2 * k + 1], 1 - p)
+    if blocks.covariance[b] in (FULL, TIED):
+        return _full_log_likelihood(blocks, b, k, theta, stats)
+    return _diag_log_likelihood(blocks, b, k, theta, stats)
+
+
+@kernel
+def complete_log_likelihood(blocks, b, theta, stats):
+    """The complete-data log-likelihood of block ``b``, up to terms free of theta; -inf if infeasible."""
+    total = 0.0
+    for k in range(blocks.rows[b]):
+        total += component_log_likelihood(blocks, b, k, theta, stats)
+    return total
+
+
+# --- probabilities and rates --------------------------------------------------------------------------------
+
+
+@kernel
+def _ratio(count, p):
+    """count / p, the slope of count * log p; 0 where the count is 0."""
+    return 0.0 if count == 0.0 else count / p
+
+
+@kernel
+def _times_log(count, p):
+    """count * log p; 0 where both are 0, -inf for a negative or missing p."""
+    if not p >= 0.0:
+        return -inf
+    return 0.0 if count == 0.0 else count * log(p)
+
+
+@kernel
+def _dirichlet_potentials(theta, at, size, pot, to):
+    for i in range(size):
+        if not 0.0 <= theta[at + i] < inf:
+            return False
+        pot[to + i] = log(theta[at + i])
+    return True
+
+
+@kernel
+def _gamma_potentials(theta, at, K, pot, to):
+    for k in range(K):
+        if not 0.0 <= theta[at + k] < inf:
+            return False
+        pot[to + 2 * k] = log(theta[at + k])
+        pot[to + 2 * k + 1] = -theta[at + k]
+    return True
+
+
+@kernel
+def _beta_potentials(theta, at, K, pot, to):
+    for k in range(K):
+        if not 0.0 <= theta[at + k] <= 1.0:
+            return False
+        pot[to + 2 * k] = log(theta[at + k])
+        pot[to + 2 * k + 1] = log1p(-theta[at + k])
+    return True
+
+
+# --- Gaussian blocks with a full or shared covariance matrix ------------------------------------------------
+
+
+@kernel
+def _full_potentials(blocks, b, theta, pot):
+    K, d = blocks.rows[b], blocks.size[b]
+    c = blocks.pot[b]
+    m, w = c + K, c + K + K * d
+    tied = blocks.covariance[b] == TIED
+    for k in range(K):
+        if tied and k > 0:
+            pot[c + k] = pot[c]
+            for i in range(d * d):
+                pot[w + k * d * d + i] = pot[w + i]
+        else:
+            if not whiten(theta, blocks.theta2[b] + k * d * d, d, pot, w + k * d * d):
+                return False
+            pot[c + k] = log_diagonal(pot, w + k * d * d, d) - 0.5 * d * LOG_2PI
+        for j in range(d):
+            mean = theta[blocks.theta[b] + k * d + j]
+            if not abs(mean) < inf:
+                return False
+            pot[m + k * d + j] = mean
+    return True
+
+
+@kernel
+def _full_scatter(blocks, b, k, theta, stats, s):
+    """Add to ``s`` the scatter about the mean: s2 - m s1' - s1 m' + n m m'. Returns n."""
+    K, d = blocks.rows[b], blocks.size[b]
+    m, n = blocks.theta[b] + k * d, stats[blocks.stat[b] + k]
+    s1 = blocks.stat[b] + K + k * d
+    s2 = blocks.stat[b] + K + K * d + k * d * d
+    for i in range(d):
+        for j in range(d):
+            excess = stats[s1 + i] - n * theta[m + i]
+            s[i * d + j] += stats[s2 + i * d + j] - theta[m + i] * stats[s1 + j] - excess * theta[m + j]
+    return n
+
+
+@kernel
+def _full_gradient(blocks, b, theta, stats, g):
+    K, d = blocks.rows[b], blocks.size[b]
+    tied = blocks.covariance[b] == TIED
+    w, precision, s = np.empty(d * d), np.empty(d * d), np.zeros(d * d)
+    total = 0.0
+    for k in range(K):
+        at = blocks.theta2[b] + (0 if tied else k * d * d)
+        if k == 0 or not tied:
+            if not whiten(theta, at, d, w, 0):
+                return
+            gram(w, 0, d, precision, 0)
+            s[:] = 0.0
+            total = 0.0
+        total += _full_scatter(blocks, b, k, theta, stats, s)
+        m, n, s1 = blocks.theta[b] + k * d, stats[blocks.stat[b] + k], blocks.stat[b] + K + k * d
+        for i in range(d):
+            for j in range(d):
+                g[m + i] += precision[i * d + j] * (stats[s1 + j] - n * theta[m + j])
+        if k == K - 1 or not tied:
+            add_spread_gradient(precision, d, total, s, 0, g, at)
+
+
+@kernel
+def _full_log_likelihood(blocks, b, k, theta, stats):
+    d = blocks.size[b]
+    w, precision, s = np.empty(d * d), np.empty(d * d), np.zeros(d * d)
+    if not whiten(theta, blocks.theta2[b] + (0 if blocks.covariance[b] == TIED else k * d * d), d, w, 0):
+        return -inf
+    gram(w, 0, d, precision, 0)
+    n = _full_scatter(blocks, b, k, theta, stats, s)
+    return n * (log_diagonal(w, 0, d) - 0.5 * d * LOG_2PI) - 0.5 * trace_product(precision, 0, s, 0, d)
+
+
+# --- Gaussian blocks with independent dimensions ------------------------------------------------------------
+
+
+@kernel
+def spread_index(blocks, b, k, j):
+    """Where in theta the variance or standard deviation of component k, dimension j lies."""
+    return blocks.theta2[b] + (k * blocks.size[b] + j if blocks.covariance[b] == DIAG else k)
+
+
+@kernel
+def variance(blocks, b, k, j, theta):
+    """The variance of component k, dimension j; NaN where the parameter is not positive."""
+    value = theta[spread_index(blocks, b, k, j)]
+    if not value > 0.0:
+        return np.nan
+    return value * value if blocks.covariance[b] == SIGMA else value
+
+
+@kernel
+def add_variance_gradient(blocks, b, k, j, theta, slope, g):
+    """Add a derivative in the variance to the gradient in the parameter that holds it."""
+    at = spread_index(blocks, b, k, j)
+    g[at] += 2 * theta[at] * slope if blocks.covariance[b] == SIGMA else slope
+
+
+@kernel
+def _diag_potentials(blocks, b, theta, pot):
+    K, d = blocks.rows[b], blocks.size[b]
+    c = blocks.pot[b]
+    for k in range(K):
+        for j in range(d):
+            mean, v, i = theta[blocks.theta[b] + k * d + j], variance(blocks, b, k, j, theta), k * d + j
+            if not (abs(mean) < inf and 0.0 < v < inf):
+                return False
+            pot[c + i] = -0.5 * (LOG_2PI + log(v))
+            pot[c + K * d + i] = mean
+            pot[c + 2 * K * d + i] = 1.0 / sqrt(v)
+    return True
+
+
+@kernel
+def _diag_scatter(blocks, b, k, j, theta, stats):
+    """Count, sum about the mean and sum of squares about the mean of one component and dimension."""
+    K, d = blocks.rows[b], blocks.size[b]
+    i = blocks.stat[b] + k * d + j
+    mean = theta[blocks.theta[b] + k * d + j]
+    n, s1, s2 = stats[i], stats[i + K * d], stats[i + 2 * K * d]
+    excess = s1 - n * mean
+    return n, excess, s2 - mean * (s1 + excess)
+
+
+@kernel
+def _diag_gradient(blocks, b, theta, stats, g):
+    d = blocks.size[b]
+    for k in range(blocks.rows[b]):
+        for j in range(d):
+            n, excess, square = _diag_scatter(blocks, b, k, j, theta, stats)
+            v = variance(blocks, b, k, j, theta)
+            g[blocks.theta[b] + k * d + j] += excess / v
+            add_variance_gradient(blocks, b, k, j, theta, 0.5 * (square / v - n) / v, g)
+
+
+@kernel
+def _diag_log_likelihood(blocks, b, k, theta, stats):
+    total = 0.0
+    for j in range(blocks.size[b]):
+        n, _, square = _diag_scatter(blocks, b, k, j, theta, stats)
+        v = variance(blocks, b, k, j, theta)
+        if not 0.0 < v < inf:
+            return -inf
+        total -= 0.5 * (n * (LOG_2PI + log(v)) + square / v)
+    return total

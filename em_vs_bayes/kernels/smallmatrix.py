@@ -1,0 +1,107 @@
+"""Linear algebra for small d x d matrices that lie row by row in flat vectors.
+
+Every matrix is a pair (vector, offset), so nothing is sliced, reshaped or allocated.
+"""
+
+from math import inf, log, sqrt
+
+from em_vs_bayes.kernels.jit import kernel
+
+
+@kernel
+def cholesky(a, at, d, out, to):
+    """Lower factor L of the matrix at ``a[at]``, A = L L'. Reads the lower triangle; may be in place.
+
+    Returns
+    -------
+    bool
+        False (and ``out`` is garbage) if A is not positive definite, or not finite.
+    """
+    for i in range(d):
+        for j in range(i + 1):
+            total = a[at + i * d + j]
+            for k in range(j):
+                total -= out[to + i * d + k] * out[to + j * d + k]
+            if i == j:
+                if not 0.0 < total < inf:
+                    return False
+                out[to + i * d + i] = sqrt(total)
+            else:
+                out[to + i * d + j] = total / out[to + j * d + j]
+        for j in range(i + 1, d):
+            out[to + i * d + j] = 0.0
+    return True
+
+
+@kernel
+def invert_lower(lower, at, d, out, to):
+    """Inverse of a lower triangular matrix. May work in place."""
+    for i in range(d):
+        pivot = 1.0 / lower[at + i * d + i]
+        for j in range(i):
+            total = 0.0
+            for k in range(j, i):
+                total += lower[at + i * d + k] * out[to + k * d + j]
+            out[to + i * d + j] = -pivot * total
+        out[to + i * d + i] = pivot
+        for j in range(i + 1, d):
+            out[to + i * d + j] = 0.0
+
+
+@kernel
+def whiten(a, at, d, out, to):
+    """W = L^-1, lower triangular, W A W' = I and W' W = A^-1. False if A is not positive definite."""
+    if not cholesky(a, at, d, out, to):
+        return False
+    invert_lower(out, to, d, out, to)
+    return True
+
+
+@kernel
+def gram(w, at, d, out, to):
+    """W' W for lower triangular W; with W from `whiten`, the inverse of the matrix whitened. Not in place."""
+    for i in range(d):
+        for j in range(i + 1):
+            total = 0.0
+            for k in range(i, d):
+                total += w[at + k * d + i] * w[at + k * d + j]
+            out[to + i * d + j] = total
+            out[to + j * d + i] = total
+
+
+@kernel
+def log_diagonal(lower, at, d):
+    """Sum of the logarithms of the diagonal: half the log determinant of L L'."""
+    total = 0.0
+    for i in range(d):
+        total += log(lower[at + i * d + i])
+    return total
+
+
+@kernel
+def trace_product(a, at, b, bt, d):
+    """tr(A B) of two symmetric matrices."""
+    total = 0.0
+    for i in range(d * d):
+        total += a[at + i] * b[bt + i]
+    return total
+
+
+@kernel
+def add_spread_gradient(precision, d, nu, s, at, g, to):
+    """Add to G the gradient in Sigma of ``-nu/2 log|Sigma| - 1/2 tr(S Sigma^-1)``: ``(P S P - nu P) / 2``.
+
+    P = Sigma^-1 lies in ``precision`` at offset 0, the symmetric S in ``s`` at offset ``at``. G is the full
+    symmetric matrix with dF = sum_ij G_ij dSigma_ij.
+    """
+    for i in range(d):
+        for j in range(i + 1):
+            total = -nu * precision[i * d + j]
+            for k in range(d):
+                row = 0.0
+                for m in range(d):
+                    row += s[at + k * d + m] * precision[m * d + j]
+                total += precision[i * d + k] * row
+            g[to + i * d + j] += 0.5 * total
+            if i != j:
+                g[to + j * d + i] += 0.5 * total
