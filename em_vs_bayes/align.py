@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import permutations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 __all__ = ["apply", "ecr", "even_rows", "hungarian_by_parameters", "invert", "stephens"]
 
@@ -236,6 +235,10 @@ def _assign(cost: np.ndarray) -> np.ndarray:
     cheapest = np.where(diagonal <= cost.min(axis=2), np.arange(k), cheapest)
     # Where each name has its own cheapest component, that is the answer; the solver is for the rest.
     settled = (np.sort(cheapest, axis=1) == np.arange(k)).all(axis=1)
+    if settled.all():
+        return cheapest
+    from scipy.optimize import linear_sum_assignment  # half a second to import, and seldom wanted
+
     for s in np.flatnonzero(~settled):
         cheapest[s] = linear_sum_assignment(cost[s])[1]
     return cheapest

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from em_vs_bayes.report.words import number, percent
 
@@ -67,6 +66,22 @@ def gather(comparison: "Comparison") -> tuple[Finding, ...]:
     return tuple(finding for rule in RULES for finding in rule(comparison))
 
 
+def headline(findings: tuple[Finding, ...]) -> str:
+    """One sentence that says how to read the rest."""
+    count = {s: sum(f.severity == s for f in findings) for s in ("good", "warning", "bad")}
+    if count["bad"]:
+        return "Something went wrong in at least one fit: read what is in red before any number below."
+    if count["warning"]:
+        few = "one reservation" if count["warning"] == 1 else f"{count['warning']} reservations"
+        agree = "The methods agree in part" if count["good"] else "The methods do not agree"
+        return f"{agree}, with {few}."
+    return (
+        "The methods agree, and every diagnostic is in order."
+        if count["good"]
+        else "Every diagnostic is in order."
+    )
+
+
 def not_converged(c: "Comparison") -> Iterator[Finding]:
     """A fit whose own status says that it did not end well."""
     for a in c.aligned:
@@ -95,7 +110,7 @@ def agreement(c: "Comparison") -> Iterator[Finding]:
                 "agreement",
                 where,
                 worst,
-                f"{pair} agree: no estimate differs by more than {number(worst)} posterior standard "
+                f"{pair} agree: no estimate differs by more than {number(worst, 2)} posterior standard "
                 "deviations "
                 f"(most in {where}: {number(at)} against {number(there)}){_noise(a, worst)}.",
             )
@@ -115,7 +130,7 @@ def agreement(c: "Comparison") -> Iterator[Finding]:
                 "disagreement",
                 where,
                 worst,
-                f"{pair} differ most in {where}: {number(at)} against {number(there)}, {number(worst)} "
+                f"{pair} differ most in {where}: {number(at)} against {number(there)}, {number(worst, 2)} "
                 "posterior "
                 f"standard deviations.{_why(a)}",
             )
@@ -313,7 +328,7 @@ def yardstick(c: "Comparison") -> "Aligned | None":
     return max(pool, key=lambda a: np.nan_to_num(c.table[a.name]["ess_bulk"].min()), default=None)
 
 
-def _beyond_noise(own: pd.DataFrame, base: pd.DataFrame, where: str) -> bool:
+def _beyond_noise(own: Any, base: Any, where: str) -> bool:
     noise = np.hypot(own["mcse"][where], base["mcse"][where])
     return bool(abs(own["estimate"][where] - base["estimate"][where]) > 4 * noise)
 

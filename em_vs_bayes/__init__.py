@@ -1,0 +1,52 @@
+"""em_vs_bayes: write a latent-variable model once, fit it by EM, variational Bayes, Gibbs or NUTS, and compare.
+
+The names below follow the road of an analysis. Heavy parts (PyMC, ArviZ, matplotlib, pandas) load when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from em_vs_bayes import datasets, emissions, priors
+from em_vs_bayes.priors import Prior
+from em_vs_bayes.results import Fit, load
+from em_vs_bayes.spec import GaussianMixture, Mixture
+from em_vs_bayes.status import Status
+
+if TYPE_CHECKING:
+    from em_vs_bayes import pymc
+    from em_vs_bayes.compare import Comparison, compare
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Comparison",
+    "Fit",
+    "GaussianMixture",
+    "Mixture",
+    "Prior",
+    "Status",
+    "compare",
+    "datasets",
+    "emissions",
+    "load",
+    "priors",
+    "pymc",
+]
+
+_LAZY = {
+    "compare": ("em_vs_bayes.compare", "compare"),
+    "Comparison": ("em_vs_bayes.compare", "Comparison"),
+    "pymc": ("em_vs_bayes.pymc", None),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _LAZY[name]
+    loaded = import_module(module)
+    value = loaded if attribute is None else getattr(loaded, attribute)
+    globals()[name] = value  # a submodule of the same name must not shadow the function
+    return value

@@ -1,0 +1,345 @@
+"""Means with one variance per dimension: diagonal and spherical covariances, and the univariate Normal.
+
+The same conditional form as `gaussian_full`, written elementwise. The univariate Normal's parameter is the standard
+deviation, so its joint mode and its densities are taken in sigma; the others' in the variance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, final
+
+import numpy as np
+from scipy.special import digamma
+
+from em_vs_bayes.blocks.elementwise import coordinate_ascent, element_density, uncentred
+from em_vs_bayes.contract import Array, Block, Maximum, Parameter, Params, Shapes
+from em_vs_bayes.kernels import tables
+from em_vs_bayes.priors import InverseGamma, Normal, NormalInverseGamma, Prior
+
+LOG_2PI = float(np.log(2.0 * np.pi))
+
+
+class MeanField(NamedTuple):
+    """q(means) q(variances): Gaussian factors with variances (K, d) and an inverse-gamma."""
+
+    mean: Array
+    variance: Array
+    spread: InverseGamma
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class DiagonalGaussianBlock(Block):
+    """K mean vectors with variances (K, d), (K,) when spherical, or standard deviations (K,) for one dimension.
+
+    Parameters
+    ----------
+    prior : NormalInverseGamma or SphericalNormalInverseGamma, or None when the two below are given
+    mean_prior : Normal or Prior, or None
+    spread_prior : InverseGamma (on the variance) or Prior (on the parameter), or None
+    kind : int
+        ``tables.DIAG``, ``tables.SPHERICAL`` or ``tables.SIGMA``.
+    fixed_means : ndarray (K, d); fixed_spread : ndarray of the spread parameter's shape
+        NaN where free; means relative to the centre.
+    scale, centre : ndarray (d,)
+        Variance of each feature, and what was subtracted.
+    """
+
+    prior: Any
+    mean_prior: Any
+    spread_prior: Any
+    kind: int
+    leading: str
+    fixed_means: Array
+    fixed_spread: Array
+    scale: Array
+    centre: Array
+
+    @property
+    def _k(self) -> int:
+        return int(self.fixed_means.shape[0])
+
+    @property
+    def _d(self) -> int:
+        return int(self.fixed_means.shape[1])
+
+    @property
+    def _sd(self) -> bool:
+        return self.kind == tables.SIGMA
+
+    @property
+    def _spread_name(self) -> str:
+        return "sigmas" if self._sd else "variances"
+
+    @property
+    def _shared(self) -> bool:
+        """One variance for all dimensions of a component."""
+        return self.kind == tables.SPHERICAL
+
+    @property
+    def _conjugate(self) -> bool:
+        return self.prior is not None and not self._anything_fixed
+
+    @property
+    def _anything_fixed(self) -> bool:
+        return bool((~np.isnan(self.fixed_means)).any() or (~np.isnan(self.fixed_spread)).any())
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        lead = self.leading
+        mean_dims = (lead,) if self._sd else (lead, "feature")
+        spread_dims = (lead, "feature") if self.kind == tables.DIAG else (lead,)
+        return (
+            Parameter("means", (self._k, self._d), mean_dims, "real"),
+            Parameter(self._spread_name, self.fixed_spread.shape, spread_dims, "positive"),
+        )
+
+    @property
+    def statistics(self) -> Shapes:
+        return tuple((name, (self._k, self._d)) for name in ("n", "s1", "s2"))
+
+    @property
+    def potentials(self) -> Shapes:
+        return tuple((name, (self._k, self._d)) for name in ("c", "m", "w"))
+
+    def codes(self) -> dict[str, int]:
+        if self.prior is not None:
+            mean, spread = tables.JOINT, tables.JOINT
+        else:
+            mean = tables.ELEMENTWISE if isinstance(self.mean_prior, Prior) else tables.INDEPENDENT
+            spread = tables.ELEMENTWISE if isinstance(self.spread_prior, Prior) else tables.INDEPENDENT
+        return {
+            "code": tables.GAUSS,
+            "rows": self._k,
+            "size": self._d,
+            "covariance": self.kind,
+            "mean_prior": mean,
+            "spread_prior": spread,
+        }
+
+    def hyper(self) -> Array:
+        k, d = self._k, self._d
+        mean, second = np.zeros((k, d)), np.zeros((k, d))
+        shape, rate = np.zeros(self.fixed_spread.shape), np.zeros(self.fixed_spread.shape)
+        if self.prior is not None:
+            mean = self.prior.mean
+            second = np.broadcast_to(np.reshape(self.prior.kappa, (k, -1)), (k, d))
+            shape, rate = self.prior.shape, self.prior.rate
+        else:
+            if isinstance(self.mean_prior, Normal):
+                mean, second = self.mean_prior.mean, self.mean_prior.sd**-2.0
+            if isinstance(self.spread_prior, InverseGamma):
+                shape, rate = self.spread_prior.shape, self.spread_prior.rate
+        return np.concatenate([np.ravel(part) for part in (mean, second, shape, rate)])
+
+    def elementwise(self) -> dict[str, Any]:
+        named = {"means": self.mean_prior, self._spread_name: self.spread_prior}
+        return {name: prior for name, prior in named.items() if isinstance(prior, Prior)}
+
+    def fixed_values(self) -> Params:
+        return {"means": self.fixed_means, self._spread_name: self.fixed_spread}
+
+    def neutral(self) -> Params:
+        spread = self.scale if self.kind == tables.DIAG else self.scale.mean()
+        spread = np.broadcast_to(np.sqrt(spread) if self._sd else spread, self.fixed_spread.shape)
+        spread = np.where(np.isnan(self.fixed_spread), spread, self.fixed_spread)
+        return {"means": np.where(np.isnan(self.fixed_means), 0.0, self.fixed_means), self._spread_name: spread}
+
+    def describe(self) -> tuple[tuple[tuple[str, ...], Any], ...]:
+        if self.prior is not None:
+            return ((("means", self._spread_name), uncentred(self.prior, self.centre)),)
+        return ((("means",), uncentred(self.mean_prior, self.centre)), ((self._spread_name,), self.spread_prior))
+
+    def steps(self) -> tuple[str, ...]:
+        if self._conjugate:
+            return ("conjugate",)
+        first = () if isinstance(self.mean_prior, Prior) else ("means",)
+        second = () if isinstance(self.spread_prior, Prior) else ("spread",)
+        return (*first, *second, *(("slice",) if self.elementwise() else ()))
+
+    # --- EM -----------------------------------------------------------------------------------------------------
+
+    def maximize(self, params: Params, stats: Params, *, flat_prior: bool, floor: float) -> Maximum:
+        old = self._variances(params[self._spread_name])
+        if not self._anything_fixed and not flat_prior and self.prior is not None:
+            means, spread = self.prior.update(stats["n"], stats["s1"], stats["s2"]).mode(**self._in_sd())
+            spread = self._trimmed(spread)
+        else:
+            means = self._conditional_means(params["means"], 1.0 / old, stats, flat_prior)
+            spread = self._conditional_spread(params[self._spread_name], means, stats, flat_prior)
+        means = np.where(np.isfinite(means), means, params["means"])
+        spread = np.where(np.isfinite(spread), spread, params[self._spread_name])
+        spread, floored = self._floored(spread, floor)
+        return Maximum({"means": means, self._spread_name: np.where(np.isnan(self.fixed_spread), spread, self.fixed_spread)}, floored)
+
+    def _in_sd(self) -> dict[str, str]:
+        return {} if self._shared else {"parameter": "sd" if self._sd else "variance"}
+
+    def _variances(self, spread: Array) -> Array:
+        """(K, d) variances from the spread parameter."""
+        if self.kind == tables.DIAG:
+            return spread
+        return np.broadcast_to((spread**2 if self._sd else spread)[:, None], (self._k, self._d))
+
+    def _floored(self, spread: Array, floor: float) -> tuple[Array, tuple[int, ...]]:
+        lowest = floor * (self.scale if self.kind == tables.DIAG else self.scale.mean())
+        lowest = np.broadcast_to(np.sqrt(lowest) if self._sd else lowest, spread.shape)
+        low = (spread < lowest) & np.isnan(self.fixed_spread)
+        if not low.any():
+            return spread, ()
+        return np.where(low, lowest, spread), tuple(sorted({int(k) for k in np.nonzero(low)[0]}))
+
+    def _conditional_means(self, start: Array, precision: Array, stats: Params, flat_prior: bool) -> Array:
+        if isinstance(self.mean_prior, Prior) and not flat_prior:
+            return self._ascend_means(start, precision, stats)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean, _ = self._means_given(precision, stats, flat_prior)
+        return mean
+
+    def _means_given(self, precision: Array, stats: Params, flat_prior: bool) -> tuple[Array, Array]:
+        """Gaussian conditional of the means: mean and variance (K, d), variance 0 where fixed."""
+        total, linear = stats["n"] * precision, stats["s1"] * precision
+        if not flat_prior and self.prior is not None:
+            shrink = np.reshape(self.prior.kappa, (self._k, -1)) * precision
+            total, linear = total + shrink, linear + shrink * self.prior.mean
+        elif not flat_prior and isinstance(self.mean_prior, Normal):
+            weight = self.mean_prior.sd**-2.0
+            total, linear = total + weight, linear + weight * self.mean_prior.mean
+        free = np.isnan(self.fixed_means)
+        return np.where(free, linear / total, self.fixed_means), np.where(free, 1.0 / total, 0.0)
+
+    def _ascend_means(self, start: Array, precision: Array, stats: Params) -> Array:
+        log_density = element_density(self.mean_prior, (self._k, self._d))
+
+        def objective(mean: Array, k: int, j: int) -> float:
+            fit = precision[k, j] * mean[k, j] * (stats["s1"][k, j] - 0.5 * stats["n"][k, j] * mean[k, j])
+            return float(fit + log_density((k, j), mean[k, j] + self.centre[j]))
+
+        return coordinate_ascent(objective, start, np.isnan(self.fixed_means), np.sqrt(self.scale))
+
+    def _counts_and_scatter(self, mean: Array, stats: Params, variance: Array | float = 0.0) -> tuple[Array, Array]:
+        """Counts and E sum (x - mu)^2 in the spread parameter's shape, the joint prior's term included by the caller."""
+        n = stats["n"]
+        scatter = stats["s2"] - 2.0 * mean * stats["s1"] + n * (mean**2 + variance)
+        scatter = np.maximum(scatter, 0.0)
+        return self._pooled(n), self._pooled(scatter)
+
+    def _pooled(self, values: Array) -> Array:
+        return values if self.kind == tables.DIAG else values.sum(axis=1)
+
+    def _spread_given(self, mean: Array, stats: Params, variance: Array | float = 0.0) -> InverseGamma:
+        n, scatter = self._counts_and_scatter(mean, stats, variance)
+        base = self.prior if self.prior is not None else self.spread_prior
+        if self.prior is not None:
+            kappa = np.reshape(self.prior.kappa, (self._k, -1))
+            n = n + self._pooled(np.ones((self._k, self._d)))
+            scatter = scatter + self._pooled(kappa * ((mean - self.prior.mean) ** 2 + variance))
+        return InverseGamma(base.shape + 0.5 * n, base.rate + 0.5 * scatter)
+
+    def _conditional_spread(self, start: Array, mean: Array, stats: Params, flat_prior: bool) -> Array:
+        n, scatter = self._counts_and_scatter(mean, stats)
+        if flat_prior:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                variance = scatter / n
+            return np.sqrt(variance) if self._sd else variance
+        if isinstance(self.spread_prior, Prior):
+            return self._ascend_spread(start, n, scatter)
+        posterior = self._spread_given(mean, stats)
+        power = posterior.shape + (0.5 if self._sd else 1.0)
+        return np.sqrt(posterior.rate / power) if self._sd else posterior.rate / power
+
+    def _ascend_spread(self, start: Array, n: Array, scatter: Array) -> Array:
+        power = 1.0 if self._sd else 0.5
+        log_density = element_density(self.spread_prior, start.shape)
+
+        def objective(value: Array, *index: int) -> float:
+            v = value[index]
+            variance = v**2 if self._sd else v
+            if not 0.0 < variance < np.inf:
+                return -np.inf
+            fit = -power * n[index] * np.log(v) - 0.5 * scatter[index] / variance
+            return float(fit + log_density(index, v))
+
+        return coordinate_ascent(objective, start, np.isnan(self.fixed_spread), np.ones(1), positive=True, sweeps=1)
+
+    # --- CAVI ---------------------------------------------------------------------------------------------------
+
+    def refuses_vi(self) -> str | None:
+        odd = [f"the prior {prior!r} on {name!r} is not conjugate" for name, prior in self.elementwise().items()]
+        return "; ".join(odd) or None
+
+    def factor(self, params: Params, stats: Params) -> Any:
+        if self._conjugate:
+            return self.prior.update(stats["n"], stats["s1"], stats["s2"])
+        return self._mean_field(1.0 / self._variances(params[self._spread_name]), stats)
+
+    def update(self, factor: Any, stats: Params) -> Any:
+        if self._conjugate:
+            return self.prior.update(stats["n"], stats["s1"], stats["s2"])
+        return self._mean_field(self._expected_precision(factor)[0], stats)
+
+    def _mean_field(self, precision: Array, stats: Params) -> MeanField:
+        mean, variance = self._means_given(precision, stats, False)
+        return MeanField(mean, variance, self._spread_given(mean, stats, variance))
+
+    def _expected_precision(self, factor: MeanField) -> tuple[Array, Array]:
+        """E[1 / sigma^2] and E[log 1 / sigma^2], (K, d)."""
+        q = factor.spread
+        precision, log_precision = q.shape / q.rate, digamma(q.shape) - np.log(q.rate)
+        known = ~np.isnan(self.fixed_spread)
+        fixed = self.fixed_spread**2 if self._sd else self.fixed_spread
+        precision = np.where(known, 1.0 / fixed, precision)
+        log_precision = np.where(known, -np.log(fixed), log_precision)
+        if self.kind == tables.DIAG:
+            return precision, log_precision
+        return tuple(np.broadcast_to(v[:, None], (self._k, self._d)) for v in (precision, log_precision))  # type: ignore[return-value]
+
+    def expected_potentials(self, factor: Any) -> Params:
+        if self._conjugate:
+            c, m, w = factor.expected_potentials()
+            return {"c": c, "m": m, "w": w}
+        precision, log_precision = self._expected_precision(factor)
+        c = 0.5 * (log_precision - precision * factor.variance - LOG_2PI)
+        return {"c": c, "m": factor.mean, "w": np.sqrt(precision)}
+
+    def kl(self, factor: Any) -> float:
+        if self._conjugate:
+            return float(factor.kl(self.prior))
+        precision, log_precision = self._expected_precision(factor)
+        free = np.isnan(self.fixed_means)
+        total = -0.5 * float(np.sum(np.log(factor.variance[free]) + 1.0 + LOG_2PI))
+        if self.prior is not None:
+            kappa = np.broadcast_to(np.reshape(self.prior.kappa, (self._k, -1)), (self._k, self._d))
+            second = (factor.mean - self.prior.mean) ** 2 + factor.variance
+            total -= 0.5 * float(np.sum(np.log(kappa) - LOG_2PI + log_precision - kappa * precision * second))
+            base = InverseGamma(self.prior.shape, self.prior.rate)
+        else:
+            z2 = ((factor.mean - self.mean_prior.mean) ** 2 + factor.variance) / self.mean_prior.sd**2
+            total += 0.5 * float(np.sum((LOG_2PI + 2.0 * np.log(self.mean_prior.sd) + z2)[free]))
+            base = self.spread_prior
+        spread_free = np.isnan(self.fixed_spread)
+        if spread_free.any():
+            pick = [InverseGamma(f.shape[spread_free], f.rate[spread_free]) for f in (factor.spread, base)]
+            total += float(pick[0].kl(pick[1]))
+        return total
+
+    def factor_mean(self, factor: Any) -> Params:
+        if self._conjugate:
+            means, spread = factor.expected(**self._in_sd())
+            return {"means": means, self._spread_name: self._trimmed(spread)}
+        spread = factor.spread.expected(**({"parameter": "sd"} if self._sd else {}))
+        return {"means": factor.mean, self._spread_name: np.where(np.isnan(self.fixed_spread), spread, self.fixed_spread)}
+
+    def factor_draw(self, factor: Any, rng: np.random.Generator, size: int) -> Params:
+        if self._conjugate:
+            means, spread = factor.draw(rng, size, **self._in_sd())
+            return {"means": means, self._spread_name: self._trimmed(spread)}
+        variance = factor.spread.draw(rng, size)
+        spread = np.where(np.isnan(self.fixed_spread), np.sqrt(variance) if self._sd else variance, self.fixed_spread)
+        means = factor.mean + np.sqrt(factor.variance) * rng.standard_normal((size, self._k, self._d))
+        return {"means": means, self._spread_name: spread}
+
+    def _trimmed(self, spread: Array) -> Array:
+        """The univariate Normal keeps its spread as (K,)."""
+        return spread[..., 0] if self._sd else spread

@@ -1,0 +1,196 @@
+"""One number per component with a conjugate prior: rates (gamma) and success probabilities (beta).
+
+A prior that is not conjugate but has a density the kernels know still serves EM (numerical M-step), Gibbs (slice
+steps) and NUTS; CAVI is refused in words.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from em_vs_bayes.blocks.elementwise import coordinate_ascent, element_density
+from em_vs_bayes.contract import Array, Block, Maximum, Parameter, Params, Shapes
+from em_vs_bayes.kernels import tables
+from em_vs_bayes.priors import Beta, Gamma, Prior
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScalarBlock(Block):
+    """K numbers whose log likelihood is ``t . eta(theta)`` with two statistics each."""
+
+    name: str
+    prior: Any
+    leading: str
+    fixed: Array
+
+    @abstractmethod
+    def _family(self, stats: Array | None) -> Any:
+        """The prior (None: the flat member) as its conjugate family, both columns (K,)."""
+
+    @abstractmethod
+    def _natural(self, value: Array) -> Array:
+        """eta(theta), (..., 2)."""
+
+    @abstractmethod
+    def _range(self) -> tuple[float, float]:
+        """Open support."""
+
+    @property
+    def _conjugate(self) -> bool:
+        return not isinstance(self.prior, Prior)
+
+    @property
+    def _k(self) -> int:
+        return len(self.fixed)
+
+    @property
+    def statistics(self) -> Shapes:
+        return (("t", (self._k, 2)),)
+
+    @property
+    def potentials(self) -> Shapes:
+        return (("eta", (self._k, 2)),)
+
+    def hyper(self) -> Array:
+        if not self._conjugate:
+            return np.zeros(2 * self._k)
+        first, second = self._columns(self.prior)
+        return np.column_stack([first, second]).ravel()
+
+    def elementwise(self) -> dict[str, Any]:
+        return {} if self._conjugate else {self.name: self.prior}
+
+    def fixed_values(self) -> Params:
+        return {self.name: self.fixed}
+
+    def neutral(self) -> Params:
+        middle = 1.0 if np.isinf(self._range()[1]) else 0.5
+        return {self.name: np.where(np.isnan(self.fixed), middle, self.fixed)}
+
+    def describe(self) -> tuple[tuple[tuple[str, ...], Any], ...]:
+        return (((self.name,), self.prior),)
+
+    def steps(self) -> tuple[str, ...]:
+        return ("conjugate",) if self._conjugate else ("slice",)
+
+    @staticmethod
+    @abstractmethod
+    def _columns(family: Any) -> tuple[Array, Array]:
+        """The family's two hyperparameters."""
+
+    def maximize(self, params: Params, stats: Params, *, flat_prior: bool, floor: float) -> Maximum:
+        t = stats["t"]
+        if flat_prior or self._conjugate:
+            family = self._family(None if flat_prior else self.prior)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                value = np.asarray(family.update(t[:, 0], t[:, 1]).mode())
+            value = np.where(np.isfinite(value), value, params[self.name])
+        else:
+            value = self._maximize_numerically(params[self.name], t)
+        value = np.where(np.isnan(self.fixed), value, self.fixed)
+        low, high = self._range()
+        edge = bool(np.any(((value <= low) | (value >= high)) & np.isnan(self.fixed)))
+        return Maximum({self.name: value}, boundary=(self.name,) if edge else ())
+
+    def _maximize_numerically(self, start: Array, t: Array) -> Array:
+        """The objective is separable over components (generalised EM)."""
+
+        log_density = element_density(self.prior, (self._k,))
+
+        def objective(value: Array, k: int) -> float:
+            if not self._range()[0] < value[k] < self._range()[1]:
+                return -np.inf
+            return float(self._natural(value[k]) @ t[k] + log_density(k, value[k]))
+
+        return coordinate_ascent(objective, start, np.isnan(self.fixed), np.ones(1), positive=True, sweeps=1)
+
+    def refuses_vi(self) -> str | None:
+        if self._conjugate:
+            return None
+        return f"the prior {self.prior!r} on {self.name!r} is not conjugate"
+
+    def factor(self, params: Params, stats: Params) -> Any:
+        return self._family(self.prior).update(stats["t"][:, 0], stats["t"][:, 1])
+
+    def update(self, factor: Any, stats: Params) -> Any:
+        return self.factor({}, stats)
+
+    def expected_potentials(self, factor: Any) -> Params:
+        eta = np.asarray(factor.expected_potentials()).copy()
+        known = ~np.isnan(self.fixed)
+        eta[known] = self._natural(self.fixed[known])
+        return {"eta": eta}
+
+    def kl(self, factor: Any) -> float:
+        free = np.isnan(self.fixed)
+        if not free.any():
+            return 0.0
+        return float(self._subset(factor, free).kl(self._subset(self._family(self.prior), free)))
+
+    def _subset(self, family: Any, free: Any) -> Any:
+        first, second = self._columns(family)
+        return type(family)(first[free], second[free])
+
+    def factor_mean(self, factor: Any) -> Params:
+        return {self.name: np.where(np.isnan(self.fixed), factor.expected(), self.fixed)}
+
+    def factor_draw(self, factor: Any, rng: np.random.Generator, size: int) -> Params:
+        return {self.name: np.where(np.isnan(self.fixed), factor.draw(rng, size), self.fixed)}
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class RateBlock(ScalarBlock):
+    """Rates with gamma priors. eta = (log rate, -rate): a Poisson count gives t = (y, 1), a waiting time t = (1, y)."""
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        return (Parameter(self.name, (self._k,), (self.leading,), "positive"),)
+
+    def codes(self) -> dict[str, int]:
+        kind = tables.JOINT if self._conjugate else tables.ELEMENTWISE
+        return {"code": tables.GAMMA, "rows": self._k, "size": 1, "mean_prior": kind}
+
+    def _family(self, stats: Any) -> Gamma:
+        return Gamma.flat(self._k) if stats is None else stats
+
+    def _natural(self, value: Array) -> Array:
+        return np.stack([np.log(value), -value], axis=-1)
+
+    def _range(self) -> tuple[float, float]:
+        return 0.0, np.inf
+
+    @staticmethod
+    def _columns(family: Any) -> tuple[Array, Array]:
+        return np.asarray(family.shape), np.asarray(family.rate)
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class ProbabilityBlock(ScalarBlock):
+    """Success probabilities with beta priors. eta = (log p, log(1 - p)); an outcome gives t = (y, 1 - y)."""
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        return (Parameter(self.name, (self._k,), (self.leading,), "unit"),)
+
+    def codes(self) -> dict[str, int]:
+        kind = tables.JOINT if self._conjugate else tables.ELEMENTWISE
+        return {"code": tables.BETA, "rows": self._k, "size": 1, "mean_prior": kind}
+
+    def _family(self, stats: Any) -> Beta:
+        return Beta.flat(self._k) if stats is None else stats
+
+    def _natural(self, value: Array) -> Array:
+        return np.stack([np.log(value), np.log1p(-value)], axis=-1)
+
+    def _range(self) -> tuple[float, float]:
+        return 0.0, 1.0
+
+    @staticmethod
+    def _columns(family: Any) -> tuple[Array, Array]:
+        return np.asarray(family.a), np.asarray(family.b)

@@ -1,0 +1,287 @@
+"""Spec + data -> program: checks what the user gave, lays out the flat vectors and fills the kernels' tables.
+
+Everything that can be refused is refused here, in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import lgamma
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from em_vs_bayes.blocks import ProbabilityRows
+from em_vs_bayes.contract import Array, Block, Context, Layout, Stream
+from em_vs_bayes.coordinates import coordinates
+from em_vs_bayes.emissions import Product, read
+from em_vs_bayes.emissions.linear import resolve_prior
+from em_vs_bayes.kernels import gibbs, tables
+from em_vs_bayes.latents import IidCategorical
+from em_vs_bayes.ordering import Ordering, ordering
+from em_vs_bayes.priors import Beta, Dirichlet, Prior
+from em_vs_bayes.program import Placed, Program, Tables
+from em_vs_bayes.spec import Spec
+from em_vs_bayes.values import probability_table
+
+
+def compile(  # noqa: A001 - the name DESIGN gives the stage
+    spec: Spec,
+    y: Any,
+    *,
+    weights: Any = None,
+    labels: Any = None,
+    like: Program | None = None,
+) -> Program:
+    """The program that every method runs.
+
+    Parameters
+    ----------
+    spec : Spec
+    y : array_like, frame or dict
+    weights : array_like (n,), optional
+    labels : array_like (n,), optional
+    like : Program, optional
+        A fitted program whose centres (and priors) the new data take on: for prediction.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, what it got and what it wants.
+    """
+    k = spec.size
+    order = ordering(spec)
+    context = Context(
+        priors=order.priors, fixed=spec.fixed, ordered=order.names, leading=spec.leading, like=like and like.centre
+    )
+    streams = spec.model_emission.streams(y, k, context)
+    if like is not None:
+        streams = tuple(replace(s, block=old.block) for s, old in zip(streams, like.placed[1:], strict=True))
+    n = len(streams[0].columns)
+    _check_rows(streams, k, n, fitting=like is None)
+    known = _labels(labels, n, k)
+    if order.names and (known >= 0).any():
+        raise ValueError("labels and ordered exclude each other: known components already label the parameters.")
+    data = _data(streams, n, _weights(weights, n), known)
+    placed = _place(_weight_block(spec, context), streams)
+    centre = {stream.prefix + "y": stream.centre for stream in streams}
+    return Program(
+        spec=spec,
+        latent=IidCategorical(k),
+        n=n,
+        y=y,
+        data=data,
+        streams=_stream_table(streams, k),
+        placed=placed,
+        centre=centre,
+        order=order,
+        tables=_tables(placed, order, centre),
+    )
+
+
+def _weight_block(spec: Spec, context: Context) -> ProbabilityRows:
+    k = spec.size
+    given = context.priors.get("weights")
+    if isinstance(given, Beta):
+        if k != 2:
+            raise TypeError(f"priors['weights']: Beta is for two components; with {k} use Dirichlet.")
+        given = Dirichlet([float(given.a), float(given.b)])
+    cut = {"weights": given} if given is not None else {}
+    prior = resolve_prior(replace(context, priors=cut), "weights", (Dirichlet,), Dirichlet(1.0), (1, k))
+    if isinstance(prior, Prior):
+        raise TypeError(f"priors['weights'] must be Dirichlet; got {prior!r}.")
+    fixed = probability_table(spec.fixed.get("weights"), (1, k), "weights")
+    return ProbabilityRows("weights", prior, (spec.leading,), fixed)
+
+
+def _check_rows(streams: tuple[Stream, ...], k: int, n: int, *, fitting: bool) -> None:
+    nothing = np.ones(n, dtype=bool)
+    for stream in streams:
+        nothing &= _unseen(stream)
+    if nothing.any():
+        raise ValueError(
+            f"y has {nothing.sum()} row(s) with no observed value (first: row {int(np.argmax(nothing))}): "
+            "they say nothing about a mixture. Drop them."
+        )
+    if fitting and k > 1:
+        rows = np.hstack([stream.columns for stream in streams])
+        head = rows[: max(20 * k, 1000)]
+        distinct = len(np.unique(head, axis=0))
+        if distinct < k and len(head) < n:
+            distinct = len(np.unique(rows, axis=0))
+        if distinct < k:
+            raise ValueError(f"n_components={k} is more than the {distinct} distinct row(s) of y.")
+
+
+def _unseen(stream: Stream) -> NDArray[np.bool_]:
+    if stream.kind in (tables.GAUSS_FULL, tables.GAUSS_DIAG):
+        return np.isnan(stream.columns).all(axis=1)
+    if stream.kind == tables.LOOKUP:
+        return stream.columns[:, 0] < 0
+    return ~stream.columns.any(axis=1)
+
+
+def _weights(weights: Any, n: int) -> Array:
+    if weights is None:
+        return np.empty(0)
+    array = read.vector(weights, "weights", "case weights")
+    if len(array) != n:
+        raise ValueError(f"weights has {len(array)} value(s); y has {n} row(s).")
+    if np.isnan(array).any() or (array < 0).any():
+        raise ValueError(f"weights must be non-negative numbers; got {array[np.isnan(array) | (array < 0)][0]:g}.")
+    if array.sum() <= 0:
+        raise ValueError("weights are all zero.")
+    return np.ascontiguousarray(array)
+
+
+def _labels(labels: Any, n: int, k: int) -> NDArray[np.int64]:
+    if labels is None:
+        return np.empty(0, dtype=np.int64)
+    array = np.asarray(read.vector(labels, "labels", "known components"))
+    if len(array) != n:
+        raise ValueError(f"labels has {len(array)} value(s); y has {n} row(s).")
+    if not np.isin(array, np.arange(-1, k)).all():
+        bad = array[~np.isin(array, np.arange(-1, k))][0]
+        raise ValueError(f"labels must be -1 (unknown) or 0, ..., {k - 1}; got {bad:g}.")
+    return array.astype(np.int64)
+
+
+def _data(streams: tuple[Stream, ...], n: int, weights: Array, labels: NDArray[np.int64]) -> tables.Data:
+    y = streams[0].columns if len(streams) == 1 else np.hstack([s.columns for s in streams])
+    gaussian = np.concatenate(
+        [np.full(s.columns.shape[1], s.kind in (tables.GAUSS_FULL, tables.GAUSS_DIAG)) for s in streams]
+    )
+    pattern, observed = _patterns(y, gaussian)
+    bases = [s.base for s in streams if s.base is not None]
+    return tables.Data(
+        y=np.ascontiguousarray(y),
+        centre=np.concatenate([s.centre for s in streams]),
+        base=sum(bases[1:], bases[0]).astype(float) if bases else np.empty(0),
+        weights=weights,
+        labels=labels,
+        pattern=pattern,
+        observed=observed,
+    )
+
+
+def _patterns(y: Array, gaussian: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Which pattern of missingness each row has; 0 is complete. Empty when nothing is missing."""
+    complete = np.ones((1, y.shape[1]), dtype=bool)
+    if not np.isnan(y[:, gaussian]).any():
+        return np.empty(0, dtype=np.int64), complete
+    unique, inverse = np.unique(np.vstack([~np.isnan(y), complete]), axis=0, return_inverse=True)
+    whole = inverse[-1]
+    order = np.r_[whole, np.delete(np.arange(len(unique)), whole)]
+    rank = np.empty(len(unique), dtype=np.int64)
+    rank[order] = np.arange(len(unique))
+    return rank[np.ravel(inverse)[:-1]], np.ascontiguousarray(unique[order])
+
+
+def _stream_table(streams: tuple[Stream, ...], k: int) -> tables.Streams:
+    rows, col, pot, stat = [], 0, k, k
+    for s in streams:
+        rows.append((s.kind, col, s.size, pot, stat))
+        col += s.columns.shape[1]
+        pot += sum(int(np.prod(shape)) for _, shape in s.block.potentials)
+        stat += sum(int(np.prod(shape)) for _, shape in s.block.statistics)
+    return tables.Streams(*np.ascontiguousarray(np.array(rows, dtype=np.int64).T))
+
+
+def _place(weights: Block, streams: tuple[Stream, ...]) -> tuple[Placed, ...]:
+    """Every block with its offsets, weights first."""
+    placed, theta, pot, stat, hyper = [], 0, 0, 0, 0
+    for prefix, block in (("", weights), *((s.prefix, s.block) for s in streams)):
+        placed.append(Placed(prefix, block, theta, pot, stat, hyper))
+        theta += sum(int(np.prod(p.shape)) for p in block.parameters)
+        pot += sum(int(np.prod(shape)) for _, shape in block.potentials)
+        stat += sum(int(np.prod(shape)) for _, shape in block.statistics)
+        hyper += len(block.hyper())
+    return tuple(placed)
+
+
+def _tables(placed: tuple[Placed, ...], order: Ordering, centre: Mapping[str, Array]) -> Tables:
+    theta = Layout()
+    for p in placed:
+        for parameter in p.block.parameters:
+            theta = theta.add(p.prefix + parameter.name, parameter.shape)
+    fixed = np.concatenate(
+        [np.ravel(p.block.fixed_values()[q.name]) for p in placed for q in p.block.parameters]
+    )
+    shift = np.zeros(theta.size)
+    for name, where, shape in theta.items():
+        if name.endswith("means"):
+            shift[where] = np.broadcast_to(centre[name.removesuffix("means") + "y"], shape).ravel()
+    element, code, abc, unknown = _elementwise(placed, theta)
+    prior = tables.Prior(
+        hyper=np.concatenate([p.block.hyper() for p in placed]).astype(float),
+        element=element,
+        density=code,
+        abc=abc,
+        shift=shift,
+        free=np.isnan(fixed),
+        constant=np.array([lgamma(placed[0].block.parameters[0].shape[0] + 1) if order.exchangeable else 0.0]),
+    )
+    blocks = tables.Blocks(*np.ascontiguousarray(np.array([p.row() for p in placed], dtype=np.int64).T))
+    return Tables(
+        theta=theta,
+        fixed=fixed,
+        blocks=blocks,
+        prior=prior,
+        coordinates=coordinates(placed, theta, fixed, order),
+        plan=_plan(placed, theta, prior, order),
+        unknown=unknown,
+    )
+
+
+def _elementwise(placed: tuple[Placed, ...], theta: Layout) -> tuple[Any, Any, Any, tuple[str, ...]]:
+    """The elementwise densities, and the names of priors that only PyMC knows."""
+    rows: list[tuple[int, int, float, float, float]] = []
+    unknown = []
+    for p in placed:
+        for name, prior in p.block.elementwise().items():
+            start, shape = theta.offset(p.prefix + name), dict(theta.shapes)[p.prefix + name]
+            if prior.name not in Prior.COMPILED:
+                unknown.append(f"{p.prefix + name} ~ {prior!r}")
+                continue
+            _check_support(prior, p, name)
+            code, a, b, c = prior.columns(*shape)
+            rows += [
+                (start + i, code, *values)
+                for i, values in enumerate(zip(np.ravel(a), np.ravel(b), np.ravel(c), strict=True))
+                if np.isnan(np.ravel(p.block.fixed_values()[name])[i])
+            ]
+    element = np.array([r[0] for r in rows], dtype=np.int64)
+    code = np.array([r[1] for r in rows], dtype=np.int64)
+    return element, code, np.array([r[2:] for r in rows], dtype=float).reshape(-1, 3), tuple(unknown)
+
+
+def _check_support(prior: Prior, placed: Placed, name: str) -> None:
+    support = next(q.support for q in placed.block.parameters if q.name == name)
+    low, high = (float(np.min(prior.support()[0])), float(np.max(prior.support()[1])))
+    allowed = {"real": (-np.inf, np.inf), "positive": (0.0, np.inf), "unit": (0.0, 1.0)}[support]
+    if low < allowed[0] or high > allowed[1]:
+        raise ValueError(
+            f"priors[{placed.prefix + name!r}]={prior!r} gives mass outside the parameter's support "
+            f"({support}: {allowed[0]:g} to {allowed[1]:g})."
+        )
+
+
+def _plan(placed: tuple[Placed, ...], theta: Layout, prior: tables.Prior, order: Ordering) -> gibbs.Plan:
+    codes = {"conjugate": gibbs.CONJUGATE, "means": gibbs.MEANS, "spread": gibbs.SPREAD}
+    rows: list[tuple[int, int, int, int, int]] = []
+    for b, p in enumerate(placed):
+        for step in p.block.steps():
+            if step in codes:
+                rows.append((codes[step], b, -1, -1, -1))
+                continue
+            first, last = theta.offset(p.prefix + p.block.parameters[0].name), p.end
+            for e, position in enumerate(prior.element):
+                if first <= position < last:
+                    below, above = order.neighbours(int(position), theta)
+                    rows.append((gibbs.SLICE, b, e, below, above))
+    return gibbs.Plan(*np.ascontiguousarray(np.array(rows, dtype=np.int64).reshape(-1, 5).T))
+
+
+__all__ = ["Product", "compile"]

@@ -1,0 +1,315 @@
+"""The contract: what latent structures, emissions and parameter blocks owe the methods, and what they get for it.
+
+A model is an exponential family once its latent variables are known. Potentials flow one way, statistics the other:
+
+    parameters --potentials--> latent structure --statistics--> parameters
+
+Implement a `Block` and EM, CAVI, Gibbs and NUTS can update it. Implement an `Emission` (usually: name its block and its
+sufficient statistics) and every latent structure can use it. Implement a `Latent` and every emission runs in it. Methods
+see none of these: they talk to the `Program` that `compile` makes of them.
+
+This module imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Params = dict[str, Array]
+Shapes = tuple[tuple[str, tuple[int, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One named array of parameters in internal coordinates.
+
+    Parameters
+    ----------
+    name : str
+        The name in ``fixed`` and in error messages.
+    shape : tuple of int
+    dims : tuple of str
+        One name per axis; ``component`` or ``state`` first where the parameter belongs to a component.
+    support : str
+        ``"real"``, ``"positive"``, ``"unit"``, ``"simplex"`` (last axis) or ``"spd"`` (last two axes).
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dims: tuple[str, ...]
+    support: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where named arrays lie in one flat vector. Immutable; `add` returns a longer one."""
+
+    shapes: Shapes = ()
+
+    def add(self, name: str, shape: tuple[int, ...]) -> Layout:
+        return Layout((*self.shapes, (name, shape)))
+
+    @property
+    def size(self) -> int:
+        return sum(int(np.prod(shape)) for _, shape in self.shapes)
+
+    def items(self) -> Iterator[tuple[str, slice, tuple[int, ...]]]:
+        start = 0
+        for name, shape in self.shapes:
+            stop = start + int(np.prod(shape))
+            yield name, slice(start, stop), shape
+            start = stop
+
+    def offset(self, name: str) -> int:
+        return next(where.start for n, where, _ in self.items() if n == name)
+
+    def unpack(self, flat: Array) -> Params:
+        """Named views of the last axis of ``flat``, leading axes kept."""
+        return {n: flat[..., where].reshape(*flat.shape[:-1], *shape) for n, where, shape in self.items()}
+
+    def pack(self, arrays: Mapping[str, Any]) -> Array:
+        flat = np.empty(self.size)
+        for name, where, shape in self.items():
+            flat[where] = np.broadcast_to(np.asarray(arrays[name], dtype=float), shape).ravel()
+        return flat
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stats:
+    """Expected sufficient statistics: named arrays that add over rows and scale. Law: ``stats(whole) = sum(stats(parts))``."""
+
+    layout: Layout
+    flat: Array
+
+    def __getitem__(self, name: str) -> Array:
+        return self.layout.unpack(self.flat)[name]
+
+    def __add__(self, other: Stats) -> Stats:
+        if self.layout != other.layout:
+            raise ValueError("Stats of different models cannot be added.")
+        return Stats(self.layout, self.flat + other.flat)
+
+    def __rmul__(self, rho: float) -> Stats:
+        return Stats(self.layout, rho * self.flat)
+
+
+@dataclass(frozen=True, slots=True)
+class Maximum:
+    """What a block's M-step returns: parameters, and which components needed a floor to stay proper."""
+
+    params: Params
+    floored: tuple[int, ...] = ()
+    boundary: tuple[str, ...] = ()
+
+
+class Block(ABC):
+    """A group of parameters with its prior, updated together given expected sufficient statistics.
+
+    Implement these; arrays are dicts by parameter name in internal coordinates (means relative to the data centre).
+
+    Attributes
+    ----------
+    parameters : tuple of Parameter
+    statistics : tuple of (name, shape)
+        The statistics it reads, in the order of the flat vector.
+    potentials : tuple of (name, shape)
+        The potentials it supplies, likewise.
+    """
+
+    @property
+    @abstractmethod
+    def parameters(self) -> tuple[Parameter, ...]: ...
+
+    @property
+    @abstractmethod
+    def statistics(self) -> Shapes: ...
+
+    @property
+    @abstractmethod
+    def potentials(self) -> Shapes: ...
+
+    @abstractmethod
+    def codes(self) -> dict[str, int]:
+        """The block's row of `kernels.tables.Blocks`, offsets apart."""
+
+    @abstractmethod
+    def hyper(self) -> Array:
+        """The prior's hyperparameters, flat, as KERNELS lay them out for this code."""
+
+    @abstractmethod
+    def elementwise(self) -> dict[str, Any]:
+        """Parameter name -> `evb.Prior` with a density known to the kernels, for priors that are not conjugate."""
+
+    @abstractmethod
+    def fixed_values(self) -> Params:
+        """Parameter name -> internal values, NaN where free."""
+
+    @abstractmethod
+    def neutral(self) -> Params:
+        """Valid parameters on the scale of the data, the same for every component."""
+
+    @abstractmethod
+    def describe(self) -> tuple[tuple[tuple[str, ...], Any], ...]:
+        """(parameter names, prior in the user's coordinates) pairs, for people."""
+
+    @abstractmethod
+    def steps(self) -> tuple[str, ...]:
+        """The Gibbs steps that leave the posterior invariant: ``conjugate``, or ``means`` and ``spread``, or ``slice``."""
+
+    @abstractmethod
+    def maximize(self, params: Params, stats: Params, *, flat_prior: bool, floor: float) -> Maximum:
+        """One conditional maximisation of expected complete-data log-likelihood plus log prior.
+
+        Law 5: the result is a stationary point (joint prior), or no worse than ``params`` (conditional priors: ECM).
+        """
+
+    @abstractmethod
+    def refuses_vi(self) -> str | None:
+        """Why CAVI cannot run on this block, in words; None when it can."""
+
+    @abstractmethod
+    def factor(self, params: Params, stats: Params) -> Any:
+        """The first variational factor, from the statistics at ``params``."""
+
+    @abstractmethod
+    def update(self, factor: Any, stats: Params) -> Any:
+        """The next variational factor. Law 2: the ELBO does not fall."""
+
+    @abstractmethod
+    def expected_potentials(self, factor: Any) -> Params:
+        """Potentials averaged over the factor."""
+
+    @abstractmethod
+    def kl(self, factor: Any) -> float:
+        """KL(factor || prior)."""
+
+    @abstractmethod
+    def factor_mean(self, factor: Any) -> Params:
+        """Posterior means of the parameters."""
+
+    @abstractmethod
+    def factor_draw(self, factor: Any, rng: np.random.Generator, size: int) -> Params:
+        """Independent draws, leading axis ``size``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Columns of data, ready for the kernels, with the block that supplies their potentials.
+
+    Parameters
+    ----------
+    kind : int
+        A stream kind of `kernels.tables`.
+    columns : ndarray (n, c)
+        Observations (Gaussian, NaN where missing), sufficient statistics (linear) or category codes (lookup).
+    centre : ndarray (c,)
+        What kernels subtract as they read.
+    size : int
+        Features, statistics or categories.
+    block : Block
+    base : ndarray (n,) or None
+        Log base measure h(y).
+    prefix : str
+        What a product puts before the names of this stream's parameters.
+    """
+
+    kind: int
+    columns: Array
+    centre: Array
+    size: int
+    block: Block
+    base: Array | None = None
+    prefix: str = ""
+
+
+class Emission(ABC):
+    """The distribution of an observation given its component or state.
+
+    Implement these, get every latent structure and every method. Final classes are frozen dataclasses without arrays.
+    """
+
+    @abstractmethod
+    def streams(self, y: Any, n_components: int, context: Context) -> tuple[Stream, ...]:
+        """Check ``y`` (errors in words), reduce it to sufficient statistics and name the block of each stream."""
+
+    @abstractmethod
+    def public(self, params: Params, centre: Mapping[str, Array]) -> Params:
+        """Internal parameters (any leading axes) to the user's."""
+
+    @abstractmethod
+    def internal(self, params: Mapping[str, Any], centre: Mapping[str, Array]) -> Params:
+        """The user's parameters to internal ones."""
+
+    @abstractmethod
+    def dims(self) -> dict[str, tuple[str, ...]]:
+        """Public parameter name -> dims after the component."""
+
+    @abstractmethod
+    def seeds(self, y: Any) -> Array:
+        """Features (n, f) for k-means++ starts: finite, on comparable scales."""
+
+    @abstractmethod
+    def simulate(self, params: Mapping[str, Array], z: NDArray[np.int64], rng: np.random.Generator) -> Any:
+        """Observations given components ``z`` (n,) and public parameters, of the type `streams` reads."""
+
+    @abstractmethod
+    def symbolic_log_density(self, y: Any, params: Mapping[str, Any], n_components: int) -> Any:
+        """PyTensor: log p(y_i | z_i = k), shape (n, K). Shares no code with the kernels."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready description."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an emission needs besides its data: the user's priors and fixed values under this emission's names."""
+
+    prefix: str = ""
+    priors: Mapping[str, Any] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    ordered: tuple[str, ...] = ()
+    leading: str = "component"
+    like: Mapping[str, Array] | None = None  # centres of the data the model was fitted to, when y is new
+
+    def narrowed(self, prefix: str) -> Self:
+        """The part of the context for one stream of a product."""
+        cut = {k.removeprefix(prefix): v for k, v in self.priors.items() if k.startswith(prefix)}
+        fixed = {k.removeprefix(prefix): v for k, v in self.fixed.items() if k.startswith(prefix)}
+        ordered = tuple(o.removeprefix(prefix) for o in self.ordered if o.startswith(prefix))
+        like = self.like and {k.removeprefix(prefix): v for k, v in self.like.items() if k.startswith(prefix)}
+        return type(self)(self.prefix + prefix, cut, fixed, ordered, self.leading, like)
+
+
+class Latent(ABC):
+    """A latent structure: turns potentials into evidence and statistics.
+
+    Implement these; ``data``, ``streams`` are kernel tables, ``pot`` the flat potentials, ``n_components`` K.
+    """
+
+    @abstractmethod
+    def expect(self, data: Any, streams: Any, pot: Array, stats: Array) -> float:
+        """Fill ``stats`` with expected statistics and return the log evidence."""
+
+    @abstractmethod
+    def decode(self, data: Any, streams: Any, pot: Array, stats: Array) -> float:
+        """The same for the most probable assignment; returns the complete-data log-likelihood."""
+
+    @abstractmethod
+    def pointwise(self, data: Any, streams: Any, pot: Array) -> Array:
+        """Log evidence of each observation (n,)."""
+
+    @abstractmethod
+    def probabilities(self, data: Any, streams: Any, pot: Array) -> Array:
+        """Posterior probabilities of the components (n, K)."""
+
+    @abstractmethod
+    def simulate(self, params: Mapping[str, Array], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Latent assignments (n,)."""

@@ -1,0 +1,67 @@
+"""The table of unconstrained coordinates: which x makes which element of theta, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from em_vs_bayes.contract import Array, Layout, Parameter
+from em_vs_bayes.kernels import tables
+from em_vs_bayes.ordering import Ordering
+
+ELEMENTWISE = {"real": tables.IDENTITY, "positive": tables.LOG, "unit": tables.LOGIT}
+
+
+def coordinates(placed: Sequence[Any], theta: Layout, fixed: Array, order: Ordering) -> tables.Coordinates:
+    """One unit per group of elements that share a map; fixed elements get none."""
+    units: list[tuple[int, int, list[int], int, float, float]] = []  # code, nx, where, ordered, a, b
+    for p in placed:
+        priors = p.block.elementwise()
+        for parameter in p.block.parameters:
+            start = theta.offset(p.prefix + parameter.name)
+            units += _units(parameter, start, fixed, p.prefix + parameter.name in order.names, priors.get(parameter.name))
+    nx = np.array([u[1] for u in units], dtype=np.int64)
+    count = np.array([len(u[2]) for u in units], dtype=np.int64)
+    return tables.Coordinates(
+        code=np.array([u[0] for u in units], dtype=np.int64),
+        x=np.concatenate([[0], np.cumsum(nx)[:-1]]).astype(np.int64),
+        nx=nx,
+        index=np.concatenate([[0], np.cumsum(count)[:-1]]).astype(np.int64),
+        ntheta=count,
+        ordered=np.array([u[3] for u in units], dtype=np.int64),
+        a=np.array([u[4] for u in units], dtype=float),
+        b=np.array([u[5] for u in units], dtype=float),
+        where=np.array([i for u in units for i in u[2]], dtype=np.int64),
+    )
+
+
+def _units(parameter: Parameter, start: int, fixed: Array, ordered: bool, prior: Any) -> list[Any]:
+    positions = start + np.arange(int(np.prod(parameter.shape))).reshape(parameter.shape)
+    if parameter.support == "simplex":
+        rows = positions.reshape(-1, positions.shape[-1])
+        free = [row[np.isnan(fixed[row])] for row in rows]
+        masses = [1.0 - float(np.nansum(fixed[row])) for row in rows]
+        return [
+            (tables.SIMPLEX, len(row) - 1, row.tolist(), 0, mass, 0.0)
+            for row, mass in zip(free, masses, strict=True)
+            if len(row) > 1
+        ]
+    if parameter.support == "spd":
+        d = parameter.shape[-1]
+        matrices = positions.reshape(-1, d * d)
+        return [
+            (tables.SPD, d * (d + 1) // 2, m.tolist(), 0, 0.0, 0.0) for m in matrices if np.isnan(fixed[m[0]])
+        ]
+    free_positions = positions.ravel()[np.isnan(fixed[positions.ravel()])]
+    if free_positions.size == 0:
+        return []
+    if prior is not None and prior.name == "Uniform":
+        lower, upper = (np.broadcast_to(v, parameter.shape).ravel() for v in prior.support())
+        if ordered:
+            raise ValueError(f"ordered={parameter.name!r} with a Uniform prior is not supported; use another prior.")
+        return [
+            (tables.INTERVAL, 1, [int(i)], 0, float(lower[i - start]), float(upper[i - start])) for i in free_positions
+        ]
+    return [(ELEMENTWISE[parameter.support], len(free_positions), free_positions.tolist(), int(ordered), 0.0, 0.0)]

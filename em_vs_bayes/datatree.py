@@ -1,0 +1,86 @@
+"""A fit as an ArviZ DataTree: the same variable names and dims for every method."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from em_vs_bayes.results import Fit
+
+LARGEST = 200_000_000  # elements of the log_likelihood group; beyond, draws are thinned and the attrs say so
+
+
+def to_datatree(fit: Fit) -> xr.DataTree:
+    """Groups posterior, log_likelihood, observed_data and sample_stats; for EM the posterior is the point itself."""
+    from arviz_base import from_dict
+
+    program = fit.program
+    theta = fit.draws if fit.draws is not None else fit.theta[None, None]
+    posterior = {name: np.asarray(v) for name, v in program.public(theta).items()}
+    dims = {name: list(d) for name, d in fit.spec.parameter_dims().items()}
+    coords = _coords(fit, posterior, dims)
+    groups: dict[str, Any] = {"posterior": posterior}
+    log_likelihood, thinned = _log_likelihood(fit, theta)
+    groups["log_likelihood"] = {"y": log_likelihood}
+    groups["sample_stats"] = {**dict(fit.sample_stats), "log_likelihood_total": (log_likelihood * _weights(fit)).sum(-1)} if not thinned else dict(fit.sample_stats)
+    if fit.permutation is not None:
+        groups["sample_stats"]["permutation"] = fit.permutation
+        dims["permutation"] = [fit.spec.leading]
+    groups["observed_data"] = {"y": program.data.y} if program.data.y.shape[1] > 1 else {"y": program.data.y[:, 0]}
+    dims["y"] = ["obs"]
+    attrs = {
+        "inference_library": fit.attrs.get("inference_library", "em_vs_bayes"),
+        "created_at": datetime.now(UTC).isoformat(),
+        "sampling_time": float(fit.seconds.get("total", 0.0)),
+        "method": fit.method,
+        "status": fit.status.name,
+        "spec": fit.spec.to_json(),
+        "tuning_steps": int(fit.attrs.get("tuning_steps", 0)),
+        "log_likelihood_kind": "marginal over latent variables, one term per row",
+        "relabelled": int(fit.permutation is not None),
+    }
+    if thinned > 1:
+        attrs["log_likelihood_thinned"] = thinned
+    if program.data.y.shape[1] > 1:
+        groups["observed_data"] = {"y": program.data.y}
+    observed_dims = {"y": ["obs", "column"]} if program.data.y.shape[1] > 1 else {"y": ["obs"]}
+    observed = from_dict({"observed_data": groups.pop("observed_data")}, dims=observed_dims)
+    tree = from_dict(groups, coords=coords, dims=dims, attrs={"posterior": attrs, "sample_stats": attrs})
+    tree["observed_data"] = observed["observed_data"]
+    return tree
+
+
+def _weights(fit: Fit) -> Any:
+    return fit.program.data.weights if fit.program.data.weights.size else 1.0
+
+
+def _coords(fit: Fit, posterior: dict[str, Any], dims: dict[str, list[str]]) -> dict[str, Any]:
+    coords: dict[str, Any] = {}
+    names = column_names(fit.program.y)
+    for name, own in dims.items():
+        for dim, length in zip(own, posterior[name].shape[2:], strict=True):
+            features = dim in ("feature", "feature_to") and names is not None and len(names) == length
+            coords[dim] = names if features else np.arange(length)
+    return coords
+
+
+def column_names(y: Any) -> list[str] | None:
+    """Column names of a frame, else None."""
+    columns = getattr(y, "columns", None)
+    return None if columns is None else [str(c) for c in columns]
+
+
+def _log_likelihood(fit: Fit, theta: Any) -> tuple[Any, int]:
+    chains, draws = theta.shape[:2]
+    step = max(1, -(-chains * draws * fit.program.n // LARGEST))
+    kept = theta[:, ::step]
+    out = np.empty((*kept.shape[:2], fit.program.n))
+    for c in range(out.shape[0]):
+        for d in range(out.shape[1]):
+            out[c, d] = fit.program.pointwise(kept[c, d])
+    return out, (step if step > 1 else 0)

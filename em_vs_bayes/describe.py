@@ -1,0 +1,85 @@
+"""Tables for people: parameter summaries and the priors in force."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from em_vs_bayes.contract import Params
+from em_vs_bayes.spec import Spec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from em_vs_bayes.results import Fit
+
+
+def scalar_names(spec: Spec, params: Params) -> list[str]:
+    """``means[0, 1]`` and so on, in the order of the flattened parameters."""
+    names = []
+    for name in params:
+        shape = np.shape(params[name])
+        names += [f"{name}[{', '.join(map(str, index))}]" if shape else name for index in np.ndindex(*shape)]
+    return names
+
+
+def summary(fit: Fit) -> pd.DataFrame:
+    """See `Fit.summary`."""
+    import pandas as pd
+
+    names = scalar_names(fit.spec, fit.params)
+    estimate = np.concatenate([np.ravel(v) for v in fit.params.values()])
+    table = pd.DataFrame({"estimate": estimate}, index=names)
+    try:
+        table["sd"] = np.concatenate([np.ravel(v) for v in fit.std_errors().values()])
+        limits = fit.confint()
+        table["lower"], table["upper"] = limits["lower"].to_numpy(), limits["upper"].to_numpy()
+    except ValueError:  # no standard errors here; Fit.std_errors() says why
+        table[["sd", "lower", "upper"]] = np.nan
+    if fit.draws is not None and fit.draws.shape[0] > 1:
+        table = table.join(diagnostics(fit))
+    return table
+
+
+def diagnostics(fit: Fit) -> pd.DataFrame:
+    """R-hat, bulk and tail ESS and MCSE of the mean of every public scalar (Vehtari et al. 2021)."""
+    import pandas as pd
+    from arviz_stats.base import array_stats
+
+    assert fit.draws is not None
+    chains, draws = fit.draws.shape[:2]
+    public = fit.program.public(fit.draws)
+    names = scalar_names(fit.spec, fit.params)
+    values = np.concatenate([v.reshape(chains, draws, -1) for v in public.values()], axis=2)
+    rows = []
+    for q in range(values.shape[2]):
+        ary = values[:, :, q]
+        if np.ptp(ary) == 0:  # fixed
+            rows.append((np.nan,) * 4)
+            continue
+        rows.append(
+            (
+                float(array_stats.rhat(ary, chain_axis=0, draw_axis=1)),
+                float(array_stats.ess(ary, chain_axis=0, draw_axis=1, method="bulk")),
+                float(array_stats.ess(ary, chain_axis=0, draw_axis=1, method="tail")),
+                float(array_stats.mcse(ary, chain_axis=0, draw_axis=1, method="mean")),
+            )
+        )
+    return pd.DataFrame(rows, index=names, columns=["rhat", "ess_bulk", "ess_tail", "mcse"])
+
+
+def describe_priors(spec: Spec, y: Any) -> pd.DataFrame:
+    """See `Spec.describe_priors`."""
+    import pandas as pd
+
+    from em_vs_bayes.compile import compile as compile_program
+
+    program = compile_program(spec, y)
+    rows = []
+    for placed in program.placed:
+        for names, prior in placed.block.describe():
+            own = [name for name in names if placed.prefix + name in spec.priors]
+            whose = "given" if own or placed.prefix + "emission" in spec.priors else "default, scaled to the data"
+            rows.append((", ".join(placed.prefix + name for name in names), repr(prior), whose))
+    return pd.DataFrame(rows, columns=["parameters", "prior", "source"])

@@ -1,0 +1,51 @@
+"""Exponential waiting times: t(y) = (1, y), eta = (log rate, -rate)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from em_vs_bayes.blocks import RateBlock
+from em_vs_bayes.contract import Array, Context, Params, Stream
+from em_vs_bayes.emissions import read
+from em_vs_bayes.emissions.linear import LinearEmission, resolve_prior
+from em_vs_bayes.priors import Gamma
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Exponential(LinearEmission):
+    """Waiting times with one rate per component (mean 1 / rate).
+
+    Parameters
+    ----------
+    None. Fitted parameters: ``rates (component,)``. Default prior: Gamma(2, 2 * mean of y).
+    """
+
+    def streams(self, y: Any, n_components: int, context: Context) -> tuple[Stream, ...]:
+        name = context.prefix + "y"
+        values = read.vector(y, name, "Exponential")
+        seen = ~np.isnan(values)
+        if (values[seen] < 0).any():
+            raise ValueError(f"{name} must be non-negative for Exponential; got {values[seen].min():g}.")
+        mean = values[seen].mean() if seen.any() else 1.0
+        prior = resolve_prior(context, "rates", (Gamma,), Gamma(2.0, 2.0 * max(mean, 1e-300)), n_components)
+        block = RateBlock("rates", prior, context.leading, self.fixed_values(context, "rates", n_components, 0.0, np.inf))
+        return (self.linear(np.column_stack([seen, np.where(seen, values, 0.0)]), block, None),)
+
+    def dims(self) -> dict[str, tuple[str, ...]]:
+        return {"rates": ()}
+
+    def simulate(self, params: Mapping[str, Array], z: Any, rng: np.random.Generator) -> Array:
+        return rng.exponential(1.0 / params["rates"][z])
+
+    def symbolic_log_density(self, y: Any, params: Mapping[str, Any], n_components: int) -> Any:
+        import pymc as pm
+
+        return pm.logp(pm.Exponential.dist(lam=params["rates"]), read.vector(y, "y", "Exponential")[:, None])
+
+    def internal(self, params: Mapping[str, Any], centre: Mapping[str, Array]) -> Params:
+        return {"rates": np.asarray(params["rates"], dtype=float)}

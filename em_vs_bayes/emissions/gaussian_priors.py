@@ -1,0 +1,117 @@
+"""Priors of Gaussian emissions: joint by default, independent or by name when the user says so; all centred."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from em_vs_bayes.contract import Array, Context
+from em_vs_bayes.priors import InverseGamma, Normal, Prior
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Centre and variances of the data, from what is observed."""
+
+    centre: Array
+    variance: Array
+    covariance: Array
+
+
+def moments(values: Array, name: str, like: Mapping[str, Array] | None) -> Moments:
+    """Available-case moments. New data for a fitted model (``like``) keep that model's centre."""
+    d = values.shape[1]
+    if like is not None:
+        return Moments(np.asarray(like["y"]), np.ones(d), np.eye(d))
+    complete = not np.isnan(values).any()
+    if not complete:
+        empty_columns = np.isnan(values).all(axis=0)
+        if empty_columns.any():
+            raise ValueError(f"{name} has no observed value in column(s) {np.flatnonzero(empty_columns).tolist()}.")
+    centre = values.mean(axis=0) if complete else np.nanmean(values, axis=0)
+    variance = values.var(axis=0) if complete else np.nanvar(values, axis=0)
+    constant = variance <= (1e-14 * np.maximum(np.abs(centre), 1e-300)) ** 2
+    if constant.any():
+        raise ValueError(
+            f"{name} is constant in column(s) {np.flatnonzero(constant).tolist()}: a normal distribution has no "
+            "variance to estimate there. Drop the column(s)."
+        )
+    if complete:
+        covariance = np.atleast_2d(np.cov(values, rowvar=False, bias=True))
+    else:
+        rows = values[~np.isnan(values).any(axis=1)]
+        enough = rows.shape[0] > 2 * d
+        covariance = np.atleast_2d(np.cov(rows, rowvar=False, bias=True)) if enough else np.diag(variance)
+    return Moments(centre, variance, covariance)
+
+
+def gaussian_priors(
+    context: Context,
+    seen: Moments,
+    shape: tuple[int, int],
+    *,
+    joint: type,
+    shaped: Callable[[Any], Any],
+    default: Any,
+    spread: tuple[str, tuple[type, ...], Any],
+    spread_shape: tuple[int, ...],
+) -> tuple[Any, Any, Any]:
+    """(joint, mean, spread) priors: either the first or the other two are None.
+
+    Parameters
+    ----------
+    joint : type
+        The family that ``priors["emission"]`` must have.
+    shaped : callable
+        Brings the joint prior to the shapes of the model.
+    default : Family
+        What holds when the user gave nothing.
+    spread : (name, families, default)
+        The spread parameter's own prior.
+    """
+    name, families, default_spread = spread
+    own = {key: context.priors[key] for key in ("means", name) if key in context.priors}
+    if "emission" in context.priors and own:
+        raise ValueError(
+            f"priors has both {context.prefix + 'emission'!r} (joint) and {sorted(own)}: give one or the other."
+        )
+    if not own:
+        prior = context.priors.get("emission", default)
+        if not isinstance(prior, joint):
+            raise TypeError(f"priors['{context.prefix}emission'] must be {joint.__name__}; got {prior!r}.")
+        return centred(_fitted(shaped, prior, context.prefix + "emission"), seen.centre), None, None
+    mean_prior = own.get("means", Normal(seen.centre, 10.0 * np.sqrt(seen.variance)))
+    spread_prior = own.get(name, default_spread)
+    if not isinstance(mean_prior, (Normal, Prior)):
+        raise TypeError(f"priors['{context.prefix}means'] must be Normal or evb.Prior(name, ...); got {mean_prior!r}.")
+    if not isinstance(spread_prior, (*families, Prior)):
+        wanted = " or ".join(f.__name__ for f in families)
+        raise TypeError(f"priors['{context.prefix}{name}'] must be {wanted} or evb.Prior(name, ...); got {spread_prior!r}.")
+    mean_prior = _broadcast(mean_prior, shape, context.prefix + "means")
+    if isinstance(mean_prior, Normal):
+        mean_prior = centred(mean_prior, seen.centre)
+    return None, mean_prior, _broadcast(spread_prior, spread_shape, context.prefix + name)
+
+
+def centred(prior: Any, centre: Array) -> Any:
+    """The same prior with its mean relative to the data centre."""
+    return replace(prior, mean=prior.mean - centre)
+
+
+def _broadcast(prior: Any, shape: tuple[int, ...], name: str) -> Any:
+    if isinstance(prior, Prior):
+        return prior
+    if len(shape) == 1:  # one spread per component
+        wide = _fitted(lambda p: p.broadcast(*shape, 1), prior, name)
+        return InverseGamma(wide.shape[:, 0], wide.rate[:, 0])
+    return _fitted(lambda p: p.broadcast(*shape), prior, name)
+
+
+def _fitted(shaped: Callable[[Any], Any], prior: Any, name: str) -> Any:
+    try:
+        return shaped(prior)
+    except ValueError as error:
+        raise ValueError(f"priors[{name!r}]: {error}") from None

@@ -1,0 +1,57 @@
+"""What univariate exponential-family emissions share: the log density is h(y) + t(y) . eta."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from em_vs_bayes.contract import Array, Block, Context, Emission, Params, Stream
+from em_vs_bayes.emissions import read
+from em_vs_bayes.kernels import tables
+from em_vs_bayes.priors import Prior
+from em_vs_bayes.values import scalars_per_component
+
+
+class LinearEmission(Emission, ABC):
+    """Abstract base of emissions with two sufficient statistics and one parameter per component."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def linear(statistics: Array, block: Block, base: Array | None) -> Stream:
+        columns = np.ascontiguousarray(statistics, dtype=float)
+        return Stream(tables.LINEAR, columns, np.zeros(columns.shape[1]), columns.shape[1], block, base)
+
+    @staticmethod
+    def fixed_values(context: Context, name: str, n_components: int, low: float, high: float) -> Array:
+        return scalars_per_component(context.fixed.get(name), n_components, context.prefix + name, low, high)
+
+    def public(self, params: Params, centre: Mapping[str, Array]) -> Params:
+        return dict(params)
+
+    def seeds(self, y: Any) -> Array:
+        values = read.vector(y, "y", type(self).__name__)
+        centred = np.where(np.isnan(values), np.nanmean(values), values)
+        return ((centred - centred.mean()) / (centred.std() or 1.0))[:, None]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"emission": type(self).__name__}
+
+
+def resolve_prior(context: Context, name: str, families: tuple[type, ...], default: Any, shape: Any) -> Any:
+    """The user's prior for ``name`` (or for the whole ``"emission"``), broadcast; the default where there is none."""
+    given = context.priors.get(name, context.priors.get("emission", default))
+    wanted = " or ".join(f.__name__ for f in families)
+    if isinstance(given, Prior):
+        return given
+    if not isinstance(given, families):
+        raise TypeError(
+            f"priors[{context.prefix + name!r}] must be {wanted} (conjugate) or evb.Prior(name, ...); got {given!r}."
+        )
+    try:
+        return given.broadcast(*np.atleast_1d(shape))
+    except ValueError as error:
+        raise ValueError(f"priors[{context.prefix + name!r}]: {error}") from None

@@ -1,0 +1,54 @@
+"""Poisson counts: t(y) = (y, 1), eta = (log rate, -rate), h(y) = -log y!."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from scipy.special import gammaln
+
+from em_vs_bayes.blocks import RateBlock
+from em_vs_bayes.contract import Array, Context, Params, Stream
+from em_vs_bayes.emissions import read
+from em_vs_bayes.emissions.linear import LinearEmission, resolve_prior
+from em_vs_bayes.priors import Gamma
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Poisson(LinearEmission):
+    """Counts with one rate per component.
+
+    Parameters
+    ----------
+    None. Fitted parameters: ``rates (component,)``. Default prior: Gamma(2, 2 / mean of y).
+    """
+
+    def streams(self, y: Any, n_components: int, context: Context) -> tuple[Stream, ...]:
+        name = context.prefix + "y"
+        values = read.vector(y, name, "Poisson")
+        seen = ~np.isnan(values)
+        bad = values[seen][(values[seen] < 0) | (values[seen] != np.floor(values[seen]))]
+        if bad.size:
+            raise ValueError(f"{name} must hold counts (0, 1, 2, ...) for Poisson; got {bad[0]:g}.")
+        mean = max(values[seen].mean() if seen.any() else 1.0, 1.0 / len(values))
+        prior = resolve_prior(context, "rates", (Gamma,), Gamma(2.0, 2.0 / mean), n_components)
+        block = RateBlock("rates", prior, context.leading, self.fixed_values(context, "rates", n_components, 0.0, np.inf))
+        filled = np.where(seen, values, 0.0)
+        return (self.linear(np.column_stack([filled, seen]), block, -gammaln(filled + 1.0)),)
+
+    def dims(self) -> dict[str, tuple[str, ...]]:
+        return {"rates": ()}
+
+    def simulate(self, params: Mapping[str, Array], z: Any, rng: np.random.Generator) -> Array:
+        return rng.poisson(params["rates"][z]).astype(float)
+
+    def symbolic_log_density(self, y: Any, params: Mapping[str, Any], n_components: int) -> Any:
+        import pymc as pm
+
+        return pm.logp(pm.Poisson.dist(params["rates"]), read.vector(y, "y", "Poisson")[:, None])
+
+    def internal(self, params: Mapping[str, Any], centre: Mapping[str, Array]) -> Params:
+        return {"rates": np.asarray(params["rates"], dtype=float)}

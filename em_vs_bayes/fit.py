@@ -1,0 +1,138 @@
+"""The one driver: it runs any method on any program, and keeps history, progress, time and status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from em_vs_bayes.compile import compile as compile_program
+from em_vs_bayes.methods import METHODS
+from em_vs_bayes.methods.base import Method, Outcome
+from em_vs_bayes.program import Program
+from em_vs_bayes.progress import Progress
+from em_vs_bayes.results import Fit
+from em_vs_bayes.spec import Spec
+from em_vs_bayes.status import Status
+
+
+def fit(
+    spec: Spec,
+    y: Any,
+    method: str,
+    *,
+    exog: Any,
+    lengths: Any,
+    weights: Any,
+    labels: Any,
+    seed: Any,
+    init: Any,
+    progressbar: bool,
+    options: Mapping[str, Any],
+) -> Fit:
+    """Compile, drive, wrap. See `Spec.fit`."""
+    chosen = make_method(method, options)
+    for name, value in (("exog", exog), ("lengths", lengths)):
+        if value is not None:
+            raise ValueError(f"{name} does not apply to {type(spec).__name__}; got {type(value).__name__}.")
+    began = perf_counter()
+    program = compile_program(spec, y, weights=weights, labels=labels)
+    compiled = perf_counter()
+    outcome, history = drive(chosen, program, _start(spec, init), np.random.default_rng(seed), method, progressbar)
+    seconds = {"compile": compiled - began, "fit": perf_counter() - compiled}
+    return Fit.from_outcome(program, method, outcome, history, seconds, _used(chosen))
+
+
+def make_method(name: str, options: Mapping[str, Any]) -> Method:
+    """The method with its options; unknown names are refused with the nearest known one."""
+    if name not in METHODS:
+        raise ValueError(f"method={name!r} is unknown; wants {', '.join(map(repr, METHODS))}.")
+    kind = METHODS[name]
+    known = [f.name for f in fields(kind) if f.repr]  # type: ignore[arg-type]
+    for option in options:
+        if option not in known:
+            near = get_close_matches(option, known, 1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"{option}={options[option]!r} is not an option of method={name!r}; it has {known}.{hint}")
+    return kind(**options)
+
+
+def _start(spec: Spec, init: Any) -> Any:
+    """A Fit becomes its parameters; names and dicts pass through."""
+    if isinstance(init, Fit):
+        if init.spec.parameter_dims() != spec.parameter_dims() or init.spec.size != spec.size:
+            raise ValueError(f"init is a fit of {init.spec!r}; its parameters do not fit {spec!r}.")
+        return dict(init.params)
+    return init
+
+
+def drive(
+    method: Method, program: Program, start: Any, rng: np.random.Generator, title: str, progressbar: bool
+) -> tuple[Outcome, dict[str, Any]]:
+    """Run a method to its end. Ctrl-C ends it with what there is, status ``interrupted``."""
+    finished: list[tuple[Status, Any, list[dict[str, float]]]] = []
+    interrupted = False
+    with Progress(title, shown=progressbar) as bar:
+        for run in method.init(program, start, rng):
+            state, records = run.state, run.records or [method.record(run.state)]
+            status = method.finished(state)
+            try:
+                while status is None:
+                    state = method.step(program, state)
+                    records.append(method.record(state))
+                    status = method.finished(state)
+                    bar.show(*method.progress(state))
+            except KeyboardInterrupt:
+                status, interrupted = Status.INTERRUPTED, True
+            finished.append((status, state, records))
+            if interrupted:
+                break
+    status, state, records = max(finished, key=lambda run: (run[0].good, run[2][-1]["objective"]))
+    status = Status.INTERRUPTED if interrupted and not status.good else status
+    history = {name: np.array([r.get(name, np.nan) for r in records]) for name in records[-1]}
+    return method.outcome(program, state, status), history
+
+
+def _used(method: Method) -> dict[str, Any]:
+    return {f.name: getattr(method, f.name) for f in fields(method) if f.repr}  # type: ignore[arg-type]
+
+
+def at(spec: Spec, y: Any, params: Mapping[str, Any], *, exog: Any, lengths: Any) -> Fit:
+    """The model at given parameters. See `Spec.at`."""
+    for name, value in (("exog", exog), ("lengths", lengths)):
+        if value is not None:
+            raise ValueError(f"{name} does not apply to {type(spec).__name__}; got {type(value).__name__}.")
+    program = compile_program(spec, y)
+    outcome = Outcome(program.theta_of(params), Status.GIVEN)
+    return Fit.from_outcome(program, "given", outcome, {"objective": np.empty(0)}, {}, {})
+
+
+def log_prior(spec: Spec, params: Mapping[str, Any], y: Any) -> float:
+    """Log prior density at ``params``. See `Spec.log_prior`."""
+    if y is None:
+        y = spec.model_emission.simulate(
+            {n: np.asarray(v, dtype=float) for n, v in params.items()},
+            np.arange(8 * spec.size) % spec.size,
+            np.random.default_rng(0),
+        )
+        _require_own_priors(spec)
+    program = compile_program(spec, y)
+    return program.log_prior(program.theta_of(params))
+
+
+def _require_own_priors(spec: Spec) -> None:
+    """Without data, defaults that are scaled to the data are unknown."""
+    covered = set(spec.priors)
+    needs = [
+        name
+        for name in spec.parameter_dims()
+        if name != "weights" and name not in covered and not any(c.endswith("emission") and name.startswith(c[: -len("emission")]) for c in covered)
+    ]
+    if needs:
+        raise ValueError(
+            f"log_prior needs y: the default prior of {needs} is scaled to the data. Pass log_prior(params, y) or give priors."
+        )

@@ -1,0 +1,70 @@
+"""What EM and CAVI share: when an ascent has arrived, has fallen, or wants acceleration; and screening of starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from em_vs_bayes.status import Status
+
+SCREENING = 30  # iterations each start gets before the best go on
+FINISHERS = 3  # how many go on
+
+
+@dataclass(frozen=True, slots=True)
+class Climb:
+    """Objective values of the last three iterations, and how many there were."""
+
+    objective: float
+    gain: float = float("inf")
+    previous_gain: float = float("inf")
+    iteration: int = 0
+
+    def then(self, objective: float) -> Climb:
+        return Climb(objective, objective - self.objective, self.gain, self.iteration + 1)
+
+    @property
+    def rounding(self) -> float:
+        """What a sum of this size may lose to rounding."""
+        return 1e-10 * (1.0 + abs(self.objective))
+
+    @property
+    def rate(self) -> float:
+        """Linear rate of convergence: the ratio of the last two gains (Dempster, Laird & Rubin 1977, section 3)."""
+        return self.gain / self.previous_gain if self.previous_gain > 0 else 0.0
+
+    @property
+    def remaining(self) -> float:
+        """Aitken's estimate of how far the objective still has to rise (Boehning et al. 1994)."""
+        if not 0.0 < self.rate < 1.0:
+            return abs(self.gain)
+        return self.gain * self.rate / (1.0 - self.rate) + self.gain
+
+    def verdict(self, tol: float, max_iter: int) -> Status | None:
+        """Converged when at most ``tol`` nats remain; fell when it lost more than rounding."""
+        if self.objective != self.objective or self.gain < -self.rounding:
+            return Status.OBJECTIVE_FELL
+        negligible = abs(self.gain) <= 1e-13 * (1.0 + abs(self.objective))
+        if self.iteration >= 1 and (negligible or (self.iteration >= 2 and self.remaining < tol)):
+            return Status.CONVERGED
+        return Status.MAX_ITER if self.iteration >= max_iter else None
+
+
+def screened(make: Callable[[int], Any], step: Callable[[Any], Any], height: Callable[[Any], Any], n: int) -> list[Any]:
+    """``n`` starts, each improved for a while; the best `FINISHERS` of them, best first (Biernacki et al. 2003).
+
+    Parameters
+    ----------
+    height : callable (state) -> sortable
+        Higher is better.
+    """
+    if n == 1:
+        return [make(0)]
+    states = []
+    for attempt in range(n):
+        state = make(attempt)
+        for _ in range(SCREENING):
+            state = step(state)
+        states.append(state)
+    return sorted(states, key=height, reverse=True)[:FINISHERS]

@@ -1,0 +1,95 @@
+"""What a method owes the driver.
+
+A method is a frozen dataclass of its options. It supplies ``init``, ``step`` and ``finished``; the one loop in
+`em_vs_bayes.fit` calls them, keeps history and progress, and turns Ctrl-C into a status.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from em_vs_bayes.contract import Array
+from em_vs_bayes.program import Program
+from em_vs_bayes.status import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a method leaves behind.
+
+    Parameters
+    ----------
+    theta : ndarray (P,) or None
+        The point estimate; None where it is the mean of ``draws`` after alignment.
+    status : Status
+    draws : ndarray (chain, draw, P), optional
+    sample_stats : dict of ndarray (chain, draw)
+    notes : tuple of str
+        Warnings in words.
+    elbo : float, optional
+    exchange : bool
+        Whether labels may have switched between draws, so that they want alignment.
+    state : dict
+        What a resumed run needs, JSON-ready apart from arrays.
+    """
+
+    theta: Array | None
+    status: Status
+    draws: Array | None = None
+    sample_stats: dict[str, Array] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    elbo: float | None = None
+    exchange: bool = False
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One candidate for the driver: its state, and the records of iterations already made."""
+
+    state: Any
+    records: list[dict[str, float]] = field(default_factory=list)
+
+
+class Method(ABC):
+    """Implement these; `fit` drives them. State is what the next step needs; ``record`` is what the user reads."""
+
+    @abstractmethod
+    def init(self, program: Program, start: Any, rng: np.random.Generator) -> list[Run]:
+        """Candidates, best first. ``start`` is the user's ``init``, a `Fit` already turned into its parameters."""
+
+    @abstractmethod
+    def step(self, program: Program, state: Any) -> Any:
+        """Next state."""
+
+    @abstractmethod
+    def record(self, state: Any) -> dict[str, float]:
+        """What the history keeps of a state, ``objective`` first."""
+
+    @abstractmethod
+    def finished(self, state: Any) -> Status | None:
+        """How the run ended, or None to go on."""
+
+    @abstractmethod
+    def progress(self, state: Any) -> tuple[float, str]:
+        """Fraction done and a short text."""
+
+    @abstractmethod
+    def outcome(self, program: Program, state: Any, status: Status) -> Outcome:
+        """The result, also of an interrupted run."""
+
+
+def positive_integer(name: str, value: Any, least: int = 1) -> None:
+    """Refuse anything but an integer of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}.")
+
+
+def one_of(name: str, value: Any, choices: tuple[Any, ...]) -> None:
+    """Refuse a value that is not among the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")

@@ -1,0 +1,191 @@
+"""Expectation-maximisation: maximum likelihood or maximum a posteriori, soft or hard, accelerated when it crawls.
+
+    theta <- mode(update(prior, E[statistics | y, theta]))
+
+Dempster, Laird & Rubin (1977); conditional blocks make it ECM (Meng & Rubin 1993), numerical ones GEM. Acceleration is
+SQUAREM (Varadhan & Roland 2008, scheme S3) in unconstrained coordinates, kept only where the objective rises.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, final
+
+import numpy as np
+
+from em_vs_bayes import starts
+from em_vs_bayes.contract import Array
+from em_vs_bayes.methods.ascent import Climb, screened
+from em_vs_bayes.methods.base import Method, Outcome, Run, one_of, positive_integer
+from em_vs_bayes.program import Program
+from em_vs_bayes.status import Status
+
+CRAWL = 0.8  # linear rate above which "auto" accelerates
+PATIENCE = 20  # plain iterations "auto" always makes first
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where EM is: parameters, and the statistics and objective at them."""
+
+    theta: Array
+    stats: Array
+    climb: Climb
+    floored: tuple[int, ...] = ()
+    boundary: tuple[str, ...] = ()
+    crawling: bool = False
+    past: tuple[float, ...] = ()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class EM(Method):
+    """Options of ``method="em"``.
+
+    Parameters
+    ----------
+    objective : {"mle", "map"}
+        Maximise the likelihood, or likelihood times prior (in the spec's own parameters).
+    algorithm : {"em", "hard"}
+        Expected statistics, or those of the most probable assignment (classification EM).
+    accelerate : {"auto", "squarem", None}
+        "auto" turns SQUAREM on when EM's linear rate exceeds 0.8 after 20 iterations.
+    n_init : int, optional
+        Starts; by default 10 (4 for large data), 1 when ``init`` is given. All are screened, the best three finished.
+    max_iter : int
+    tol : float
+        Stop when Aitken's estimate of what the objective can still gain is below this many nats.
+    covariance_floor : float
+        Least eigenvalue of a covariance, in units of the features' variances. A fit at the floor is not converged.
+    """
+
+    objective: str = "mle"
+    algorithm: str = "em"
+    accelerate: str | None = "auto"
+    n_init: int | None = None
+    max_iter: int = 5000
+    tol: float = 1e-6
+    covariance_floor: float = 1e-8
+    screening: bool = field(default=True, repr=False)
+
+    def __post_init__(self) -> None:
+        one_of("objective", self.objective, ("mle", "map"))
+        one_of("algorithm", self.algorithm, ("em", "hard"))
+        one_of("accelerate", self.accelerate, ("auto", "squarem", None))
+        positive_integer("max_iter", self.max_iter)
+        if self.n_init is not None:
+            positive_integer("n_init", self.n_init)
+        if not self.tol >= 0:
+            raise ValueError(f"tol must be a non-negative number of nats; got {self.tol!r}.")
+        if not 0 <= self.covariance_floor < 1:
+            raise ValueError(f"covariance_floor must lie in [0, 1); got {self.covariance_floor!r}.")
+
+    @property
+    def _flat(self) -> bool:
+        return self.objective == "mle"
+
+    def init(self, program: Program, start: Any, rng: np.random.Generator) -> list[Run]:
+        if not self._flat:
+            program.require_known_priors("objective='map'")
+        n = self.n_init or self._default_starts(program, start)
+        best = screened(
+            lambda attempt: self._at(program, starts.start(program, start, rng, attempt)),
+            lambda state: self.step(program, state) if self.finished(state) is None else state,
+            lambda state: (not state.floored, state.climb.objective),
+            n,
+        )
+        return [Run(state, [{"objective": value} for value in state.past]) for state in best]
+
+    def _default_starts(self, program: Program, start: Any) -> int:
+        if program.k == 1 or isinstance(start, dict):
+            return 1
+        return 10 if program.n * program.k * program.data.y.shape[1] <= 1_000_000 else 4
+
+    def _at(self, program: Program, theta: Array) -> State:
+        objective, stats = self._expect(program, theta)
+        return State(theta, stats, Climb(objective), past=(objective,))
+
+    def _expect(self, program: Program, theta: Array) -> tuple[float, Array]:
+        pot = program.potentials(theta)
+        evidence, stats = program.decode(pot) if self.algorithm == "hard" else program.expect(pot)
+        return (evidence if self._flat else evidence + program.log_prior(theta)), stats
+
+    def step(self, program: Program, state: State) -> State:
+        once = self._plain(program, state)
+        crawling = state.crawling or (
+            self.algorithm == "em"
+            and (
+                self.accelerate == "squarem"
+                or (self.accelerate == "auto" and once.climb.iteration > PATIENCE and once.climb.rate > CRAWL)
+            )
+        )
+        if crawling:
+            once = self._extrapolated(program, state, once)
+        return replace(once, crawling=crawling, past=(*state.past, once.climb.objective))
+
+    def _plain(self, program: Program, state: State) -> State:
+        step = program.maximize(state.theta, state.stats, flat_prior=self._flat, floor=self.covariance_floor)
+        objective, stats = self._expect(program, step.theta)
+        return State(step.theta, stats, state.climb.then(objective), step.floored, step.boundary)
+
+    def _extrapolated(self, program: Program, state: State, once: State) -> State:
+        """Two EM steps, a jump along their trend, and one EM step from there; the two plain ones where that is no gain."""
+        twice = self._plain(program, once)
+        x0, x1, x2 = (program.unconstrain(s.theta) for s in (state, once, twice))
+        r, v = x1 - x0, (x2 - x1) - (x1 - x0)
+        fallback = replace(twice, climb=replace(state.climb.then(twice.climb.objective), previous_gain=state.climb.gain))
+        length = float(np.linalg.norm(v))
+        if not (np.isfinite(r).all() and np.isfinite(v).all() and length > 0):
+            return fallback
+        alpha = max(float(np.linalg.norm(r)) / length, 1.0)
+        jump = x0 + 2.0 * alpha * r + alpha**2 * v
+        theta = program.constrain(jump, state.theta)
+        try:
+            objective, stats = self._expect(program, theta)
+        except ValueError:  # left the support
+            return fallback
+        if not objective > state.climb.objective:
+            return fallback
+        landed = self._plain(program, State(theta, stats, Climb(objective)))
+        if not landed.climb.objective > twice.climb.objective:
+            return fallback
+        return replace(landed, climb=state.climb.then(landed.climb.objective))
+
+    def record(self, state: State) -> dict[str, float]:
+        return {"objective": state.climb.objective, "accelerated": float(state.crawling)}
+
+    def finished(self, state: State) -> Status | None:
+        verdict = state.climb.verdict(self.tol, self.max_iter)
+        if state.floored and (verdict or state.climb.iteration > 5):
+            return Status.COLLAPSED
+        return verdict
+
+    def progress(self, state: State) -> tuple[float, str]:
+        return state.climb.iteration / self.max_iter, f"objective {state.climb.objective:.6g}"
+
+    def outcome(self, program: Program, state: State, status: Status) -> Outcome:
+        notes = []
+        if state.floored:
+            which = ", ".join(map(str, state.floored))
+            notes.append(
+                f"The covariance floor ({self.covariance_floor:g} of the features' variances) holds component(s) {which}."
+            )
+        if state.boundary:
+            notes.append(f"The estimate lies on the boundary in {', '.join(sorted(set(state.boundary)))}.")
+        theta, exchange = state.theta, False
+        if program.order.names:
+            theta, kept = sorted_components(program, theta)
+            if not program.order.exchangeable and not kept:
+                notes.append(
+                    f"The maximum without the order constraint on {', '.join(program.order.names)} violates it: "
+                    "the constrained maximum lies on the boundary. Use nuts or gibbs."
+                )
+                theta = state.theta
+        return Outcome(theta, status, notes=tuple(notes), exchange=exchange)
+
+
+def sorted_components(program: Program, theta: Array) -> tuple[Array, bool]:
+    """theta relabelled so that the ordered parameter increases, and whether it already did."""
+    values = program.tables.theta.unpack(theta)[program.order.names[0]].ravel()
+    order = np.argsort(values, kind="stable")
+    return program.permuted(theta, order), bool(np.array_equal(order, np.arange(len(order))))

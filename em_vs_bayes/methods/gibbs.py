@@ -1,0 +1,155 @@
+"""Blocked Gibbs sampling: latent variables given parameters, parameters given statistics (Diebolt & Robert 1994).
+
+    z ~ p(z | y, theta),   theta ~ draw(update(prior, statistics(y, z)))
+
+The whole sweep is compiled; chains run in threads. Non-conjugate priors take slice steps (Neal 2003), missing values
+are drawn.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from em_vs_bayes import starts
+from em_vs_bayes.contract import Array
+from em_vs_bayes.methods.base import Method, Outcome, Run, positive_integer
+from em_vs_bayes.program import Program
+from em_vs_bayes.status import Status
+
+
+@dataclass(slots=True)
+class Chain:
+    """One chain: where it is and the draws it has kept. The kernel writes theta, pot and z in place."""
+
+    rng: np.random.Generator
+    theta: Array
+    pot: Array
+    z: NDArray[np.int64]
+    kept: list[Array]
+    done: int = 0
+    broken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All chains, and how many sweeps a tenth of a second holds."""
+
+    chains: tuple[Chain, ...]
+    chunk: int
+    tuned: bool = False
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Gibbs(Method):
+    """Options of ``method="gibbs"``.
+
+    Parameters
+    ----------
+    draws, tune : int
+        Draws kept and sweeps discarded, per chain.
+    chains : int
+    cores : int, optional
+        Threads; by default as many as there are processors, at most ``chains``.
+    thin : int
+        Sweeps per kept draw.
+    """
+
+    draws: int = 1000
+    tune: int = 500
+    chains: int = 4
+    cores: int | None = None
+    thin: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("draws", "chains", "thin"):
+            positive_integer(name, getattr(self, name))
+        positive_integer("tune", self.tune, least=0)
+        if self.cores is not None:
+            positive_integer("cores", self.cores)
+
+    def init(self, program: Program, start: Any, rng: np.random.Generator) -> list[Run]:
+        program.require_known_priors("method='gibbs'")
+        weights = program.data.weights
+        if weights.size and (weights != np.floor(weights)).any():
+            raise ValueError(
+                "weights must be whole numbers for method='gibbs' (a weight is that many copies of the row); "
+                f"got {weights[weights != np.floor(weights)][0]:g}. Use em, vi, laplace or nuts."
+            )
+        chains = []
+        for child in rng.spawn(self.chains):
+            theta = starts.start(program, start, child)
+            if program.order.names and not program.order.exchangeable:
+                theta = _sorted_values(program, theta)
+            chains.append(
+                Chain(child, np.ascontiguousarray(theta), program.potentials(theta), np.zeros(program.n, np.int64), [])
+            )
+        return [Run(State(tuple(chains), 10))]
+
+    def step(self, program: Program, state: State) -> State:
+        began = perf_counter()
+        workers = min(self.cores or os.cpu_count() or 1, self.chains)
+        if workers == 1:
+            for chain in state.chains:
+                self._advance(program, chain, state.chunk)
+        else:
+            with ThreadPoolExecutor(workers) as pool:
+                list(pool.map(lambda chain: self._advance(program, chain, state.chunk), state.chains))
+        seconds = perf_counter() - began
+        grow = 2.0 if seconds < 0.05 else 0.5 if seconds > 0.4 else 1.0
+        return State(state.chains, max(1, min(int(state.chunk * grow), 100_000)))
+
+    def _advance(self, program: Program, chain: Chain, sweeps: int) -> None:
+        if chain.broken:
+            return
+        burning = max(self.tune - chain.done, 0)
+        if burning:
+            count = min(burning, sweeps)
+            got = program.gibbs_sweeps(chain.rng, chain.theta, chain.pot, chain.z, 1, count)
+            chain.done += count
+            chain.broken = len(got) < 1
+            return
+        kept = sum(map(len, chain.kept))
+        count = min(self.draws - kept, max(sweeps // self.thin, 1))
+        if count:
+            got = program.gibbs_sweeps(chain.rng, chain.theta, chain.pot, chain.z, count, self.thin)
+            chain.kept.append(got)
+            chain.done += count * self.thin
+            chain.broken = len(got) < count
+
+    def record(self, state: State) -> dict[str, float]:
+        return {"objective": float("nan"), "sweeps": float(min(c.done for c in state.chains))}
+
+    def finished(self, state: State) -> Status | None:
+        if any(c.broken for c in state.chains):
+            return Status.FAILED
+        done = all(sum(map(len, c.kept)) >= self.draws for c in state.chains)
+        return Status.SAMPLED if done else None
+
+    def progress(self, state: State) -> tuple[float, str]:
+        total = self.tune + self.draws * self.thin
+        return sum(c.done for c in state.chains) / (total * self.chains), f"{self.chains} chains"
+
+    def outcome(self, program: Program, state: State, status: Status) -> Outcome:
+        lengths = [sum(map(len, c.kept)) for c in state.chains]
+        shortest = min(lengths)
+        if shortest == 0:
+            return Outcome(state.chains[0].theta.copy(), status, notes=("No draw was kept: still tuning.",))
+        draws = np.stack([np.concatenate(c.kept)[:shortest] for c in state.chains])
+        return Outcome(None, status, draws=draws, exchange=True, attrs={"tuning_steps": self.tune, "thin": self.thin})
+
+
+def _sorted_values(program: Program, theta: Array) -> Array:
+    """Each ordered parameter sorted on its own: a feasible start under a truncating order."""
+    theta = theta.copy()
+    for name, where, _ in program.tables.theta.items():
+        if name in program.order.names:
+            theta[where] = np.sort(theta[where])
+    return theta

@@ -1,0 +1,91 @@
+"""Laplace approximation: a normal at the posterior mode in unconstrained coordinates, as draws.
+
+Tierney & Kadane (1986). The mode is that of the unconstrained density (Jacobian included). Pareto k-hat of the
+importance ratios says how far to trust it (Yao et al. 2018; Vehtari et al. 2024).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import numpy as np
+
+from em_vs_bayes.contract import Array
+from em_vs_bayes.methods.base import Method, Outcome, Run, positive_integer
+from em_vs_bayes.methods.em import EM
+from em_vs_bayes.methods.mode import Whitening, climb, whiten
+from em_vs_bayes.program import Density, Program
+from em_vs_bayes.status import Status
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The approximation, once it is made, and the generator for its draws."""
+
+    density: Density
+    theta: Array
+    rng: np.random.Generator
+    map: Whitening | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Laplace(Method):
+    """Options of ``method="laplace"``.
+
+    Parameters
+    ----------
+    draws : int
+    """
+
+    draws: int = 2000
+
+    def __post_init__(self) -> None:
+        positive_integer("draws", self.draws)
+
+    def init(self, program: Program, start: Any, rng: np.random.Generator) -> list[Run]:
+        theta = near_mode(program, start, rng)
+        return [Run(State(program.density(theta), theta, rng))]
+
+    def step(self, program: Program, state: State) -> State:
+        x = climb(state.density, program.unconstrain(state.theta))
+        return replace(state, map=whiten(state.density, x))
+
+    def record(self, state: State) -> dict[str, float]:
+        return {"objective": state.map.height if state.map else state.density(state.density.program.unconstrain(state.theta))[0]}
+
+    def finished(self, state: State) -> Status | None:
+        if state.map is None:
+            return None
+        return Status.SUSPECT if state.map.repaired else Status.APPROXIMATED
+
+    def progress(self, state: State) -> tuple[float, str]:
+        return float(state.map is not None), "mode"
+
+    def outcome(self, program: Program, state: State, status: Status) -> Outcome:
+        if state.map is None:
+            return Outcome(state.theta, status)
+        u = state.rng.standard_normal((self.draws, program.ndim))
+        x = state.map.to_x(u)
+        log_p = np.array([state.density(row)[0] for row in x])
+        log_q = -0.5 * (u**2).sum(axis=1) - 0.5 * program.ndim * np.log(2.0 * np.pi) - state.map.log_det
+        notes = ["The information at the mode is not positive definite: a direction is flat or rises."] if state.map.repaired else []
+        return Outcome(
+            None,
+            status,
+            draws=program.constrain(x, state.theta)[None],
+            sample_stats={"lp": log_p[None], "log_q": log_q[None]},
+            notes=tuple(notes),
+            attrs={"mode": program.constrain(state.map.mode, state.theta)},
+        )
+
+
+def near_mode(program: Program, start: Any, rng: np.random.Generator) -> Array:
+    """theta near the posterior mode: EM-MAP from ``start``, not run to the last digit."""
+    program.require_known_priors("This method's direct road")
+    em = EM(objective="map", tol=1e-3, max_iter=300)
+    state = em.init(program, start, rng)[0].state
+    while em.finished(state) is None:
+        state = em.step(program, state)
+    return em.outcome(program, state, Status.GIVEN).theta  # type: ignore[return-value]

@@ -1,0 +1,200 @@
+"""The No-U-Turn sampler on the marginal posterior, by two roads (Hoffman & Gelman 2014; nutpie, Seyboldt et al.).
+
+``sampler="direct"``: our log posterior and gradient (Fisher's identity: the E-step is the gradient) handed to nutpie as
+a plain function, in coordinates whitened by the posterior mode and its observed information. Nothing is compiled by
+PyTensor. ``sampler="pymc"``: the PyMC model of the spec, sampled by ``pymc.sample``; any prior by name.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import numpy as np
+
+from em_vs_bayes.contract import Array
+from em_vs_bayes.methods.base import Method, Outcome, Run, one_of, positive_integer
+from em_vs_bayes.methods.laplace import near_mode
+from em_vs_bayes.methods.mode import Whitening, climb, whiten
+from em_vs_bayes.program import Program
+from em_vs_bayes.status import Status
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A running sampler, or the draws it left."""
+
+    theta: Array
+    map: Whitening | None
+    running: Any
+    draws: Any = None
+    done: float = 0.0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class NUTS(Method):
+    """Options of ``method="nuts"``.
+
+    Parameters
+    ----------
+    draws, tune : int
+        Per chain. Whitened coordinates need little tuning.
+    chains : int
+    cores : int, optional
+        Threads; by default as many as there are processors, at most ``chains``.
+    sampler : {"direct", "pymc"}
+    target_accept : float
+    whiten : bool
+        Start at the posterior mode with its observed information as the metric (direct road).
+    options : dict, optional
+        Passed on to ``pymc.sample`` (PyMC road).
+    """
+
+    draws: int = 1000
+    tune: int = 300
+    chains: int = 4
+    cores: int | None = None
+    sampler: str = "direct"
+    target_accept: float = 0.8
+    whiten: bool = True
+    options: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("draws", "tune", "chains"):
+            positive_integer(name, getattr(self, name))
+        if self.cores is not None:
+            positive_integer("cores", self.cores)
+        one_of("sampler", self.sampler, ("direct", "pymc"))
+        if not 0.0 < self.target_accept < 1.0:
+            raise ValueError(f"target_accept must lie in (0, 1); got {self.target_accept!r}.")
+        if self.options and self.sampler != "pymc":
+            raise ValueError(f"options={self.options!r} goes to pymc.sample: it wants sampler='pymc'.")
+
+    @property
+    def _workers(self) -> int:
+        return min(self.cores or os.cpu_count() or 1, self.chains)
+
+    def init(self, program: Program, start: Any, rng: np.random.Generator) -> list[Run]:
+        seed = int(rng.integers(2**31))
+        if self.sampler == "pymc":
+            return [Run(State(program.neutral(), None, _PyMCRun(program, self, start, seed, self._workers)))]
+        theta = near_mode(program, start, rng)
+        density = program.density(theta)
+        x = program.unconstrain(theta)
+        if self.whiten:
+            x = climb(density, x)
+            found = whiten(density, x)
+        else:
+            found = Whitening(x, np.eye(program.ndim), 0.0, density(x)[0], False)
+        return [Run(State(theta, found, _direct(program, self, theta, found, seed)))]
+
+    def step(self, program: Program, state: State) -> State:
+        if self.sampler == "pymc":
+            return replace(state, draws=state.running.sample(), done=1.0)
+        for _ in range(20):
+            if state.running.is_finished:
+                return replace(state, draws=state.running.wait(), done=1.0)
+            time.sleep(0.005)
+        return replace(state, done=min(state.done + 0.01, 0.99))
+
+    def record(self, state: State) -> dict[str, float]:
+        return {"objective": float("nan")}
+
+    def finished(self, state: State) -> Status | None:
+        return None if state.draws is None else Status.SAMPLED
+
+    def progress(self, state: State) -> tuple[float, str]:
+        return state.done, f"{self.chains} chains"
+
+    def outcome(self, program: Program, state: State, status: Status) -> Outcome:
+        if self.sampler == "pymc":
+            if state.draws is None:
+                return Outcome(state.theta, status, notes=("No draw was kept.",))
+            theta, stats = state.draws
+            return Outcome(None, status, draws=theta, sample_stats=stats, exchange=True, notes=_divergences(stats))
+        trace = state.draws if state.draws is not None else state.running.abort()
+        if state.map is None or "posterior" not in trace.children or trace["posterior"].sizes.get("draw", 0) == 0:
+            return Outcome(state.theta, status, notes=("No draw was kept: still tuning.",))
+        u = np.asarray(trace["posterior"]["u"])
+        whole = np.isfinite(u).all(axis=(0, 2))  # an aborted run is ragged
+        u = u[:, whole]
+        stats = {n: np.asarray(v)[:, whole] for n, v in trace["sample_stats"].data_vars.items() if np.ndim(v) == 2}
+        stats["lp"] = stats.pop("logp")
+        theta = program.constrain(state.map.to_x(u), state.theta)
+        if theta.shape[1] == 0:
+            return Outcome(state.theta, status, notes=("No draw was kept: still tuning.",))
+        return Outcome(
+            None,
+            status,
+            draws=theta,
+            sample_stats=stats,
+            exchange=True,
+            notes=_divergences(stats),
+            attrs={"tuning_steps": self.tune, "inference_library": "nutpie"},
+        )
+
+
+def _divergences(stats: dict[str, Array]) -> tuple[str, ...]:
+    count = int(np.sum(stats.get("diverging", 0)))
+    if not count:
+        return ()
+    return (f"{count} divergent transition(s): the posterior has a corner that the step size cannot follow. Raise target_accept.",)
+
+
+def _direct(program: Program, method: NUTS, theta: Array, found: Whitening, seed: int) -> Any:
+    """A nutpie sampler running in the background on the whitened density."""
+    import nutpie
+    from nutpie.compiled_pyfunc import from_pyfunc
+
+    mode, root, transposed = found.mode, found.root, np.ascontiguousarray(found.root.T)
+
+    def make_log_density() -> Any:
+        density = program.density(theta)  # buffers of its own, one per chain
+
+        def log_density(u: Array) -> tuple[float, Array]:
+            value, gradient = density(mode + root @ u)
+            return value, transposed @ gradient
+
+        return log_density
+
+    def make_expand(_seed1: int, _seed2: int, _chain: int) -> Any:
+        return lambda u: {"u": np.array(u)}
+
+    model = from_pyfunc(
+        program.ndim,
+        make_log_density,
+        make_expand,
+        [np.dtype("float64")],
+        [(program.ndim,)],
+        ["u"],
+        make_initial_point_fn=lambda s: np.random.default_rng(s).standard_normal(program.ndim),
+    )
+    return nutpie.sample(
+        model,
+        draws=method.draws,
+        tune=method.tune,
+        chains=method.chains,
+        cores=method._workers,
+        seed=seed,
+        save_warmup=False,
+        progress_bar=False,
+        blocking=False,
+        target_accept=method.target_accept,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _PyMCRun:
+    program: Program
+    method: NUTS
+    start: Any
+    seed: int
+    cores: int
+
+    def sample(self) -> tuple[Array, dict[str, Array]]:
+        from em_vs_bayes.pymc.sample import sample
+
+        return sample(self.program, self.method, self.start, self.seed, self.cores)

@@ -1,0 +1,109 @@
+"""Coordinate-ascent variational inference with the exact evidence lower bound.
+
+    q(theta) <- update(prior, E_q(z)[statistics]),   ELBO = evidence(expected potentials) - KL(q || prior)
+
+Attias (2000); Beal (2003), theorem 2.2; Bishop (2006), section 10.2 for Gaussian mixtures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import numpy as np
+
+from em_vs_bayes import starts
+from em_vs_bayes.contract import Array
+from em_vs_bayes.methods.ascent import Climb, screened
+from em_vs_bayes.methods.base import Method, Outcome, Run, positive_integer
+from em_vs_bayes.methods.em import sorted_components
+from em_vs_bayes.program import Program
+from em_vs_bayes.status import Status
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Factors, the statistics under them and their ELBO."""
+
+    factors: tuple[Any, ...]
+    stats: Array
+    climb: Climb
+    past: tuple[float, ...] = ()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class VI(Method):
+    """Options of ``method="vi"``.
+
+    Parameters
+    ----------
+    n_init : int, optional
+        Starts; by default 10 (4 for large data), 1 when ``init`` is given.
+    max_iter : int
+    tol : float
+        Stop when Aitken's estimate of what the ELBO can still gain is below this many nats.
+    draws : int
+        Independent draws from q kept in ``idata``.
+    """
+
+    n_init: int | None = None
+    max_iter: int = 5000
+    tol: float = 1e-6
+    draws: int = 2000
+
+    def __post_init__(self) -> None:
+        positive_integer("max_iter", self.max_iter)
+        positive_integer("draws", self.draws)
+        if self.n_init is not None:
+            positive_integer("n_init", self.n_init)
+        if not self.tol >= 0:
+            raise ValueError(f"tol must be a non-negative number of nats; got {self.tol!r}.")
+
+    def init(self, program: Program, start: Any, rng: np.random.Generator) -> list[Run]:
+        program.require_conjugate()
+        many = 10 if program.n * program.k * program.data.y.shape[1] <= 1_000_000 else 4
+        n = self.n_init or (1 if program.k == 1 or isinstance(start, dict) else many)
+
+        def make(attempt: int) -> State:
+            theta = starts.start(program, start, rng, attempt)
+            _, stats = program.expect(program.potentials(theta))
+            state = self._at(program, program.factors(theta, stats))
+            return replace(state, past=(state.climb.objective,))
+
+        best = screened(
+            make,
+            lambda state: self.step(program, state) if self.finished(state) is None else state,
+            lambda state: state.climb.objective,
+            n,
+        )
+        return [Run(state, [{"objective": value} for value in state.past]) for state in best]
+
+    def _at(self, program: Program, factors: tuple[Any, ...]) -> State:
+        evidence, stats = program.expect(program.expected_potentials(factors))
+        return State(factors, stats, Climb(evidence - program.kl(factors)))
+
+    def step(self, program: Program, state: State) -> State:
+        new = self._at(program, program.update_factors(state.factors, state.stats))
+        elbo = new.climb.objective
+        return replace(new, climb=state.climb.then(elbo), past=(*state.past, elbo))
+
+    def record(self, state: State) -> dict[str, float]:
+        return {"objective": state.climb.objective}
+
+    def finished(self, state: State) -> Status | None:
+        return state.climb.verdict(self.tol, self.max_iter)
+
+    def progress(self, state: State) -> tuple[float, str]:
+        return state.climb.iteration / self.max_iter, f"ELBO {state.climb.objective:.6g}"
+
+    def outcome(self, program: Program, state: State, status: Status) -> Outcome:
+        rng = np.random.default_rng(0)  # draws are a function of q alone
+        theta = program.factor_mean(state.factors)
+        draws = program.factor_draws(state.factors, rng, self.draws)
+        if program.order.names:
+            values = program.tables.theta.unpack(theta)[program.order.names[0]].ravel()
+            order = np.argsort(values, kind="stable")
+            draws = program.permuted(draws, np.broadcast_to(order, (len(draws), program.k)))
+            theta, _ = sorted_components(program, theta)
+        return Outcome(theta, status, draws=draws[None], elbo=state.climb.objective)

@@ -1,0 +1,134 @@
+"""Saving and loading: one zip of JSON and ``.npy`` arrays. Nothing is pickled, so loading a file runs nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from em_vs_bayes.spec import from_dict
+from em_vs_bayes.status import Status
+
+if TYPE_CHECKING:
+    from em_vs_bayes.results import Fit
+
+FORMAT = 1
+
+
+def save(fit: Fit, path: str | Path) -> None:
+    """See `Fit.save`."""
+    data = fit.program.data
+    arrays: dict[str, Any] = {"theta": fit.theta, "weights": data.weights, "labels": data.labels}
+    arrays |= {f"history/{name}": value for name, value in fit.history.items()}
+    arrays |= {f"sample_stats/{name}": value for name, value in fit.sample_stats.items()}
+    optional = {"draws": fit.draws, "raw_draws": fit.raw_draws, "permutation": fit.permutation}
+    arrays |= {name: value for name, value in optional.items() if value is not None}
+    attrs = {}
+    for name, value in fit.attrs.items():
+        if isinstance(value, np.ndarray):
+            arrays[f"attrs/{name}"] = value
+        else:
+            attrs[name] = value
+    y, layout = _plain(fit.program.y)
+    arrays |= {f"y/{i}": column for i, column in enumerate(y)}
+    meta = {
+        "format": FORMAT,
+        "spec": fit.spec.to_dict(),
+        "method": fit.method,
+        "status": fit.status.name,
+        "notes": list(fit.notes),
+        "seconds": dict(fit.seconds),
+        "options": dict(fit.options),
+        "attrs": attrs,
+        "lower_bound": fit.lower_bound,
+        "y": layout,
+    }
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("fit.json", json.dumps(meta))
+        for name, value in arrays.items():
+            buffer = io.BytesIO()
+            np.save(buffer, np.ascontiguousarray(value), allow_pickle=False)
+            archive.writestr(f"{name}.npy", buffer.getvalue())
+
+
+def load(path: str | Path) -> Fit:
+    """See `em_vs_bayes.load`."""
+    from em_vs_bayes.compile import compile as compile_program
+    from em_vs_bayes.results import Fit
+
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"path={str(path)!r} is not a saved fit (a zip of JSON and arrays).")
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        if "fit.json" not in names:
+            raise ValueError(f"path={str(path)!r} is a zip but not a saved fit: fit.json is missing.")
+        meta = json.loads(archive.read("fit.json"))
+        arrays = {
+            name.removesuffix(".npy"): np.load(io.BytesIO(archive.read(name)), allow_pickle=False)
+            for name in names
+            if name.endswith(".npy")
+        }
+    if meta.get("format") != FORMAT:
+        raise ValueError(f"path={str(path)!r} has format {meta.get('format')!r}; this version reads {FORMAT}.")
+    weights, labels = (arrays[n] if arrays[n].size else None for n in ("weights", "labels"))
+    program = compile_program(from_dict(meta["spec"]), _restored(arrays, meta["y"]), weights=weights, labels=labels)
+    if arrays["theta"].shape != (program.tables.theta.size,):
+        raise ValueError(
+            f"path={str(path)!r} holds {arrays['theta'].size} parameters; its spec has {program.tables.theta.size}: "
+            "the spec and the fit do not match."
+        )
+    return Fit(
+        program=program,
+        method=meta["method"],
+        theta=arrays["theta"],
+        status=Status[meta["status"]],
+        notes=tuple(meta["notes"]),
+        history=_group(arrays, "history"),
+        draws=arrays.get("draws"),
+        raw_draws=arrays.get("raw_draws"),
+        permutation=arrays.get("permutation"),
+        sample_stats=_group(arrays, "sample_stats"),
+        seconds=meta["seconds"],
+        options=meta["options"],
+        attrs={**meta["attrs"], **_group(arrays, "attrs")},
+        lower_bound=meta["lower_bound"],
+    )
+
+
+def _group(arrays: dict[str, Any], name: str) -> dict[str, Any]:
+    return {k.removeprefix(name + "/"): v for k, v in arrays.items() if k.startswith(name + "/")}
+
+
+def _plain(y: Any) -> tuple[list[Any], dict[str, Any]]:
+    """The data as numeric arrays, and how to put them together again."""
+    from em_vs_bayes.emissions import read
+
+    columns = list(y.keys()) if isinstance(y, dict) else getattr(y, "columns", None)
+    if columns is not None:
+        names = [str(c) for c in columns]
+        kind = "dict" if isinstance(y, dict) else "frame"
+        return [_column(y[c]) for c in columns], {"kind": kind, "columns": names}
+    array = read.matrix(y)
+    return [array[:, 0] if np.ndim(y) == 1 else array], {"kind": "array"}
+
+
+def _column(values: Any) -> Any:
+    from em_vs_bayes.emissions import read
+
+    array = read.matrix(values)
+    return array[:, 0] if array.shape[1] == 1 else array
+
+
+def _restored(arrays: dict[str, Any], layout: dict[str, Any]) -> Any:
+    if layout["kind"] == "array":
+        return arrays["y/0"]
+    columns = {name: arrays[f"y/{i}"] for i, name in enumerate(layout["columns"])}
+    if layout["kind"] == "dict":
+        return columns
+    import pandas as pd
+
+    return pd.DataFrame(columns)

@@ -1,0 +1,405 @@
+"""A compiled model: what methods talk to. They see vectors, evidence and statistics, never a family or a kernel.
+
+theta  natural parameters, flat      pot  potentials, flat      stats  expected statistics, flat
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from em_vs_bayes.contract import Array, Block, Latent, Layout, Params, Stats
+from em_vs_bayes.kernels import blocks as block_kernels
+from em_vs_bayes.kernels import coordinates as coordinate_kernels
+from em_vs_bayes.kernels import gibbs, posterior, tables
+from em_vs_bayes.ordering import Ordering
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A block and where its pieces lie in the flat vectors."""
+
+    prefix: str
+    block: Block
+    theta: int
+    pot: int
+    stat: int
+    hyper: int
+
+    @property
+    def end(self) -> int:
+        """One past the block's last element of theta."""
+        return self.theta + sum(int(np.prod(p.shape)) for p in self.block.parameters)
+
+    def row(self) -> list[int]:
+        """The block's row of `tables.Blocks`."""
+        codes = self.block.codes()
+        first = self.block.parameters[0]
+        return [
+            codes["code"],
+            codes["rows"],
+            codes["size"],
+            self.theta,
+            self.theta + int(np.prod(first.shape)) if len(self.block.parameters) > 1 else 0,
+            self.pot,
+            self.stat,
+            self.hyper,
+            codes.get("covariance", 0),
+            codes["mean_prior"],
+            codes.get("spread_prior", 0),
+        ]
+
+    def params(self, theta: Array) -> Params:
+        """The block's own parameters out of theta (any leading axes)."""
+        layout = Layout(tuple((p.name, p.shape) for p in self.block.parameters))
+        return layout.unpack(theta[..., self.theta : self.end])
+
+    def stats(self, flat: Array) -> Params:
+        """The block's own statistics."""
+        layout = Layout(self.block.statistics)
+        return layout.unpack(flat[self.stat : self.stat + layout.size])
+
+    def pack_potentials(self, potentials: Params, pot: Array) -> None:
+        """Write the block's potentials into the flat vector."""
+        layout = Layout(self.block.potentials)
+        pot[self.pot : self.pot + layout.size] = layout.pack(potentials)
+
+    def pack_params(self, params: Mapping[str, Array], theta: Array) -> None:
+        """Write the block's parameters into theta (any leading axes)."""
+        at = self.theta
+        for p in self.block.parameters:
+            size = int(np.prod(p.shape))
+            value = np.asarray(params[p.name])
+            theta[..., at : at + size] = value.reshape(*theta.shape[:-1], size)
+            at += size
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What the kernels read besides the data."""
+
+    theta: Layout
+    fixed: Array
+    blocks: tables.Blocks
+    prior: tables.Prior
+    coordinates: tables.Coordinates
+    plan: gibbs.Plan
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What an M-step returns besides theta: components at the covariance floor, parameters on the boundary."""
+
+    theta: Array
+    floored: tuple[int, ...]
+    boundary: tuple[str, ...]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Program:
+    """Spec and data, ready for every method. Made by `compile`; immutable."""
+
+    spec: Any
+    latent: Latent
+    n: int
+    y: Any
+    data: tables.Data
+    streams: tables.Streams
+    placed: tuple[Placed, ...]
+    centre: Mapping[str, Array]
+    order: Ordering
+    tables: Tables
+
+    # --- sizes --------------------------------------------------------------------------------------------------
+
+    @property
+    def k(self) -> int:
+        """Number of components."""
+        return int(self.spec.size)
+
+    @property
+    def ndim(self) -> int:
+        """Number of unconstrained coordinates: the free parameters."""
+        return int(self.tables.coordinates.nx.sum())
+
+    @cached_property
+    def stats_layout(self) -> Layout:
+        """Names of the statistics: ``counts`` of components, then each stream's under its prefix."""
+        return Layout(tuple((p.prefix + n, s) for p in self.placed for n, s in p.block.statistics))
+
+    @cached_property
+    def n_pot(self) -> int:
+        """Length of the potentials."""
+        return sum(int(np.prod(s)) for p in self.placed for _, s in p.block.potentials)
+
+    @property
+    def total_weight(self) -> float:
+        """Number of observations, case weights counted."""
+        return float(self.data.weights.sum()) if self.data.weights.size else float(self.n)
+
+    def neutral(self) -> Array:
+        """A valid theta on the scale of the data, components alike."""
+        theta = np.empty(self.tables.theta.size)
+        for p in self.placed:
+            p.pack_params(p.block.neutral(), theta)
+        return theta
+
+    def seeds(self) -> Array:
+        """Features (n, f) on comparable scales, for k-means++ starts."""
+        return self.spec.model_emission.seeds(self.y)
+
+    # --- E-step -------------------------------------------------------------------------------------------------
+
+    def potentials(self, theta: Array) -> Array:
+        """Potentials at a point. Raises ValueError where theta is outside its support."""
+        pot = np.empty(self.n_pot)
+        if not block_kernels.potentials(self.tables.blocks, theta, pot):
+            raise ValueError("The parameters are outside their support (a covariance that is not positive definite?).")
+        return pot
+
+    def expect(self, pot: Array) -> tuple[float, Array]:
+        """Log evidence and expected statistics."""
+        stats = np.zeros(self.stats_layout.size)
+        return self.latent.expect(self.data, self.streams, pot, stats), stats
+
+    def decode(self, pot: Array) -> tuple[float, Array]:
+        """Complete-data log-likelihood and statistics of the most probable assignment (hard EM)."""
+        stats = np.zeros(self.stats_layout.size)
+        return self.latent.decode(self.data, self.streams, pot, stats), stats
+
+    def named_stats(self, flat: Array) -> Stats:
+        """The statistics under their names."""
+        return Stats(self.stats_layout, flat)
+
+    def pointwise(self, theta: Array) -> Array:
+        """Log evidence of each row (n,), case weights not applied."""
+        return self.latent.pointwise(self.data, self.streams, self.potentials(theta))
+
+    def probabilities(self, theta: Array) -> Array:
+        """Posterior probabilities of the components (n, K)."""
+        return self.latent.probabilities(self.data, self.streams, self.potentials(theta))
+
+    def log_likelihood(self, theta: Array) -> float:
+        """Marginal log-likelihood."""
+        return self.expect(self.potentials(theta))[0]
+
+    def log_prior(self, theta: Array) -> float:
+        """Log prior density in the natural parameters."""
+        self.require_known_priors("log_prior")
+        from em_vs_bayes.kernels.block_priors import log_prior
+
+        return float(log_prior(self.tables.blocks, self.tables.prior, theta, np.zeros_like(theta)))
+
+    # --- M-step -------------------------------------------------------------------------------------------------
+
+    def maximize(self, theta: Array, stats: Array, *, flat_prior: bool, floor: float) -> Step:
+        """One (conditional) maximisation of every block."""
+        new, floored, boundary = theta.copy(), set[int](), []
+        for p in self.placed:
+            best = p.block.maximize(p.params(theta), p.stats(stats), flat_prior=flat_prior, floor=floor)
+            p.pack_params(best.params, new)
+            floored |= set(best.floored)
+            boundary += [p.prefix + name for name in best.boundary]
+        return Step(new, tuple(sorted(floored)), tuple(boundary))
+
+    # --- CAVI ---------------------------------------------------------------------------------------------------
+
+    def require_conjugate(self) -> None:
+        """Refuse CAVI in words where a block has no conjugate update."""
+        reasons = [r for p in self.placed if (r := p.block.refuses_vi())]
+        if self.order.names and not self.order.exchangeable:
+            reasons.append(f"ordered={self.order.names} truncates the prior")
+        if reasons:
+            raise ValueError(
+                f"method='vi' (CAVI) needs conjugate priors, but {'; '.join(reasons)}. "
+                "Use method='advi', 'laplace', 'gibbs' or 'nuts'."
+            )
+
+    def factors(self, theta: Array, stats: Array) -> tuple[Any, ...]:
+        """First variational factors, from the statistics at theta."""
+        return tuple(p.block.factor(p.params(theta), p.stats(stats)) for p in self.placed)
+
+    def update_factors(self, factors: tuple[Any, ...], stats: Array) -> tuple[Any, ...]:
+        """Next variational factors."""
+        return tuple(p.block.update(q, p.stats(stats)) for p, q in zip(self.placed, factors, strict=True))
+
+    def expected_potentials(self, factors: tuple[Any, ...]) -> Array:
+        """Potentials averaged over the factors."""
+        pot = np.empty(self.n_pot)
+        for p, q in zip(self.placed, factors, strict=True):
+            p.pack_potentials(p.block.expected_potentials(q), pot)
+        return pot
+
+    def kl(self, factors: tuple[Any, ...]) -> float:
+        """KL(q || prior), summed over blocks."""
+        return sum(p.block.kl(q) for p, q in zip(self.placed, factors, strict=True))
+
+    def factor_mean(self, factors: tuple[Any, ...]) -> Array:
+        """Posterior means as theta."""
+        theta = np.empty(self.tables.theta.size)
+        for p, q in zip(self.placed, factors, strict=True):
+            p.pack_params(p.block.factor_mean(q), theta)
+        return theta
+
+    def factor_draws(self, factors: tuple[Any, ...], rng: np.random.Generator, size: int) -> Array:
+        """Independent draws of theta (size, P)."""
+        theta = np.empty((size, self.tables.theta.size))
+        for p, q in zip(self.placed, factors, strict=True):
+            p.pack_params(p.block.factor_draw(q, rng, size), theta)
+        return theta
+
+    # --- Gibbs --------------------------------------------------------------------------------------------------
+
+    def gibbs_sweeps(
+        self, rng: np.random.Generator, theta: Array, pot: Array, z: NDArray[np.int64], draws: int, thin: int
+    ) -> Array:
+        """Advance ``theta``, ``pot`` and ``z`` in place by draws * thin sweeps; the kept draws (draws, P).
+
+        Fewer draws come back where a conditional was improper or left floating point.
+        """
+        out, stats = np.empty((draws, theta.size)), np.zeros(self.stats_layout.size)
+        t = self.tables
+        done = gibbs.sweeps(
+            self.data, self.streams, t.blocks, t.prior, t.plan, self.k, rng, theta, pot, stats, z, thin, out
+        )
+        return out[: done // thin]
+
+    # --- direct posterior ---------------------------------------------------------------------------------------
+
+    def require_known_priors(self, what: str) -> None:
+        """Refuse in words what the compiled roads cannot evaluate."""
+        if self.tables.unknown:
+            from em_vs_bayes.priors import Prior
+
+            raise ValueError(
+                f"{what} cannot evaluate {'; '.join(self.tables.unknown)}: the densities known here are "
+                f"{', '.join(Prior.COMPILED)}. Use method='nuts' with sampler='pymc', or method='advi'."
+            )
+
+    def density(self, theta: Array, *, likelihood: float = 1.0, prior: float = 1.0, jacobian: float = 1.0) -> Density:
+        """The log density of unconstrained coordinates with its gradient, each term raised to a power.
+
+        (1, 1, 1) is the posterior of x; (1, 1, 0) has the MAP in the natural parameters as its maximum; (1, 0, 0) the
+        maximum likelihood estimate. Fixed elements are read from ``theta``.
+        """
+        if prior:
+            self.require_known_priors("The direct road")
+        t = self.tables
+        made = posterior.program(
+            self.data,
+            self.streams,
+            t.blocks,
+            t.prior,
+            t.coordinates,
+            self.k,
+            theta,
+            self.n_pot,
+            self.stats_layout.size,
+            powers=(likelihood, prior, jacobian),
+        )
+        return Density(self, made, posterior.hold(made))
+
+    def constrain(self, x: Array, theta: Array) -> Array:
+        """theta from unconstrained coordinates; fixed elements as in ``theta``. ``x`` may have leading axes."""
+        out = np.broadcast_to(theta, (*x.shape[:-1], theta.size)).copy()
+        flat_x, flat = np.ascontiguousarray(x.reshape(-1, x.shape[-1])), out.reshape(-1, theta.size)
+        for i in range(len(flat)):
+            coordinate_kernels.constrain(self.tables.coordinates, flat_x[i], flat[i])
+        return out
+
+    def unconstrain(self, theta: Array) -> Array:
+        """Unconstrained coordinates of theta."""
+        x = np.empty(self.ndim)
+        coordinate_kernels.unconstrain(self.tables.coordinates, theta, x)
+        return x
+
+    # --- the user's parameters ----------------------------------------------------------------------------------
+
+    def public(self, theta: Array) -> Params:
+        """The user's parameters, in pipeline order; leading axes of theta kept."""
+        internal = self.tables.theta.unpack(theta)
+        weights = internal.pop("weights")
+        return {"weights": weights} | self.spec.model_emission.public(internal, self.centre)
+
+    def theta_of(self, params: Mapping[str, Any]) -> Array:
+        """theta from the user's parameters; errors in words for wrong names and shapes."""
+        wanted = self.spec.parameter_dims()
+        missing, odd = [n for n in wanted if n not in params], [n for n in params if n not in wanted]
+        if missing or odd:
+            raise ValueError(f"params must have {list(wanted)}; missing {missing}, unknown {odd}.")
+        internal = self.spec.model_emission.internal(params, self.centre)
+        arrays = {"weights": np.asarray(params["weights"], dtype=float)} | internal
+        for name, _, shape in self.tables.theta.items():
+            got = np.shape(arrays[name])
+            if got != shape and int(np.prod(got)) != int(np.prod(shape)):
+                raise ValueError(f"params[{name!r}] has shape {got}; the model wants {shape}.")
+            if not np.isfinite(arrays[name]).all():
+                raise ValueError(f"params[{name!r}] must be finite; got {np.asarray(arrays[name]).tolist()}.")
+        theta = np.concatenate([np.ravel(arrays[name]) for name, _, _ in self.tables.theta.items()]).astype(float)
+        return self.with_fixed(theta)
+
+    def with_fixed(self, theta: Array) -> Array:
+        """theta with the user's fixed values in place."""
+        return np.where(np.isnan(self.tables.fixed), theta, self.tables.fixed)
+
+    def permuted(self, theta: Array, permutation: NDArray[np.int64]) -> Array:
+        """theta relabelled: component j of the result is component ``permutation[..., j]``.
+
+        Parameters
+        ----------
+        theta : ndarray (..., P)
+        permutation : ndarray (..., K)
+        """
+        out = theta.copy()
+        for name, where, shape in self.tables.theta.items():
+            if self._has_leading(name):
+                values = theta[..., where].reshape(*theta.shape[:-1], self.k, -1)
+                taken = np.take_along_axis(values, np.asarray(permutation)[..., None], axis=-2)
+                out[..., where] = taken.reshape(*theta.shape[:-1], -1)
+        return out
+
+    def _has_leading(self, name: str) -> bool:
+        for p in self.placed:
+            for q in p.block.parameters:
+                if p.prefix + q.name == name:
+                    return q.dims[0] == self.spec.leading
+        return False
+
+    def subset(self, rows: NDArray[np.int64]) -> Program:
+        """The same model on some of the rows."""
+        data = self.data
+        picked = {
+            name: (value[rows] if value.shape[0] == self.n else value)
+            for name, value in (("base", data.base), ("weights", data.weights), ("labels", data.labels), ("pattern", data.pattern))
+        }
+        return replace(self, n=len(rows), y=None, data=data._replace(y=np.ascontiguousarray(data.y[rows]), **picked))
+
+    def with_labels(self, labels: NDArray[np.int64]) -> Program:
+        """The same program with every component known: its statistics are those of the assignment."""
+        known = self.data.labels
+        merged = np.where(known >= 0, known, labels) if known.size else labels
+        return replace(self, data=self.data._replace(labels=np.ascontiguousarray(merged, dtype=np.int64)))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Density:
+    """x -> (log density, gradient), compiled; one per thread, for its buffers are reused."""
+
+    program: Program
+    made: posterior.Program
+    held: Any
+
+    def __call__(self, x: Array) -> tuple[float, Array]:
+        return posterior.evaluate(self.held, x)  # type: ignore[no-any-return]
+
+    def natural(self, theta: Array) -> tuple[float, Array]:
+        """Log density and gradient in theta itself."""
+        return posterior.evaluate_natural(self.held, theta)  # type: ignore[no-any-return]

@@ -1,0 +1,248 @@
+"""`Fit`: what every method returns, whatever the method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from em_vs_bayes.contract import Array, Params
+from em_vs_bayes.methods.base import Outcome
+from em_vs_bayes.program import Program
+from em_vs_bayes.relabel import relabel
+from em_vs_bayes.spec import Spec
+from em_vs_bayes.status import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted model.
+
+    Attributes
+    ----------
+    spec : Spec
+    method : str
+    theta : ndarray (P,)
+        The point estimate in internal coordinates; `params` is the same in the user's.
+    status : Status
+    notes : tuple of str
+        Warnings in words.
+    history : dict of ndarray
+        Per iteration, ``"objective"`` first.
+    draws, raw_draws : ndarray (chain, draw, P) or None
+        Posterior draws after and before relabelling.
+    permutation : ndarray (chain, draw, K) or None
+        The relabelling.
+    seconds : dict of float
+    options : dict
+        The method's options as used.
+    """
+
+    program: Program
+    method: str
+    theta: Array
+    status: Status
+    notes: tuple[str, ...]
+    history: Mapping[str, Array]
+    draws: Array | None
+    raw_draws: Array | None
+    permutation: NDArray[np.int64] | None
+    sample_stats: Mapping[str, Array]
+    seconds: Mapping[str, float]
+    options: Mapping[str, Any]
+    attrs: Mapping[str, Any]
+    lower_bound: float | None = None
+
+    @classmethod
+    def from_outcome(
+        cls,
+        program: Program,
+        method: str,
+        outcome: Outcome,
+        history: Mapping[str, Array],
+        seconds: Mapping[str, float],
+        options: Mapping[str, Any],
+    ) -> Fit:
+        """Relabel what wants it and take the posterior mean where the method gave only draws."""
+        draws, permutation = outcome.draws, None
+        if draws is not None and outcome.exchange:
+            draws, permutation = relabel(program, draws, None)
+        theta = outcome.theta if outcome.theta is not None else np.asarray(draws).mean(axis=(0, 1))
+        return cls(
+            program=program,
+            method=method,
+            theta=theta,
+            status=outcome.status,
+            notes=outcome.notes,
+            history=dict(history),
+            draws=draws,
+            raw_draws=outcome.draws,
+            permutation=permutation,
+            sample_stats=outcome.sample_stats,
+            seconds={**seconds, "total": sum(seconds.values())},
+            options=dict(options),
+            attrs=outcome.attrs,
+            lower_bound=outcome.elbo,
+        )
+
+    # --- what was fitted ----------------------------------------------------------------------------------------
+
+    @property
+    def spec(self) -> Spec:
+        """The spec."""
+        return self.program.spec  # type: ignore[no-any-return]
+
+    @property
+    def params(self) -> Params:
+        """The EM estimate, or the posterior mean after relabelling, under the user's names."""
+        return {name: np.array(value) for name, value in self.program.public(self.theta).items()}
+
+    @property
+    def converged(self) -> bool:
+        """Whether the fit did what it set out to do; `status` says more."""
+        return self.status.good
+
+    @property
+    def n_iter(self) -> int:
+        """Iterations of the fit (kept draws per chain, for samplers)."""
+        if self.draws is not None and self.lower_bound is None:
+            return int(self.draws.shape[1])
+        return max(len(self.history.get("objective", ())) - 1, 0)
+
+    @property
+    def n_parameters(self) -> int:
+        """Free parameters, as AIC and BIC count them."""
+        return self.program.ndim
+
+    @cached_property
+    def log_likelihood(self) -> float:
+        """Marginal log-likelihood at `params`."""
+        return self.program.log_likelihood(self.theta)
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion at `params`: smaller is better."""
+        return -2.0 * self.log_likelihood + 2.0 * self.n_parameters
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion at `params`: smaller is better (mclust prints the negative)."""
+        return -2.0 * self.log_likelihood + self.n_parameters * float(np.log(self.program.total_weight))
+
+    @property
+    def icl(self) -> float:
+        """Integrated completed likelihood (Biernacki et al. 2000, as mclust): BIC at the most probable components."""
+        top = self.predict_proba().max(axis=1)
+        weights = self.program.data.weights if self.program.data.weights.size else 1.0
+        return self.bic - 2.0 * float(np.sum(weights * np.log(top)))
+
+    @property
+    def elbo(self) -> float:
+        """Evidence lower bound. Only variational fits have one."""
+        if self.lower_bound is None:
+            raise ValueError(f"elbo belongs to method='vi' or 'advi'; this fit is by {self.method!r}.")
+        return self.lower_bound
+
+    # --- data, old and new --------------------------------------------------------------------------------------
+
+    def _program(self, y: Any) -> Program:
+        if y is None:
+            return self.program
+        from em_vs_bayes.compile import compile as compile_program
+
+        return compile_program(self.spec, y, like=self.program)
+
+    def score_samples(self, y: Any = None) -> Array:
+        """log p(y_i | params) of each row (n,)."""
+        return self._program(y).pointwise(self.theta)
+
+    def predict_proba(self, y: Any = None) -> Array:
+        """Responsibilities (n, K)."""
+        return self._program(y).probabilities(self.theta)
+
+    def predict(self, y: Any = None) -> NDArray[np.int64]:
+        """Most probable component of each row (n,)."""
+        return self.predict_proba(y).argmax(axis=1)
+
+    def simulate(self, n: int | None = None, seed: int | np.random.Generator | None = None) -> Any:
+        """``n`` new observations at `params`, of the type the emission reads."""
+        rng = np.random.default_rng(seed)
+        z = self.program.latent.simulate(self.params, self.program.n if n is None else n, rng)
+        y = self.spec.model_emission.simulate(self.params, z, rng)
+        if isinstance(y, dict):
+            import pandas as pd
+
+            return pd.DataFrame({name: list(v) if np.ndim(v) > 1 else v for name, v in y.items()})
+        return y
+
+    # --- uncertainty --------------------------------------------------------------------------------------------
+
+    def vcov(self, kind: str | None = None) -> pd.DataFrame:
+        """Covariance matrix of the parameters, labelled.
+
+        Parameters
+        ----------
+        kind : {"observed", "opg", "sandwich", "posterior"}, optional
+            Inverse observed information, outer product of scores, their sandwich, or the covariance of the posterior
+            draws. By default "posterior" where there are draws, else "observed".
+        """
+        from em_vs_bayes.uncertainty import vcov
+
+        return vcov(self, kind)
+
+    def std_errors(self, kind: str | None = None) -> Params:
+        """Standard errors (or posterior standard deviations) under the parameters' names and shapes."""
+        from em_vs_bayes.uncertainty import std_errors
+
+        return std_errors(self, kind)
+
+    def confint(self, level: float = 0.95, kind: str | None = None) -> pd.DataFrame:
+        """Confidence limits on the natural scale of each parameter, or equal-tailed posterior intervals."""
+        from em_vs_bayes.uncertainty import confint
+
+        return confint(self, level, kind)
+
+    def summary(self) -> pd.DataFrame:
+        """One row per scalar parameter: estimate, sd, interval and, for samplers, R-hat, ESS and MCSE."""
+        from em_vs_bayes.describe import summary
+
+        return summary(self)
+
+    # --- leaving ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def idata(self) -> xr.DataTree:
+        """ArviZ DataTree: the same names and dims for every method."""
+        from em_vs_bayes.datatree import to_datatree
+
+        return to_datatree(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write the fit to one file: a zip of JSON and plain arrays, nothing that runs when loaded."""
+        from em_vs_bayes.persist import save
+
+        save(self, path)
+
+    def __repr__(self) -> str:
+        head = f"Fit({self.spec!r}, method={self.method!r})"
+        values = "\n".join(f"  {n}: {np.array2string(v, precision=4, suppress_small=True, prefix='  ' + n + ': ')}" for n, v in self.params.items())
+        notes = "".join(f"\n  note: {note}" for note in self.notes)
+        return f"{head}\n  {self.status}\n  log-likelihood {self.log_likelihood:.4f}\n{values}{notes}"
+
+
+def load(path: str | Path) -> Fit:
+    """The fit that `Fit.save` wrote."""
+    from em_vs_bayes.persist import load as read
+
+    return read(path)

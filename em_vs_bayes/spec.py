@@ -1,0 +1,333 @@
+"""Specs: a latent structure, an emission, priors and fixed values. Data only; every method reads the same one.
+
+A spec is immutable, prints itself, compares by value and survives JSON. `fit` sends it down the one road: compile it
+with data, drive a method, wrap the result.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self, final
+
+import numpy as np
+
+from em_vs_bayes import priors as prior_families
+from em_vs_bayes.contract import Emission
+from em_vs_bayes.emissions import MvNormal
+from em_vs_bayes.emissions import from_dict as emission_from_dict
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pymc as pm
+
+    from em_vs_bayes.results import Fit
+
+
+class Spec(ABC):
+    """What every model is. Concrete specs are frozen dataclasses; implement the three properties, get the rest."""
+
+    priors: Mapping[str, Any]
+    fixed: Mapping[str, Any]
+    ordered: str | tuple[str, ...] | None
+
+    @property
+    @abstractmethod
+    def model_emission(self) -> Emission:
+        """The emission."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Number of components or states."""
+
+    @property
+    @abstractmethod
+    def leading(self) -> str:
+        """Name of the leading dim: ``component`` or ``state``."""
+
+    @abstractmethod
+    def _arguments(self) -> dict[str, Any]:
+        """The constructor's own arguments, JSON-ready."""
+
+    # --- public verbs -------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        y: Any,
+        method: str = "em",
+        *,
+        exog: Any = None,
+        lengths: Any = None,
+        weights: Any = None,
+        labels: Any = None,
+        seed: int | np.random.Generator | None = None,
+        init: Any = None,
+        progressbar: bool = True,
+        **options: Any,
+    ) -> Fit:
+        """Fit the model.
+
+        Parameters
+        ----------
+        y : array_like (n,) or (n, d), pandas, polars or xarray; a frame or dict of streams for `Product`
+            Observations; NaN is missing and integrated out.
+        method : {"em", "vi", "gibbs", "nuts", "laplace", "advi"}
+        weights : array_like (n,), optional
+            Case weights: powers of each row's likelihood.
+        labels : array_like (n,) of int, optional
+            Known components, -1 where unknown.
+        seed : int or Generator, optional
+            The same seed gives the same result.
+        init : Fit, dict of parameters, or {"kmeans++", "random"}, optional
+            Where to start.
+        progressbar : bool
+        **options
+            Of the method; an unknown one is refused by name. See `em_vs_bayes.methods`.
+
+        Returns
+        -------
+        Fit
+
+        Raises
+        ------
+        ValueError, TypeError
+            When an argument does not fit; the message names it, what it got and what it wants.
+        """
+        from em_vs_bayes.fit import fit
+
+        return fit(
+            self,
+            y,
+            method,
+            exog=exog,
+            lengths=lengths,
+            weights=weights,
+            labels=labels,
+            seed=seed,
+            init=init,
+            progressbar=progressbar,
+            options=options,
+        )
+
+    def at(self, y: Any, params: Mapping[str, Any], *, exog: Any = None, lengths: Any = None) -> Fit:
+        """The model at given parameters, nothing fitted (status ``given``)."""
+        from em_vs_bayes.fit import at
+
+        return at(self, y, params, exog=exog, lengths=lengths)
+
+    def log_likelihood(self, y: Any, params: Mapping[str, Any], *, exog: Any = None, lengths: Any = None) -> float:
+        """Marginal log-likelihood of ``y`` at ``params``."""
+        return self.at(y, params, exog=exog, lengths=lengths).log_likelihood
+
+    def log_prior(self, params: Mapping[str, Any], y: Any = None) -> float:
+        """Log prior density in the spec's own (constrained) parameters.
+
+        Parameters
+        ----------
+        params : dict of arrays
+        y : array_like, optional
+            Needed only where a prior is left at its default, which is scaled to the data.
+        """
+        from em_vs_bayes.fit import log_prior
+
+        return log_prior(self, params, y)
+
+    def describe_priors(self, y: Any) -> pd.DataFrame:
+        """The priors that would hold for ``y``, defaults resolved, one row per parameter."""
+        from em_vs_bayes.describe import describe_priors
+
+        return describe_priors(self, y)
+
+    def to_pymc(self, y: Any, **options: Any) -> pm.Model:
+        """A PyMC model of the same posterior, the latent variables marginalised."""
+        from em_vs_bayes.pymc.build import to_pymc
+
+        return to_pymc(self, y, **options)
+
+    def parameter_dims(self) -> dict[str, tuple[str, ...]]:
+        """Public parameter name -> dims."""
+        own = {name: (self.leading, *dims) for name, dims in self.model_emission.dims().items()}
+        return {"weights": (self.leading,)} | own
+
+    # --- value semantics ----------------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready description."""
+        return {
+            "spec": type(self).__name__,
+            **self._arguments(),
+            "priors": {name: prior.to_dict() for name, prior in self.priors.items()},
+            "fixed": {name: _to_json(value) for name, value in self.fixed.items()},
+            "ordered": list(self.ordered) if isinstance(self.ordered, tuple) else self.ordered,
+        }
+
+    def to_json(self) -> str:
+        """A JSON string that `from_json` reads back to an equal spec."""
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The spec that `to_json` wrote."""
+        spec = from_dict(json.loads(text))
+        if not isinstance(spec, cls):
+            raise ValueError(f"The JSON describes a {type(spec).__name__}, not a {cls.__name__}.")
+        return spec
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Spec) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash(self.to_json())
+
+    def __repr__(self) -> str:
+        shown = [f"{k}={v!r}" for k, v in self._shown().items()]
+        shown += [f"{k}={dict(v)!r}" for k, v in (("priors", self.priors), ("fixed", self.fixed)) if v]
+        if self.ordered:
+            shown.append(f"ordered={self.ordered!r}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _shown(self) -> dict[str, Any]:
+        return self._arguments()
+
+    def _check(self) -> None:
+        """Shared validation of sizes and names; called from ``__post_init__``."""
+        size_name = "n_components" if self.leading == "component" else "n_states"
+        if isinstance(self.size, bool) or not isinstance(self.size, (int, np.integer)) or self.size < 1:
+            raise ValueError(f"{size_name} must be a positive integer; got {self.size!r}.")
+        if not isinstance(self.model_emission, Emission):
+            raise TypeError(f"emission must be one of evb.emissions; got {self.model_emission!r}.")
+        known = [*self.parameter_dims()]
+        for argument, given, extra in (("priors", self.priors, ["emission"]), ("fixed", self.fixed, [])):
+            if not isinstance(given, Mapping):
+                raise TypeError(f"{argument} must be a dict of parameter name -> value; got {given!r}.")
+            allowed = known + extra + ([n + "emission" for n in _prefixes(known)] if extra else [])
+            odd = [name for name in given if name not in allowed]
+            if odd:
+                raise ValueError(f"{argument} names {odd}, but the parameters are {known}.")
+        for name, prior in self.priors.items():
+            if not isinstance(prior, (prior_families.base.Value, prior_families.Prior)):
+                raise TypeError(f"priors[{name!r}] must be one of evb.priors or evb.Prior(...); got {prior!r}.")
+        ordered = (self.ordered,) if isinstance(self.ordered, str) else self.ordered or ()
+        for name in ordered:
+            if name not in known or len(self.parameter_dims()[name]) != 1 or name == "weights":
+                one = [n for n, dims in self.parameter_dims().items() if len(dims) == 1 and n != "weights"]
+                raise ValueError(f"ordered names {name!r}; it can order one-dimensional parameters: {one}.")
+
+
+def _prefixes(names: list[str]) -> set[str]:
+    return {name.rsplit("_", 1)[0] + "_" for name in names if "_" in name}
+
+
+def _to_json(value: Any) -> Any:
+    array = np.asarray(value, dtype=float)
+    return np.where(np.isnan(array), None, array.astype(object)).tolist() if array.ndim else float(array)
+
+
+def _from_json(value: Any) -> Any:
+    return np.asarray(value, dtype=float)
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Mixture(Spec):
+    """A finite mixture: each row comes from one of ``n_components`` unknown components.
+
+    Parameters
+    ----------
+    emission : Emission
+        Distribution of a row given its component, from `evb.emissions`.
+    n_components : int
+    priors : dict, optional
+        Parameter name (or ``"emission"`` for a joint prior) -> prior.
+    fixed : dict, optional
+        Parameter name -> value; NaN marks free elements.
+    ordered : str or tuple of str, optional
+        One-dimensional parameters that increase over components.
+    """
+
+    emission: Emission
+    n_components: int
+    priors: Mapping[str, Any] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    ordered: str | tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        self._check()
+
+    @property
+    def model_emission(self) -> Emission:
+        return self.emission
+
+    @property
+    def size(self) -> int:
+        return self.n_components
+
+    @property
+    def leading(self) -> str:
+        return "component"
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"emission": self.emission.to_dict(), "n_components": int(self.n_components)}
+
+    def _shown(self) -> dict[str, Any]:
+        return {"emission": self.emission, "n_components": int(self.n_components)}
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class GaussianMixture(Spec):
+    """A mixture of multivariate normals.
+
+    Parameters
+    ----------
+    n_components : int
+    covariance : {"full", "tied", "diag", "spherical"}
+    priors, fixed, ordered
+        As in `Mixture`.
+    """
+
+    n_components: int
+    covariance: str = "full"
+    priors: Mapping[str, Any] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    ordered: str | tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        MvNormal(self.covariance)
+        self._check()
+
+    @property
+    def model_emission(self) -> Emission:
+        return MvNormal(self.covariance)
+
+    @property
+    def size(self) -> int:
+        return self.n_components
+
+    @property
+    def leading(self) -> str:
+        return "component"
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"n_components": int(self.n_components), "covariance": self.covariance}
+
+
+SPECS: dict[str, type[Spec]] = {"Mixture": Mixture, "GaussianMixture": GaussianMixture}
+
+
+def from_dict(description: Mapping[str, Any]) -> Spec:
+    """The spec that `Spec.to_dict` described."""
+    name = description.get("spec")
+    if name not in SPECS:
+        raise ValueError(f"spec={name!r} is unknown; known are {', '.join(SPECS)}.")
+    arguments = {k: v for k, v in description.items() if k != "spec"}
+    if isinstance(arguments.get("emission"), Mapping):
+        arguments["emission"] = emission_from_dict(arguments["emission"])
+    arguments["priors"] = {k: prior_families.from_dict(v) for k, v in arguments.get("priors", {}).items()}
+    arguments["fixed"] = {k: _from_json(v) for k, v in arguments.get("fixed", {}).items()}
+    ordered = arguments.get("ordered")
+    arguments["ordered"] = tuple(ordered) if isinstance(ordered, list) else ordered
+    return SPECS[name](**arguments)

@@ -1,0 +1,31 @@
+"""How a fit ended, as a sentence that says what happened and what to do."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Status(Enum):
+    """How a fit ended. ``str`` gives the sentence."""
+
+    CONVERGED = "converged: the objective stopped rising and every component is proper."
+    MAX_ITER = "out of iterations before convergence: raise max_iter, or use accelerate='squarem'."
+    COLLAPSED = (
+        "a component collapsed: its covariance fell to the floor, where the likelihood is unbounded. "
+        "Use objective='map', fewer components, a simpler covariance or more starts (n_init)."
+    )
+    OBJECTIVE_FELL = "the objective fell beyond rounding: the estimate is not a maximum. Please report this."
+    INTERRUPTED = "interrupted: the result is what had been done so far."
+    SAMPLED = "sampled: all draws were made; see the diagnostics."
+    SUSPECT = "sampled, but the diagnostics warn: see notes before using these draws."
+    FAILED = "sampling broke off: a conditional became improper or left floating point. See notes."
+    APPROXIMATED = "approximated: draws come from a normal approximation at the mode; see its k-hat."
+    GIVEN = "given: nothing was fitted; the model is evaluated at the parameters it was given."
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def good(self) -> bool:
+        """Whether the fit did what it set out to do."""
+        return self in (Status.CONVERGED, Status.SAMPLED, Status.APPROXIMATED)
