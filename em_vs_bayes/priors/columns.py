@@ -55,9 +55,9 @@ def _beta(alpha: Any = None, beta: Any = None, mu: Any = None, sigma: Any = None
 def _exponential(lam: Any = None, scale: Any = None) -> Columns:
     if lam is not None and scale is not None:
         raise ValueError("lam and scale: got both, wants one of them")
-    return (
-        _positive(lam=lam) if lam is not None else (1 / _positive(scale=1.0 if scale is None else scale)[0],)
-    )
+    if lam is not None:
+        return _positive(lam=lam)
+    return (1 / _positive(scale=1.0 if scale is None else scale)[0],)
 
 
 def _student_t(nu: Any, mu: Any = 0.0, sigma: Any = None, lam: Any = None) -> Columns:

@@ -98,7 +98,7 @@ class GaussianFactor(Value):
         if (deviation[~self._free()] != 0).any():
             return -np.inf
         z = np.linalg.solve(self._root(), deviation[..., None])
-        return self.entropy() + float(self._free().sum() - (z**2).sum()) / 2
+        return -self.entropy() + float(self._free().sum() - (z**2).sum()) / 2
 
     def about(self, point: Array, *, full: bool) -> Array:
         """E[(mu - point)(mu - point)'], (K, d, d), or its diagonal (K, d)."""

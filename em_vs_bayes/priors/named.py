@@ -118,9 +118,7 @@ class Prior:
         try:
             signature.bind(**self.arguments)
         except TypeError as reason:
-            wants = ", ".join(
-                str(parameter).replace("=None", "") for parameter in signature.parameters.values()
-            )
+            wants = ", ".join(signature.parameters)
             raise TypeError(f"Prior({self.name!r}): {reason}; wants {wants or 'no arguments'}") from None
         try:
             return columns(**self.arguments)
@@ -137,10 +135,8 @@ def _numeric(name: str, value: Any) -> Array:
 
 
 def _from_plain(value: Any) -> Array:
-    array = np.array(value)
-    return (
-        array.astype(np.float64) if array.dtype.kind == "U" else array
-    )  # non-finite numbers travel as strings
+    array = np.array(value)  # non-finite numbers travel as strings
+    return array.astype(np.float64) if array.dtype.kind == "U" else array
 
 
 def _rebuild(name: str, arguments: dict[str, Array]) -> Prior:

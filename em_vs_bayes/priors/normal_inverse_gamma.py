@@ -6,7 +6,7 @@ from typing import Any, Self, final
 import numpy as np
 
 from em_vs_bayes.priors.base import Array, Conjugate, Size, Values
-from em_vs_bayes.priors.checks import compatible, fill, finite, one_of, positive
+from em_vs_bayes.priors.checks import fill, finite, one_of, positive
 from em_vs_bayes.priors.gaussian_factor import GaussianFactor
 from em_vs_bayes.priors.inverse_gamma import InverseGamma, Parameter
 from em_vs_bayes.priors.spherical_normal_inverse_gamma import SphericalNormalInverseGamma
@@ -39,7 +39,6 @@ class NormalInverseGamma(Conjugate):
         finite("mean", self.mean)
         for name in ("kappa", "shape", "rate"):
             positive(name, getattr(self, name))
-        compatible(mean=self.mean, kappa=self.kappa, shape=self.shape, rate=self.rate)
 
     def broadcast(self, components: int, features: int) -> Self:
         names = ("mean", "kappa", "shape", "rate")
