@@ -13,9 +13,9 @@ from em_vs_bayes import align
 
 if TYPE_CHECKING:
     import pandas as pd
-    from em_vs_bayes.results import Fit
 
     from em_vs_bayes.findings import Finding
+    from em_vs_bayes.results import Fit
 
 __all__ = ["Comparison", "compare"]
 
@@ -104,16 +104,25 @@ class Aligned:
 
     @cached_property
     def raw_labels(self) -> np.ndarray | None:
-        """(chain, draw, K): order of the components before relabelling, or None if unknown."""
-        stats = self.fit.idata["sample_stats"] if "sample_stats" in self.fit.idata.children else {}
-        return stats["relabelling"].to_numpy() if "relabelling" in stats else None
+        """(chain, draw, K): raw label of each component at each draw, or None if nothing was relabelled."""
+        return self._statistic("permutation")
 
     @cached_property
     def log_likelihood(self) -> np.ndarray | None:
         """(chain, draw): log-likelihood of the whole data at each draw, or None without draws."""
-        if self.sample is None or "log_likelihood" not in self.fit.idata.children:
-            return None
-        return self.fit.idata["log_likelihood"]["y"].sum("obs").to_numpy()
+        return None if self.sample is None else self._statistic("log_likelihood_total")
+
+    @cached_property
+    def errors(self) -> Mapping[str, np.ndarray] | str:
+        """Standard errors from the observed information, or why there are none."""
+        try:
+            return in_labels(self.fit, self.order, self.fit.std_errors("observed"))
+        except ValueError as reason:
+            return str(reason)
+
+    def _statistic(self, name: str) -> np.ndarray | None:
+        stats = self.fit.idata["sample_stats"].dataset
+        return np.asarray(stats[name]) if name in stats else None
 
 
 @dataclass(frozen=True, repr=False)
@@ -216,7 +225,7 @@ class Comparison:
 
 
 def _same_data(a: "Fit", b: "Fit") -> bool:
-    one, other = a.idata["observed_data"], b.idata["observed_data"]
+    one, other = a.idata["observed_data"].dataset, b.idata["observed_data"].dataset
     return set(one.data_vars) == set(other.data_vars) and all(
         one[name].shape == other[name].shape
         and np.array_equal(one[name], other[name], equal_nan=one[name].dtype.kind == "f")
@@ -244,5 +253,5 @@ def _to_labels_of(reference: "Fit", fit: "Fit", name: str) -> Aligned:
         return Aligned(name, fit, order, params, None)
     # Values move, coordinates stay: component 0 of every fit is what the reference calls component 0.
     sample = posterior[list(params)]
-    moved = in_labels(fit, order, sample, lead=2)
+    moved = in_labels(fit, order, {parameter: sample[parameter] for parameter in params}, lead=2)
     return Aligned(name, fit, order, params, sample.copy(data=moved))

@@ -86,7 +86,10 @@ def not_converged(c: "Comparison") -> Iterator[Finding]:
     """A fit whose own status says that it did not end well."""
     for a in c.aligned:
         if not a.fit.converged and a.fit.status.name != "GIVEN":
-            yield Finding("not_converged", "", float(a.fit.n_iter), f"{a.name}: {a.fit.status}")
+            notes = " ".join(str(note) for note in a.fit.notes)
+            yield Finding(
+                "not_converged", "", float(a.fit.n_iter), f"{a.name}: {a.fit.status} {notes}".rstrip()
+            )
 
 
 def agreement(c: "Comparison") -> Iterator[Finding]:
@@ -266,17 +269,9 @@ def boundary(c: "Comparison") -> Iterator[Finding]:
 def weak_identification(c: "Comparison") -> Iterator[Finding]:
     """Curvature that gives no standard error, or components that the data hardly tell apart."""
     for a in c.aligned:
-        sd = c.table[a.name]["sd"]
-        if a.sample is None and sd.isna().any() and a.fit.converged:
-            where = sd.index[sd.isna()][0]
-            yield Finding(
-                "weak_identification",
-                where,
-                float(sd.isna().sum()),
-                f"{a.name}: the observed information gives no standard error for {where} "
-                f"({int(sd.isna().sum())} "
-                "parameters in all): the likelihood is flat there, or the point is no interior maximum.",
-            )
+        if a.sample is None and isinstance(a.errors, str):
+            sentence = f"{a.name} has no standard errors. {a.errors}"
+            yield Finding("weak_identification", "", float("nan"), sentence)
     probabilities = c.reference.predict_proba()
     if probabilities.shape[1] > 1:
         sure = float(probabilities.max(1).mean())

@@ -35,10 +35,11 @@ class FakeFit:
     method: str
     draws: dict[str, np.ndarray]
     errors: dict[str, np.ndarray] | None = None
-    relabelling: np.ndarray | None = None
+    permutation: np.ndarray | None = None
     status: FakeStatus = FakeStatus.SAMPLED
     spec: Any = field(default_factory=FakeSpec)
     converged: bool = True
+    notes: tuple[str, ...] = ()
     n_iter: int = 7
 
     @property
@@ -62,20 +63,25 @@ class FakeFit:
     @property
     def idata(self):
         full = {n: x if x.ndim == 3 else x[None, None] for n, x in self.draws.items()}
+        pointwise = log_density(self.y, full)
+        stats = {"log_likelihood_total": pointwise.sum(-1)}
+        if self.permutation is not None:
+            stats["permutation"] = self.permutation
         groups = {
             "posterior": full,
-            "log_likelihood": {"y": log_density(self.y, full)},
+            "log_likelihood": {"y": pointwise},
             "observed_data": {"y": self.y},
+            "sample_stats": stats,
         }
-        if self.relabelling is not None:
-            groups["sample_stats"] = {"relabelling": self.relabelling}
-        dims = {n: ["component"] for n in NAMES} | {"y": ["obs"], "relabelling": ["component"]}
+        dims = {n: ["component"] for n in NAMES} | {"y": ["obs"], "permutation": ["component"]}
         return az.from_dict(groups, dims=dims)
 
     aic, bic, icl, elbo = 1.0, 2.0, 3.0, 4.0
 
     def std_errors(self, kind):
         assert kind == "observed"
+        if self.errors is None:
+            raise ValueError("The observed information is not positive definite.")
         return self.errors
 
     def score_samples(self, y):
@@ -127,9 +133,9 @@ def around(centre=TRUTH, *, chains=4, draws=300, scale=1.0, seed=0):
     return out
 
 
-def em(y, centre=TRUTH, errors=None, **more):
-    errors = {n: np.full(2, SD[n]) for n in NAMES} if errors is None else errors
-    return FakeFit(y, "em", dict(centre), errors=errors, **({"status": FakeStatus.CONVERGED} | more))
+def em(y, centre=TRUTH, **more):
+    usual = {"errors": {n: np.full(2, SD[n]) for n in NAMES}, "status": FakeStatus.CONVERGED}
+    return FakeFit(y, "em", dict(centre), **(usual | more))
 
 
 def swapped(draws):

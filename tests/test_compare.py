@@ -8,7 +8,7 @@ import pytest
 from fakes import SD, TRUTH, FakeFit, FakeSpec, FakeStatus, around, data, em, swapped
 
 from em_vs_bayes.compare import compare
-from em_vs_bayes.findings import RULES, SEVERITY
+from em_vs_bayes.findings import RULES, SEVERITY, Finding, headline
 
 
 @pytest.fixture(scope="module")
@@ -128,9 +128,9 @@ def test_label_switching_is_counted(y):
     order = np.tile([0, 1], (4, 300, 1))
     order[1, 100:] = [1, 0]
     order[2, 50:60] = [1, 0]
-    found = only(compare([FakeFit(y, "gibbs", around(), relabelling=order)]), "label_switching")
+    found = only(compare([FakeFit(y, "gibbs", around(), permutation=order)]), "label_switching")
     assert found.figure == 3
-    still = FakeFit(y, "gibbs", around(), relabelling=np.tile([1, 0], (4, 300, 1)))
+    still = FakeFit(y, "gibbs", around(), permutation=np.tile([1, 0], (4, 300, 1)))
     assert "label_switching" not in kinds(compare([still]))
 
 
@@ -173,10 +173,10 @@ def test_weight_on_the_boundary(y):
 
 
 def test_no_curvature(y):
-    errors = {n: np.full(2, SD[n]) for n in SD}
-    errors["means"] = np.array([0.1, np.nan])
-    found = only(compare([em(y, errors=errors)]), "weak_identification")
-    assert found.parameter == "means[component 1]"
+    c = compare([em(y, errors=None)])
+    assert "not positive definite" in only(c, "weak_identification").sentence
+    assert c.table["em"][["sd", "lower", "upper"]].isna().all(axis=None)
+    assert c.table["em"]["estimate"].notna().all()
 
 
 def test_components_that_overlap(y):
@@ -186,9 +186,9 @@ def test_components_that_overlap(y):
 
 
 def test_a_fit_that_did_not_end_well(y):
-    fit = em(y, status=FakeStatus.MAX_ITER, converged=False)
+    fit = em(y, status=FakeStatus.MAX_ITER, converged=False, notes=("The last step was long.",))
     found = only(compare([fit]), "not_converged")
-    assert "raise max_iter" in found.sentence
+    assert "raise max_iter" in found.sentence and "The last step was long." in found.sentence
 
 
 def test_draws_that_know_an_observation_too_well():
@@ -202,6 +202,17 @@ def test_draws_that_know_an_observation_too_well():
 def test_every_kind_has_a_severity_and_every_rule_a_docstring():
     assert set(SEVERITY.values()) == {"good", "note", "warning", "bad"}
     assert all(rule.__doc__ for rule in RULES)
+
+
+def test_the_headline_follows_the_worst_finding():
+    def said(*kinds):
+        return headline(tuple(Finding(kind, "", 0.0, "") for kind in kinds))
+
+    assert "went wrong" in said("agreement", "boundary", "stuck_chain")
+    assert said("agreement", "boundary") == "The methods agree in part, with one reservation."
+    assert "do not agree, with 2 reservations" in said("disagreement", "boundary")
+    assert said("agreement", "label_switching").startswith("The methods agree, and every")
+    assert said() == "Every diagnostic is in order."
 
 
 # --- refusals

@@ -33,7 +33,7 @@ def traces(c: "Comparison", a: "Aligned") -> Figure | None:
     if not labels:
         return None
     ranks = a.sample.azstats.compute_ranks(dim=["chain", "draw"], relative=True)
-    figure, axes = canvas(len(labels), 2, 1.15 * len(labels) + 0.5, sharex="col")  # type: ignore[arg-type]
+    figure, axes = canvas(len(labels), 2, 1.15 * len(labels) + 0.5, sharex="col")
     for (left, right), label in zip(axes, labels, strict=True):
         name, index = c.cells[label]
         values = a.sample[name].to_numpy()[(..., *index)]

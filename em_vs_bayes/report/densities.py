@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PAIRS = 4  # features shown of more than two
 POINTS = 4000  # points drawn of a large data set, evenly chosen
+CONTOURS = np.array([8.0, 6.0, 4.5, 3.0, 2.0, 1.0, 0.4])  # log density below the highest
 RADII = (1.177, 2.448)  # of the ellipses that hold 50 % and 95 % of a bivariate normal
 
 
@@ -60,10 +61,10 @@ def _curves(c: "Comparison", y: np.ndarray) -> Figure:
     seen = y[np.isfinite(y)]
     pad = 0.08 * np.ptp(seen)
     positive = "means" not in c.aligned[0].params and seen.min() >= 0
-    grid = np.linspace(
-        max(seen.min() - pad, 1e-9 * np.ptp(seen)) if positive else seen.min() - pad, seen.max() + pad, 500
-    )
-    ax.hist(seen, bins=int(np.clip(2 * np.sqrt(len(seen)), 12, 80)), density=True, color="#e3e8ee", edgecolor="white")
+    low = seen.min() - pad
+    grid = np.linspace(max(low, 1e-9 * np.ptp(seen)) if positive else low, seen.max() + pad, 500)
+    bins = int(np.clip(2 * np.sqrt(len(seen)), 12, 80))
+    ax.hist(seen, bins=bins, density=True, color="#e3e8ee", edgecolor="white")
     for a in c.aligned:
         ax.plot(
             grid,
@@ -109,7 +110,7 @@ def _planes(c: "Comparison", y: np.ndarray) -> Figure:
     """One panel per method: points in the colour of their likeliest component, contours, ellipses."""
     columns = min(2, len(c.aligned))
     rows = -(-len(c.aligned) // columns)
-    figure, axes = canvas(rows, columns, 3.7 * rows, sharex=True, sharey=True)
+    figure, axes = canvas(rows, columns, 3.7 * rows, sharex="all", sharey="all")
     keep = _few(y)
     lines = [_range(y[:, j]) for j in (0, 1)]
     mesh = np.array(np.meshgrid(*lines, indexing="xy"))
@@ -118,14 +119,8 @@ def _planes(c: "Comparison", y: np.ndarray) -> Figure:
         ax.set_axis_off()
     for ax, a in zip(axes.ravel(), c.aligned, strict=False):
         density = a.fit.score_samples(points).reshape(mesh.shape[1:])
-        top = density.max()
-        ax.contour(
-            *mesh,
-            density,
-            levels=top - np.array([8.0, 6.0, 4.5, 3.0, 2.0, 1.0, 0.4]),
-            colors="#b8c2cc",
-            linewidths=0.8,
-        )
+        levels = density.max() - CONTOURS
+        ax.contour(*mesh, density, levels=levels, colors="#b8c2cc", linewidths=0.8, linestyles="solid")
         _points(ax, a, y[keep], keep, 0, 1)
         _ellipses(ax, a, 0, 1)
         ax.set_title(a.name, loc="left", fontsize=11, color=colour(a), fontweight="bold")
@@ -140,7 +135,7 @@ def _planes(c: "Comparison", y: np.ndarray) -> Figure:
 def _pairs(c: "Comparison", y: np.ndarray) -> Figure:
     """Every two of the first features: the reference's colours and every method's 95 % ellipses."""
     d = min(y.shape[1], PAIRS)
-    figure, axes = canvas(d - 1, d - 1, WIDTH * 0.85, sharex="col", sharey="row")  # type: ignore[arg-type]
+    figure, axes = canvas(d - 1, d - 1, WIDTH * 0.85, sharex="col", sharey="row")
     reference = next(a for a in c.aligned if a.fit is c.reference)
     keep, labels = _few(y), names(c, y.shape[1])
     for i in range(1, d):
@@ -150,8 +145,11 @@ def _pairs(c: "Comparison", y: np.ndarray) -> Figure:
                 ax.set_axis_off()
                 continue
             _points(ax, reference, y[keep], keep, j, i)
-            for a in c.aligned:
-                _ellipses(ax, a, j, i, radii=RADII[1:], edge=colour(a))
+            for rank, a in enumerate(c.aligned):  # ever thinner, so that ellipses that coincide all show
+                width = 1.2 + 1.6 * (len(c.aligned) - 1 - rank)
+                _ellipses(ax, a, j, i, radii=RADII[1:], edge=colour(a), width=width)
+            ax.set_xlim(*_range(y[:, j])[[0, -1]])
+            ax.set_ylim(*_range(y[:, i])[[0, -1]])
             if i == d - 1:
                 ax.set_xlabel(labels[j], fontsize=9)
             if j == 0:
@@ -180,7 +178,13 @@ def _points(ax: "Axes", a: "Aligned", y: np.ndarray, keep: np.ndarray, j: int, i
 
 
 def _ellipses(
-    ax: "Axes", a: "Aligned", j: int, i: int, radii: tuple[float, ...] = RADII, edge: str | None = None
+    ax: "Axes",
+    a: "Aligned",
+    j: int,
+    i: int,
+    radii: tuple[float, ...] = RADII,
+    edge: str | None = None,
+    width: float = 1.6,
 ) -> None:
     """Ellipses of each Gaussian component in the plane of features j and i; none for other emissions."""
     if "covariances" not in a.params or "means" not in a.params:
@@ -195,11 +199,11 @@ def _ellipses(
         ax.add_collection(
             EllipseCollection(
                 size[:, 1], size[:, 0], angles, units="xy", offsets=means, offset_transform=ax.transData,
-                facecolors="none", edgecolors=edges, linewidths=1.6,
+                facecolors="none", edgecolors=edges, linewidths=width,
             )
         )  # fmt: skip
     if edge is None:
-        ax.scatter(*means.T, marker="+", s=60, c=INK, linewidths=1.4)
+        ax.scatter(means[:, 0], means[:, 1], marker="+", s=60, c=INK, linewidths=1.4)
 
 
 def full_covariances(a: "Aligned") -> np.ndarray:

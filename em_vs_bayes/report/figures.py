@@ -5,10 +5,11 @@ Figures are made as objects, never through pyplot, so no global state of matplot
 
 from base64 import b64encode
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,21 +30,32 @@ COMPONENT = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "
 INK, FAINT = "#1f2933", "#d9dee3"
 ROWS = 40  # parameters in the forest plot
 WIDTH = 10.0  # inches
+type Share = Literal["none", "all", "row", "col"]
 
 
 def data_uri(figure: Figure, dpi: int = 130) -> str:
-    """The figure as a PNG inside a ``data:`` address."""
-    out = BytesIO()
-    figure.savefig(out, format="png", dpi=dpi, facecolor="white")
-    return "data:image/png;base64," + b64encode(out.getvalue()).decode("ascii")
+    """The figure as a PNG inside a ``data:`` address, with a palette of 256 colours: a third of the size."""
+    drawn, small = BytesIO(), BytesIO()
+    figure.savefig(drawn, format="png", dpi=dpi, facecolor="white")
+    picture = Image.open(drawn).convert("RGB")
+    picture.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
+        small, "png", optimize=True
+    )
+    return "data:image/png;base64," + b64encode(small.getvalue()).decode("ascii")
 
 
 def canvas(
-    rows: int, columns: int, height: float, *, width: float = WIDTH, **share: bool
+    rows: int,
+    columns: int,
+    height: float,
+    *,
+    width: float = WIDTH,
+    sharex: Share = "none",
+    sharey: Share = "none",
 ) -> tuple[Figure, np.ndarray]:
     """A figure with a (rows, columns) array of plain axes."""
     figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, **share)
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey)
     for ax in axes.ravel():
         tidy(ax)
     return figure, axes

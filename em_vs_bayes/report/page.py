@@ -3,12 +3,14 @@
 import platform
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from em_vs_bayes.findings import headline
 from em_vs_bayes.report import chains, densities, figures, words
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ def _numbers(c: "Comparison") -> dict[str, Any]:
     return {
         "c": c,
         "findings": c.findings,
+        "headline": headline(c.findings),
         "methods": [{"name": a.name, "colour": figures.colour(a)} for a in c.aligned],
         "level": f"{100 * c.level:g} %",
         "cells": cells,
@@ -76,7 +79,7 @@ def _content(c: "Comparison") -> dict[str, Any]:
         "traces": [
             {
                 "name": a.name,
-                "image": _image(lambda c, a=a: chains.traces(c, a), c),
+                "image": _image(partial(chains.traces, a=a), c),
                 "shown": len(chains.worst(c, a)),
             }
             for a in sampled

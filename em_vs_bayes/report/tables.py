@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import arviz_stats as az
 import numpy as np
 import pandas as pd
+from arviz_stats.base import array_stats
 
 from em_vs_bayes.compare import COLUMNS
 
 if TYPE_CHECKING:
-    import xarray as xr
-    from em_vs_bayes.results import Fit
-
     from em_vs_bayes.compare import Aligned
+    from em_vs_bayes.results import Fit
 
 ELPD = ["elpd", "se", "p", "difference", "se_difference", "worst_khat", "bad_khat", "good_khat_limit"]
 
@@ -89,32 +88,36 @@ def timing(aligned: "Sequence[Aligned]", table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _point(a: "Aligned", cells: dict, level: float) -> pd.DataFrame:
-    from em_vs_bayes.compare import in_labels
-
-    errors = in_labels(a.fit, a.order, a.fit.std_errors("observed"))
+    errors = a.errors
     estimate = np.array([a.params[name][index] for name, index in cells.values()])
-    sd = np.array([errors[name][index] for name, index in cells.values()])
+    if isinstance(errors, str):
+        sd = np.full(len(estimate), np.nan)
+    else:
+        sd = np.array([errors[name][index] for name, index in cells.values()])
     half = NormalDist().inv_cdf(0.5 + level / 2) * sd
     nothing = np.full(len(sd), np.nan)
     return _frame(cells, estimate, sd, estimate - half, estimate + half, nothing, nothing, nothing)
 
 
 def _draws(a: "Aligned", cells: dict, level: float) -> pd.DataFrame:
-    sample = a.sample
     tail = (1 - level) / 2
-    values = np.stack([sample[name].to_numpy()[(..., *index)].ravel() for name, index in cells.values()])
-    lower, upper = np.quantile(values, [tail, 1 - tail], axis=1)
+    chains = [a.sample[name].to_numpy()[(..., *index)] for name, index in cells.values()]
+    flat = np.stack([x.ravel() for x in chains])
+    lower, upper = np.quantile(flat, [tail, 1 - tail], axis=1)
     if a.is_chain:
-        rhat, ess, mcse = (_pick(f(sample), cells) for f in (az.rhat, az.ess, az.mcse))
-        estimate = values.mean(1)
+        rhat, ess, mcse = np.transpose([_mixing(x) for x in chains])
+        estimate = flat.mean(1)
     else:  # independent draws of a fitted q: its own mean is exact
-        rhat = ess = mcse = np.full(len(values), np.nan)
+        rhat = ess = mcse = np.full(len(flat), np.nan)
         estimate = np.array([a.params[name][index] for name, index in cells.values()])
-    return _frame(cells, estimate, values.std(1, ddof=1), lower, upper, rhat, ess, mcse)
+    return _frame(cells, estimate, flat.std(1, ddof=1), lower, upper, rhat, ess, mcse)
 
 
-def _pick(of: "xr.Dataset", cells: dict) -> np.ndarray:
-    return np.array([float(of[name].to_numpy()[index]) for name, index in cells.values()])
+def _mixing(x: np.ndarray) -> tuple[float, float, float]:
+    """R-hat, bulk ESS and the mean's Monte-Carlo standard error of one parameter (chain, draw)."""
+    if np.ptp(x) == 0:  # fixed: nothing to mix
+        return np.nan, np.nan, np.nan
+    return float(array_stats.rhat(x)), float(array_stats.ess(x)), float(array_stats.mcse(x))
 
 
 def _frame(cells: dict, *columns: np.ndarray) -> pd.DataFrame:

@@ -1,0 +1,194 @@
+"""The report: one file that needs nothing else, says every finding and draws every figure without pyplot."""
+
+import re
+from base64 import b64decode
+from html.parser import HTMLParser
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from fakes import FakeFit, around, data, em, swapped
+
+from em_vs_bayes.compare import compare
+from em_vs_bayes.report import chains, densities, figures, page, words
+
+VOID = {"meta", "img", "br"}
+
+
+class Structure(HTMLParser):
+    """Tags that are not closed in order, addresses, images, text."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.misplaced, self.addresses, self.images, self.ids, self.text = (
+            [],
+            [],
+            [],
+            [],
+            set(),
+            "",
+        )
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.addresses += [attrs[a] for a in ("href", "src") if a in attrs]
+        self.images += [attrs] if tag == "img" else []
+        self.ids |= {attrs["id"]} if "id" in attrs else set()
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.misplaced.append(tag)
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def parsed(html):
+    structure = Structure()
+    structure.feed(html)
+    return structure
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    y = data()
+    stray = around(seed=5)
+    stray["means"][2] += 3.0
+    return compare(
+        [
+            em(y),
+            FakeFit(y, "vi", around(chains=1, draws=500, scale=0.6)),
+            FakeFit(y, "gibbs", swapped(around(seed=4))),
+            FakeFit(y, "nuts", stray),
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def html(comparison):
+    return page.render(comparison)
+
+
+def test_the_page_is_sound_html(html):
+    structure = parsed(html)
+    assert html.lstrip().startswith("<!doctype html>")
+    assert not structure.misplaced and not structure.open
+
+
+def test_the_page_needs_nothing_else(html, comparison, tmp_path):
+    assert "http:" not in html and "https:" not in html and "@import" not in html and "<script" not in html
+    structure = parsed(html)
+    for address in structure.addresses:
+        assert address.startswith("data:image/png;base64,") or address[1:] in structure.ids, address[:60]
+    path = comparison.report(tmp_path / "report.html")
+    assert path.stat().st_size < 3e6
+
+
+def test_every_image_is_a_png_with_words_for_it(html):
+    images = parsed(html).images
+    assert len(images) == 6  # densities, forest, two samplers, histories, seconds
+    for image in images:
+        assert b64decode(image["src"].split(",")[1]).startswith(b"\x89PNG")
+        assert len(image["alt"]) > 10
+
+
+def test_the_page_says_every_finding_and_parameter(html, comparison):
+    text = " ".join(parsed(html).text.split())
+    assert {f.kind for f in comparison.findings} >= {"agreement", "stuck_chain", "underdispersed"}
+    for finding in comparison.findings:
+        assert " ".join(finding.sentence.split()) in text
+    for label in comparison.table.index:
+        assert label in text
+    for a in comparison.aligned:
+        assert str(a.fit.status) in text
+    assert re.search(r"numpy \d", text) and re.search(r"Python 3\.\d+", text)
+
+
+def test_names_from_data_are_escaped(comparison):
+    spec = comparison.fits[0].spec
+    odd = type("Odd", (type(spec),), {"__str__": lambda self: "<script>alert(1)</script>"})(2)
+    fits = [em(data(), spec=odd)]
+    html = page.render(compare(fits))
+    assert "<script" not in html and "&lt;script&gt;" in html
+
+
+def test_one_point_estimate_alone_makes_a_page():
+    html = page.render(compare([em(data())]))
+    assert "Chains" not in parsed(html).text and "k-hat" not in html
+
+
+def test_pyplot_is_left_alone(comparison):
+    before = plt.get_fignums()
+    page.render(comparison)
+    assert plt.get_fignums() == before
+
+
+def test_forest_shows_the_table(comparison):
+    axes = figures.forest(comparison).axes
+    assert [ax.get_title(loc="left") for ax in axes] == ["weights", "means", "sigmas"]
+    drawn = [line.get_xdata() for line in axes[1].lines]
+    for a, line in zip(comparison.aligned, drawn, strict=True):
+        want = comparison.table[a.name]["estimate"].loc[["means[component 0]", "means[component 1]"]]
+        np.testing.assert_array_equal(line, want)
+
+
+def test_density_curves_enclose_one(comparison):
+    ax = densities.densities(comparison).axes[0]
+    for line in ax.lines[:4]:
+        assert np.trapezoid(line.get_ydata(), line.get_xdata()) == pytest.approx(1.0, abs=0.02)
+    parts = sum(np.trapezoid(line.get_ydata(), line.get_xdata()) for line in ax.lines[4:6])
+    assert parts == pytest.approx(1.0, abs=0.02)
+
+
+def test_ranks_tell_the_stray_chain(comparison):
+    stray = next(a for a in comparison.aligned if a.name == "nuts")
+    axes = chains.traces(comparison, stray).axes
+    right = axes[2 * list(comparison.table.index).index("means[component 0]") + 1]
+    reach = [np.abs(line.get_ydata()).max() for line in right.lines]
+    assert np.argmax(reach) == 2 and reach[2] == pytest.approx(0.75, abs=0.02)
+
+
+def test_seconds_and_histories_carry_the_numbers(comparison):
+    assert [t.get_text() for t in figures.seconds(comparison).axes[0].texts] == ["0.51 s"] * 4
+    assert len(figures.histories(comparison).axes) == 2  # em and vi
+
+
+def test_text_and_fragment_hold_every_finding(comparison):
+    told = " ".join(str(comparison).split())
+    markup = " ".join(parsed(comparison._repr_html_()).text.split())
+    for finding in comparison.findings:
+        assert finding.sentence in told
+        assert finding.sentence in markup
+
+
+@pytest.mark.parametrize(
+    ("x", "digits", "text"),
+    [
+        (0, 3, "0"),
+        (1234.5678, 3, "1,235"),
+        (1234.5678, 6, "1,234.57"),
+        (0.0123456, 2, "0.012"),
+        (-1.5, 3, "-1.50"),
+        (1.5e9, 3, "1.50e+09"),
+        (2e-6, 2, "2.0e-06"),
+        (float("nan"), 3, "–"),
+        (float("inf"), 3, "inf"),
+    ],
+)
+def test_number(x, digits, text):
+    assert words.number(x, digits) == text
+
+
+def test_estimates_stop_where_their_sd_does():
+    assert words.to_precision_of(3.14159, 0.012) == "3.142"
+    assert words.to_precision_of(70.123, 0.9) == "70.12"
+    assert words.to_precision_of(1234.6, 56.0) == "1,235"
+    assert words.to_precision_of(2.5, float("nan")) == "2.500"
+    assert words.interval(1.0, 2.0, 0.5) == "[1.00, 2.00]"
+
+
+def test_the_same_comparison_gives_the_same_page(comparison, html):
+    strip = re.compile(r"Written .*? by")
+    assert strip.sub("", page.render(comparison)) == strip.sub("", html)
