@@ -139,6 +139,12 @@ def test_scatter_is_formed_about_the_mean():
     np.testing.assert_allclose(sigma[0], np.cov(y.T, bias=True), rtol=1e-4, atol=1e-4)
 
 
+def test_scales_stay_symmetric_to_the_last_bit():
+    for prior in (WISHART.broadcast(K, D), WISHART.tied(K, D)):
+        scale = prior.update(N, S1, (S2 + np.swapaxes(S2, -1, -2)) / 2).scale
+        np.testing.assert_array_equal(scale, np.swapaxes(scale, -1, -2))
+
+
 def test_a_component_without_data_keeps_its_prior():
     prior = WISHART.broadcast(K, D)
     assert prior.update(np.zeros(K), np.zeros((K, D)), np.zeros((K, D, D))) == prior
