@@ -85,7 +85,7 @@ def compare(
         if method in CHAINS and "em" in done and done["em"].converged:
             own.setdefault("init", done["em"])
         done[method] = fits.fit(y, method=method, progressbar=progressbar, **shared, **own)
-    return Comparison(tuple(done[method] for method in dict.fromkeys(methods)), level)
+    return Comparison(tuple(done[method] for method in dict.fromkeys(methods)), level, seed)
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,7 @@ class Comparison:
     ----------
     fits : tuple of Fit, as given
     level : probability of the intervals
+    seed : what every method was seeded with, where the comparison did the fitting
     aligned : tuple of fits in the labels of the reference
     table : DataFrame, scalar parameters x (method, quantity)
     findings : tuple of Finding: what the numbers say, most important first
@@ -143,6 +144,7 @@ class Comparison:
 
     fits: tuple["Fit", ...]
     level: float = 0.95
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         if not self.fits:

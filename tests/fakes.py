@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import Enum
+from types import SimpleNamespace
 from typing import Any
 
 import arviz_base as az
@@ -22,6 +23,7 @@ class FakeStatus(Enum):
 @dataclass(frozen=True)
 class FakeSpec:
     size: int = 2
+    model_emission: None = None
 
     def parameter_dims(self):
         return dict.fromkeys(NAMES, ("component",))
@@ -41,6 +43,10 @@ class FakeFit:
     converged: bool = True
     notes: tuple[str, ...] = ()
     n_iter: int = 7
+
+    @property
+    def program(self):
+        return SimpleNamespace(y=self.y, n=len(self.y), data=SimpleNamespace(weights=np.empty(0)))
 
     @property
     def params(self):

@@ -1,11 +1,14 @@
 """The data and the densities fitted to them: one dimension, two, or pairs of the first few."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.collections import EllipseCollection
 from matplotlib.figure import Figure
 
+from em_vs_bayes.datatree import column_names
+from em_vs_bayes.emissions import Product, read
 from em_vs_bayes.report.figures import COMPONENT, INK, WIDTH, canvas, colour, dash
 
 if TYPE_CHECKING:
@@ -32,22 +35,23 @@ def densities(c: "Comparison") -> Figure | None:
 
 
 def observed(c: "Comparison") -> np.ndarray | None:
-    """(n, d) float data of the comparison, or None if it has several streams or is no table of numbers."""
-    data = c.fits[0].idata["observed_data"].dataset
-    if len(data.data_vars) != 1:
-        return None
-    y = next(iter(data.data_vars.values())).to_numpy()
-    if y.ndim > 2 or y.dtype.kind not in "fiub":
-        return None
-    return y.reshape(len(y), -1).astype(float)
+    """(n, d) float data of the comparison, or None if it has several streams."""
+    several = isinstance(c.fits[0].spec.model_emission, Product)
+    return None if several else read.matrix(c.fits[0].program.y)
 
 
-def names(c: "Comparison", d: int) -> list[str]:
-    """Names of the features, as the fit knows them."""
-    coords = c.fits[0].idata["observed_data"].dataset.coords
-    return (
-        [str(f) for f in coords["feature"].to_numpy()] if "feature" in coords else [f"y{j}" for j in range(d)]
-    )
+def names(c: "Comparison") -> list[str]:
+    """Names of the columns of the data."""
+    y = c.fits[0].program.y
+    if isinstance(y, Mapping):
+        return [str(name) for name in y]
+    count = read.matrix(y).shape[1]
+    return column_names(y) or (["y"] if count == 1 else [f"y{j}" for j in range(count)])
+
+
+def _case_weights(c: "Comparison") -> np.ndarray | None:
+    weights = c.fits[0].program.data.weights
+    return weights if weights.size else None
 
 
 def _counts(c: "Comparison", y: np.ndarray) -> bool:
@@ -58,13 +62,14 @@ def _counts(c: "Comparison", y: np.ndarray) -> bool:
 def _curves(c: "Comparison", y: np.ndarray) -> Figure:
     figure, axes = canvas(1, 1, 3.8)
     ax = axes[0, 0]
-    seen = y[np.isfinite(y)]
+    known, weights = np.isfinite(y), _case_weights(c)
+    seen, weights = y[known], None if weights is None else weights[known]
     pad = 0.08 * np.ptp(seen)
     positive = "means" not in c.aligned[0].params and seen.min() >= 0
     low = seen.min() - pad
     grid = np.linspace(max(low, 1e-9 * np.ptp(seen)) if positive else low, seen.max() + pad, 500)
     bins = int(np.clip(2 * np.sqrt(len(seen)), 12, 80))
-    ax.hist(seen, bins=bins, density=True, color="#e3e8ee", edgecolor="white")
+    ax.hist(seen, bins=bins, weights=weights, density=True, color="#e3e8ee", edgecolor="white")
     for a in c.aligned:
         ax.plot(
             grid,
@@ -79,7 +84,7 @@ def _curves(c: "Comparison", y: np.ndarray) -> Figure:
         ax.annotate(
             f"{k}", (grid[part.argmax()], part.max()), fontsize=8, color=INK, ha="center", va="bottom"
         )
-    ax.set_xlabel(names(c, 1)[0], fontsize=9)
+    ax.set_xlabel(names(c)[0], fontsize=9)
     ax.set_ylabel("density", fontsize=9)
     ax.legend(frameon=False, fontsize=9)
     return figure
@@ -93,14 +98,16 @@ def _components(a: "Aligned", grid: np.ndarray) -> np.ndarray:
 def _bars(c: "Comparison", y: np.ndarray) -> Figure:
     figure, axes = canvas(1, 1, 3.6)
     ax = axes[0, 0]
-    seen = y[np.isfinite(y)].astype(np.int64)
+    known, weights = np.isfinite(y), _case_weights(c)
+    seen = y[known].astype(np.int64)
     support = np.arange(seen.min(), seen.max() + 1)
-    share = np.bincount(seen - seen.min()) / len(seen)
+    share = np.bincount(seen - seen.min(), None if weights is None else weights[known])
+    share = share / share.sum()
     ax.bar(support, share, color="#e3e8ee", width=0.9, label="data")
     for i, a in enumerate(c.aligned):
         at = support + 0.5 * ((i + 0.5) / len(c.aligned) - 0.5)
         ax.plot(at, np.exp(a.fit.score_samples(support)), "o", color=colour(a), markersize=5, label=a.name)
-    ax.set_xlabel(names(c, 1)[0], fontsize=9)
+    ax.set_xlabel(names(c)[0], fontsize=9)
     ax.set_ylabel("probability", fontsize=9)
     ax.legend(frameon=False, fontsize=9)
     return figure
@@ -124,7 +131,7 @@ def _planes(c: "Comparison", y: np.ndarray) -> Figure:
         _points(ax, a, y[keep], keep, 0, 1)
         _ellipses(ax, a, 0, 1)
         ax.set_title(a.name, loc="left", fontsize=11, color=colour(a), fontweight="bold")
-    first, second = names(c, 2)
+    first, second = names(c)
     for ax in axes[-1]:
         ax.set_xlabel(first, fontsize=9)
     for ax in axes[:, 0]:
@@ -137,7 +144,7 @@ def _pairs(c: "Comparison", y: np.ndarray) -> Figure:
     d = min(y.shape[1], PAIRS)
     figure, axes = canvas(d - 1, d - 1, WIDTH * 0.85, sharex="col", sharey="row")
     reference = next(a for a in c.aligned if a.fit is c.reference)
-    keep, labels = _few(y), names(c, y.shape[1])
+    keep, labels = _few(y), names(c)
     for i in range(1, d):
         for j in range(d - 1):
             ax = axes[i - 1, j]
@@ -146,7 +153,7 @@ def _pairs(c: "Comparison", y: np.ndarray) -> Figure:
                 continue
             _points(ax, reference, y[keep], keep, j, i)
             for rank, a in enumerate(c.aligned):  # ever thinner, so that ellipses that coincide all show
-                width = 1.2 + 1.6 * (len(c.aligned) - 1 - rank)
+                width = 1.2 + 0.9 * (len(c.aligned) - 1 - rank)
                 _ellipses(ax, a, j, i, radii=RADII[1:], edge=colour(a), width=width)
             ax.set_xlim(*_range(y[:, j])[[0, -1]])
             ax.set_ylim(*_range(y[:, i])[[0, -1]])

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,14 +33,10 @@ type Share = Literal["none", "all", "row", "col"]
 
 
 def data_uri(figure: Figure, dpi: int = 130) -> str:
-    """The figure as a PNG inside a ``data:`` address, with a palette of 256 colours: a third of the size."""
-    drawn, small = BytesIO(), BytesIO()
-    figure.savefig(drawn, format="png", dpi=dpi, facecolor="white")
-    picture = Image.open(drawn).convert("RGB")
-    picture.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
-        small, "png", optimize=True
-    )
-    return "data:image/png;base64," + b64encode(small.getvalue()).decode("ascii")
+    """The figure as an image inside a ``data:`` address: lossless WebP, half the size of PNG."""
+    out = BytesIO()
+    figure.savefig(out, format="webp", dpi=dpi, facecolor="white", pil_kwargs={"lossless": True})
+    return "data:image/webp;base64," + b64encode(out.getvalue()).decode("ascii")
 
 
 def canvas(

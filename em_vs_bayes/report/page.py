@@ -92,7 +92,7 @@ def _content(c: "Comparison") -> dict[str, Any]:
         "stages": [s for s in c.timing.columns if s not in ("total", "smallest_ess", "ess_per_second")],
         "versions": _versions(),
         "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "seeds": {a.name: seed for a in c.aligned if (seed := a.fit.idata.attrs.get("seed")) is not None},
+        "seed": "not known to the comparison" if c.seed is None else str(c.seed),
     }
 
 
@@ -103,16 +103,11 @@ def _image(draw: "Callable[[Comparison], Any]", c: "Comparison") -> str:
 
 
 def _data(c: "Comparison") -> str:
-    y = densities.observed(c)
-    if y is None:
-        streams = c.fits[0].idata["observed_data"].data_vars
-        return f"{len(next(iter(streams.values())))} observations of {', '.join(map(str, streams))}"
-    features = densities.names(c, y.shape[1])
-    missing = int(np.isnan(y).sum())
-    return (
-        f"{len(y):,} observations of {', '.join(features[:8])}{' and more' if len(features) > 8 else ''}"
-        f"{f', {missing:,} values missing' if missing else ''}"
-    )
+    y, features = densities.observed(c), densities.names(c)
+    missing = 0 if y is None else int(np.isnan(y).sum())
+    shown = ", ".join(features[:8]) + (" and more" if len(features) > 8 else "")
+    holes = f", {missing:,} values missing" if missing else ""
+    return f"{c.fits[0].program.n:,} observations of {shown}{holes}"
 
 
 def _status(a: "Aligned") -> dict[str, Any]:
