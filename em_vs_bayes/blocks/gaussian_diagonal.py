@@ -230,12 +230,18 @@ class DiagonalGaussianBlock(Block):
 
     def _spread_given(self, mean: Array, stats: Params, variance: Array | float = 0.0) -> InverseGamma:
         n, scatter = self._counts_and_scatter(mean, stats, variance)
-        base = self.prior if self.prior is not None else self.spread_prior
+        base = self._spread_base()
         if self.prior is not None:
             kappa = np.reshape(self.prior.kappa, (self._k, -1))
             n = n + self._pooled(np.ones((self._k, self._d)))
             scatter = scatter + self._pooled(kappa * ((mean - self.prior.mean) ** 2 + variance))
         return InverseGamma(base.shape + 0.5 * n, base.rate + 0.5 * scatter)
+
+    def _spread_base(self) -> Any:
+        """The inverse-gamma part of the prior, in the spread parameter's shape."""
+        if self.prior is None:
+            return self.spread_prior
+        return InverseGamma(self._trimmed(self.prior.shape), self._trimmed(self.prior.rate))
 
     def _conditional_spread(self, start: Array, mean: Array, stats: Params, flat_prior: bool) -> Array:
         n, scatter = self._counts_and_scatter(mean, stats)
@@ -313,12 +319,10 @@ class DiagonalGaussianBlock(Block):
             kappa = np.broadcast_to(np.reshape(self.prior.kappa, (self._k, -1)), (self._k, self._d))
             second = (factor.mean - self.prior.mean) ** 2 + factor.variance
             total -= 0.5 * float(np.sum(np.log(kappa) - LOG_2PI + log_precision - kappa * precision * second))
-            base = InverseGamma(self.prior.shape, self.prior.rate)
         else:
             z2 = ((factor.mean - self.mean_prior.mean) ** 2 + factor.variance) / self.mean_prior.sd**2
             total += 0.5 * float(np.sum((LOG_2PI + 2.0 * np.log(self.mean_prior.sd) + z2)[free]))
-            base = self.spread_prior
-        spread_free = np.isnan(self.fixed_spread)
+        base, spread_free = self._spread_base(), np.isnan(self.fixed_spread)
         if spread_free.any():
             pick = [InverseGamma(f.shape[spread_free], f.rate[spread_free]) for f in (factor.spread, base)]
             total += float(pick[0].kl(pick[1]))

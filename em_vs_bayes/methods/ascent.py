@@ -45,8 +45,8 @@ class Climb:
         """Converged when at most ``tol`` nats remain; fell when it lost more than rounding."""
         if self.objective != self.objective or self.gain < -self.rounding:
             return Status.OBJECTIVE_FELL
-        negligible = abs(self.gain) <= 1e-13 * (1.0 + abs(self.objective))
-        if self.iteration >= 1 and (negligible or (self.iteration >= 2 and self.remaining < tol)):
+        stalled = self.gain <= 4e-16 * (1.0 + abs(self.objective))  # as high as rounding lets it climb
+        if self.iteration >= 1 and (stalled or (self.iteration >= 2 and self.remaining < tol)):
             return Status.CONVERGED
         return Status.MAX_ITER if self.iteration >= max_iter else None
 

@@ -8,7 +8,7 @@ SQUAREM (Varadhan & Roland 2008, scheme S3) in unconstrained coordinates, kept o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
@@ -34,7 +34,7 @@ class State:
     floored: tuple[int, ...] = ()
     boundary: tuple[str, ...] = ()
     crawling: bool = False
-    past: tuple[float, ...] = ()
+    past: tuple[dict[str, float], ...] = ()
 
 
 @final
@@ -64,9 +64,8 @@ class EM(Method):
     accelerate: str | None = "auto"
     n_init: int | None = None
     max_iter: int = 5000
-    tol: float = 1e-6
+    tol: float = 1e-13
     covariance_floor: float = 1e-8
-    screening: bool = field(default=True, repr=False)
 
     def __post_init__(self) -> None:
         one_of("objective", self.objective, ("mle", "map"))
@@ -90,11 +89,11 @@ class EM(Method):
         n = self.n_init or self._default_starts(program, start)
         best = screened(
             lambda attempt: self._at(program, starts.start(program, start, rng, attempt)),
-            lambda state: self.step(program, state) if self.finished(state) is None else state,
+            lambda state: self.step(program, state, screening=True) if self.finished(state) is None else state,
             lambda state: (not state.floored, state.climb.objective),
             n,
         )
-        return [Run(state, [{"objective": value} for value in state.past]) for state in best]
+        return [Run(state, list(state.past)) for state in best]
 
     def _default_starts(self, program: Program, start: Any) -> int:
         if program.k == 1 or isinstance(start, dict):
@@ -103,14 +102,14 @@ class EM(Method):
 
     def _at(self, program: Program, theta: Array) -> State:
         objective, stats = self._expect(program, theta)
-        return State(theta, stats, Climb(objective), past=(objective,))
+        return State(theta, stats, Climb(objective), past=({"objective": objective, "accelerated": 0.0},))
 
     def _expect(self, program: Program, theta: Array) -> tuple[float, Array]:
         pot = program.potentials(theta)
         evidence, stats = program.decode(pot) if self.algorithm == "hard" else program.expect(pot)
         return (evidence if self._flat else evidence + program.log_prior(theta)), stats
 
-    def step(self, program: Program, state: State) -> State:
+    def step(self, program: Program, state: State, *, screening: bool = False) -> State:
         once = self._plain(program, state)
         crawling = state.crawling or (
             self.algorithm == "em"
@@ -121,7 +120,8 @@ class EM(Method):
         )
         if crawling:
             once = self._extrapolated(program, state, once)
-        return replace(once, crawling=crawling, past=(*state.past, once.climb.objective))
+        new = replace(once, crawling=crawling)
+        return replace(new, past=(*state.past, self.record(new))) if screening else new
 
     def _plain(self, program: Program, state: State) -> State:
         step = program.maximize(state.theta, state.stats, flat_prior=self._flat, floor=self.covariance_floor)
@@ -133,7 +133,8 @@ class EM(Method):
         twice = self._plain(program, once)
         x0, x1, x2 = (program.unconstrain(s.theta) for s in (state, once, twice))
         r, v = x1 - x0, (x2 - x1) - (x1 - x0)
-        fallback = replace(twice, climb=replace(state.climb.then(twice.climb.objective), previous_gain=state.climb.gain))
+        climb = replace(twice.climb, iteration=state.climb.iteration + 1)  # gains of plain EM: they tell what remains
+        fallback = replace(twice, climb=climb)
         length = float(np.linalg.norm(v))
         if not (np.isfinite(r).all() and np.isfinite(v).all() and length > 0):
             return fallback
@@ -149,7 +150,7 @@ class EM(Method):
         landed = self._plain(program, State(theta, stats, Climb(objective)))
         if not landed.climb.objective > twice.climb.objective:
             return fallback
-        return replace(landed, climb=state.climb.then(landed.climb.objective))
+        return replace(landed, climb=replace(climb, objective=landed.climb.objective))
 
     def record(self, state: State) -> dict[str, float]:
         return {"objective": state.climb.objective, "accelerated": float(state.crawling)}

@@ -49,7 +49,7 @@ class VI(Method):
 
     n_init: int | None = None
     max_iter: int = 5000
-    tol: float = 1e-6
+    tol: float = 1e-13
     draws: int = 2000
 
     def __post_init__(self) -> None:
@@ -73,7 +73,7 @@ class VI(Method):
 
         best = screened(
             make,
-            lambda state: self.step(program, state) if self.finished(state) is None else state,
+            lambda state: self.step(program, state, screening=True) if self.finished(state) is None else state,
             lambda state: state.climb.objective,
             n,
         )
@@ -83,10 +83,10 @@ class VI(Method):
         evidence, stats = program.expect(program.expected_potentials(factors))
         return State(factors, stats, Climb(evidence - program.kl(factors)))
 
-    def step(self, program: Program, state: State) -> State:
+    def step(self, program: Program, state: State, *, screening: bool = False) -> State:
         new = self._at(program, program.update_factors(state.factors, state.stats))
         elbo = new.climb.objective
-        return replace(new, climb=state.climb.then(elbo), past=(*state.past, elbo))
+        return replace(new, climb=state.climb.then(elbo), past=(*state.past, elbo) if screening else ())
 
     def record(self, state: State) -> dict[str, float]:
         return {"objective": state.climb.objective}

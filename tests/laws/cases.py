@@ -1,0 +1,127 @@
+"""The models that the laws are checked on. A new family joins with one line here.
+
+Each case is a spec, data that fit it, and parameters at which evidence and gradients are checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+import em_vs_bayes as evb
+from em_vs_bayes import emissions as e
+from em_vs_bayes import priors as p
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model with its data."""
+
+    name: str
+    spec: Any
+    make: Callable[[np.random.Generator, int], Any]
+    conjugate: bool = True
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def data(self, n: int = 60, seed: int = 1) -> Any:
+        return self.make(np.random.default_rng(seed), n)
+
+    def small(self, n: int = 5) -> Any:
+        return self.data(n, seed=3)
+
+    def program(self, n: int = 60, seed: int = 1, **arguments: Any) -> Any:
+        from em_vs_bayes.compile import compile as compile_program
+
+        return compile_program(self.spec, self.data(n, seed), **arguments)
+
+    def points(self, program: Any, count: int = 3, seed: int = 7) -> list[np.ndarray]:
+        """Random interior parameters."""
+        rng = np.random.default_rng(seed)
+        base = program.with_fixed(program.neutral())
+        for name, where, shape in program.tables.theta.items():
+            if name in program.order.names:
+                base[where] += np.arange(shape[0])
+        x = program.unconstrain(base) if program.ndim else np.empty(0)
+        return [program.constrain(x + 0.5 * rng.standard_normal(program.ndim), base) for _ in range(count)]
+
+
+def plane(rng: np.random.Generator, n: int) -> np.ndarray:
+    z = rng.random(n) < 0.4
+    return np.where(z[:, None], rng.normal([0, 0], [1.0, 0.5], (n, 2)), rng.normal([4, 3], [1.0, 2.0], (n, 2)))
+
+
+def holes(rng: np.random.Generator, n: int) -> np.ndarray:
+    y = plane(rng, n)
+    gone = rng.random((n, 2)) < 0.2
+    gone[gone.all(axis=1)] = False
+    return np.where(gone, np.nan, y)
+
+
+def line(rng: np.random.Generator, n: int) -> np.ndarray:
+    return np.where(rng.random(n) < 0.5, rng.normal(0, 1, n), rng.normal(4, 2, n))
+
+
+def counts(rng: np.random.Generator, n: int) -> np.ndarray:
+    return np.where(rng.random(n) < 0.5, rng.poisson(1, n), rng.poisson(8, n)).astype(float)
+
+
+def waits(rng: np.random.Generator, n: int) -> np.ndarray:
+    return np.where(rng.random(n) < 0.5, rng.exponential(1, n), rng.exponential(9, n))
+
+
+def coins(rng: np.random.Generator, n: int) -> np.ndarray:
+    return (rng.random(n) < 0.4).astype(float)
+
+
+def sides(rng: np.random.Generator, n: int) -> np.ndarray:
+    return rng.integers(0, 3, n).astype(float)
+
+
+def streams(rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    z = rng.random(n) < 0.5
+    u = np.where(z, rng.normal(0, 1, n), rng.normal(5, 1, n))
+    u[0] = np.nan
+    return {"u": u, "v": np.where(z, rng.poisson(2, n), rng.poisson(9, n)).astype(float), "w": sides(rng, n)}
+
+
+independent = {"means": p.Normal(0.0, 5.0), "covariances": p.InverseWishart(5.0, 2.0 * np.eye(2))}
+by_name = {"means": p.Normal(0.0, 5.0), "sigmas": evb.Prior("HalfNormal", sigma=2.0), "weights": p.Dirichlet(5.0)}
+
+CASES = [
+    Case("full", evb.GaussianMixture(2), plane),
+    Case("full, three", evb.GaussianMixture(3), plane),
+    Case("one component", evb.GaussianMixture(1), plane),
+    Case("tied", evb.GaussianMixture(2, covariance="tied"), plane),
+    Case("diag", evb.GaussianMixture(2, covariance="diag"), plane),
+    Case("spherical", evb.GaussianMixture(2, covariance="spherical"), plane),
+    Case("missing, full", evb.GaussianMixture(2), holes),
+    Case("missing, diag", evb.GaussianMixture(2, covariance="diag"), holes),
+    Case("independent priors", evb.GaussianMixture(2, priors=independent), plane),
+    Case("independent priors, tied", evb.GaussianMixture(2, covariance="tied", priors=independent), plane),
+    Case(
+        "independent priors, diag",
+        evb.GaussianMixture(2, covariance="diag", priors={"means": p.Normal(0, 5), "covariances": p.InverseGamma(3, 2)}),
+        plane,
+    ),
+    Case("fixed means", evb.GaussianMixture(2, fixed={"means": [[0.0, np.nan], [np.nan, np.nan]]}), plane),
+    Case(
+        "fixed covariance",
+        evb.GaussianMixture(2, fixed={"covariances": [np.eye(2), np.full((2, 2), np.nan)]}),
+        plane,
+    ),
+    Case("fixed weights", evb.GaussianMixture(3, fixed={"weights": [0.2, np.nan, np.nan]}), plane),
+    Case("normal", evb.Mixture(e.Normal(), 2), line),
+    Case("normal, fixed", evb.Mixture(e.Normal(), 2, fixed={"means": [0.0, np.nan], "sigmas": [np.nan, 2.0]}), line),
+    Case("normal, named priors", evb.Mixture(e.Normal(), 2, priors=by_name), line, conjugate=False),
+    Case("normal, ordered", evb.Mixture(e.Normal(), 2, priors=by_name, ordered="means"), line, conjugate=False),
+    Case("poisson", evb.Mixture(e.Poisson(), 2), counts),
+    Case("poisson, named", evb.Mixture(e.Poisson(), 2, priors={"rates": evb.Prior("LogNormal", mu=1.0, sigma=1.0)}), counts, conjugate=False),
+    Case("exponential", evb.Mixture(e.Exponential(), 2), waits),
+    Case("bernoulli", evb.Mixture(e.Bernoulli(), 2, priors={"probs": p.Beta(2.0, 3.0)}), coins),
+    Case("categorical", evb.Mixture(e.Categorical(3), 2, priors={"probs": p.Dirichlet(1.5)}), sides),
+    Case("product", evb.Mixture(e.Product(u=e.Normal(), v=e.Poisson(), w=e.Categorical(3)), 2), streams),
+]
+CONJUGATE = [case for case in CASES if case.conjugate]

@@ -1,0 +1,81 @@
+"""Log densities of every emission in the plainest possible way: scipy.stats, one row and one component at a time."""
+
+from __future__ import annotations
+
+from itertools import product
+from math import exp, inf, log
+
+import numpy as np
+from scipy import stats
+
+from em_vs_bayes import emissions
+
+
+def log_density(emission, row, params, k):
+    """log p(row | component k) at public parameters; missing values are left out."""
+    if isinstance(emission, emissions.Product):
+        return sum(
+            log_density(part, row[name], {p.removeprefix(name + "_"): v for p, v in params.items() if p.startswith(name + "_")}, k)
+            for name, part in emission.parts.items()
+        )
+    if isinstance(emission, emissions.MvNormal):
+        seen = ~np.isnan(row)
+        if not seen.any():
+            return 0.0
+        cov = params["covariances"][k][np.ix_(seen, seen)]
+        return float(stats.multivariate_normal(params["means"][k][seen], cov).logpdf(row[seen]))
+    value = float(np.ravel(row)[0])
+    if np.isnan(value):
+        return 0.0
+    if isinstance(emission, emissions.Normal):
+        return float(stats.norm(params["means"][k], params["sigmas"][k]).logpdf(value))
+    if isinstance(emission, emissions.Poisson):
+        return float(stats.poisson(params["rates"][k]).logpmf(value))
+    if isinstance(emission, emissions.Exponential):
+        return float(stats.expon(scale=1.0 / params["rates"][k]).logpdf(value))
+    if isinstance(emission, emissions.Bernoulli):
+        return float(stats.bernoulli(params["probs"][k]).logpmf(value))
+    if isinstance(emission, emissions.Categorical):
+        return log(params["probs"][k][int(value)])
+    raise TypeError(emission)
+
+
+def rows(y):
+    """The observations one at a time."""
+    if isinstance(y, dict):
+        names = list(y)
+        return [{name: np.atleast_1d(y[name][i]) for name in names} for i in range(len(y[names[0]]))]
+    array = np.asarray(y, dtype=float)
+    return [np.atleast_1d(array[i]) for i in range(len(array))]
+
+
+def log_sum(terms):
+    """log of a sum of exponentials."""
+    top = max(terms)
+    return top if top == -inf else top + log(sum(exp(t - top) for t in terms))
+
+
+def mixture_evidence(emission, y, params, weights=None, labels=None):
+    """log p(y | params) by summing over every joint assignment of components: K^n terms."""
+    data = rows(y)
+    k = len(params["weights"])
+    power = np.ones(len(data)) if weights is None else weights
+    tables = [
+        [log(params["weights"][j]) + log_density(emission, row, params, j) if params["weights"][j] > 0 else -inf for j in range(k)]
+        for row in data
+    ]
+    if labels is not None:
+        tables = [[v if lab in (-1, j) else -inf for j, v in enumerate(t)] for t, lab in zip(tables, labels, strict=True)]
+    if np.all(power == 1):
+        return log_sum([sum(t[j] for t, j in zip(tables, z, strict=True)) for z in product(range(k), repeat=len(data))])
+    return sum(p * log_sum(t) for p, t in zip(power, tables, strict=True))
+
+
+def responsibilities(emission, y, params):
+    """p(z_i = k | y_i, params) by Bayes' rule, row by row."""
+    out = []
+    for row in rows(y):
+        terms = [log(w) + log_density(emission, row, params, j) for j, w in enumerate(params["weights"])]
+        total = log_sum(terms)
+        out.append([exp(t - total) for t in terms])
+    return np.array(out)
