@@ -11,17 +11,18 @@ import math
 
 import numpy as np
 
-from em_vs_bayes.kernels.jit import kernel
-from em_vs_bayes.kernels.stream_block import BLOCK, allocate, lane, load
+from em_vs_bayes.kernels.jit import inner, kernel, spliced
+from em_vs_bayes.kernels.stream_block import BLOCK, ROWS, STRIDE, allocate, lane, load
 from em_vs_bayes.kernels.stream_missing import allocate_conditionals
 from em_vs_bayes.kernels.streams import add_log_potentials, add_statistics, draw_missing, finish, prepare
+from em_vs_bayes.kernels.tables import Data, Streams
 from em_vs_bayes.kernels.vectormath import exp, log
 
-TOP = lane(1)  # lanes of work.row: the case weights are in lane 0, largest log potentials here,
-TOTAL = lane(2)  # and sums of exp(log potential - largest) here
+TOP = STRIDE  # work.row: the case weights are in its first lane, the largest log potentials in the second,
+TOTAL = STRIDE + STRIDE  # and the sums of exp(log potential - largest) in the third
 
 
-@kernel
+@spliced
 def _potentials(data, streams, pot, K, start, work, conditionals):
     """Load a block and leave log w_k + log potential_k in work.logp; return the number of rows."""
     rows = load(data, start, work)
@@ -41,7 +42,7 @@ def _potentials(data, streams, pot, K, start, work, conditionals):
     return rows
 
 
-@kernel
+@inner
 def _largest(K, work):
     """Lane TOP = max_k logp; NaN if any is NaN."""
     logp, row = work.logp, work.row
@@ -54,7 +55,7 @@ def _largest(K, work):
             row[TOP + q] = value if value > top or value != value else top
 
 
-@kernel
+@inner
 def _exponentiate(K, work):
     """logp = exp(logp - TOP), TOTAL = its sum over k: at least 1, or 0 where every logp is -inf."""
     logp, row = work.logp, work.row
@@ -69,7 +70,7 @@ def _exponentiate(K, work):
             row[TOTAL + q] += value
 
 
-@kernel
+@inner
 def _evidence(work):
     """Sum over rows of case weight times log evidence, without base. Weight 0 removes a row, whatever its evidence."""
     row = work.row
@@ -80,7 +81,7 @@ def _evidence(work):
     return total
 
 
-@kernel
+@inner
 def _base(data):
     """sum_i w_i base_i."""
     total = 0.0
@@ -93,7 +94,7 @@ def _base(data):
     return total
 
 
-@kernel
+@inner
 def _responsibilities(K, work, stats):
     """logp = case weight times logp / TOTAL; its sums over rows go to stats[0:K]."""
     logp, row = work.logp, work.row
@@ -109,13 +110,45 @@ def _responsibilities(K, work, stats):
         stats[k] += count
 
 
-@kernel
-def _harden(K, z, start, rows, work, stats):
+@inner
+def _first(K, work, q, top):
+    """The first component whose logp equals the largest, ``top``; 0 if none does (NaN)."""
+    for k in range(K):
+        if work.logp[lane(k) + q] == top:
+            return k
+    return 0
+
+
+@inner
+def _choose(K, rng, rows, work, z):
+    """Draw z[b] with probabilities proportional to logp, from one uniform per row; -1 if all are 0.
+
+    The sums are those of TOTAL, term by term, so that rounding never chooses a component of probability 0.
+    """
+    logp, row, scratch = work.logp, work.row, work.z
+    for b in range(rows):
+        q = np.uint64(b)
+        scratch[q] = rng.random() * row[TOTAL + q]
+        scratch[STRIDE + q] = 0.0
+        z[b] = 0 if row[TOTAL + q] > 0.0 else -K
+    for k in range(K - 1):
+        t = lane(k)
+        for b in range(rows):
+            q = np.uint64(b)
+            scratch[STRIDE + q] += logp[t + q]
+            z[b] += 1 if scratch[STRIDE + q] <= scratch[q] else 0
+    for b in range(rows):
+        z[b] = max(z[b], -1)
+
+
+@inner
+def _harden(K, z, rows, work, stats):
     """logp = case weight in the lane of the row's component, 0 elsewhere (everywhere if z = -1)."""
     logp, row = work.logp, work.row
-    logp[:] = 0.0
+    for i in range(logp.size):
+        logp[i] = 0.0
     for b in range(rows):
-        k = z[start + b]
+        k = z[b]
         if k >= 0:
             q = np.uint64(b)
             logp[lane(k) + q] = row[q]
@@ -142,12 +175,13 @@ def expect(data, streams, pot, K, stats):
     float
         sum_i w_i (log sum_k exp(log potential_ik) + base_i).
     """
-    stats[:] = 0.0
+    for i in range(stats.size):
+        stats[i] = 0.0
     work = allocate(data, streams, pot, K)
     conditionals = allocate_conditionals(data, streams, K)
     prepare(streams, pot, K, work)
     evidence = 0.0
-    for start in range(0, data.y.shape[0], np.int64(BLOCK)):
+    for start in range(0, data.y.shape[0], ROWS):
         rows = _potentials(data, streams, pot, K, start, work, conditionals)
         _largest(K, work)
         _exponentiate(K, work)
@@ -156,3 +190,118 @@ def expect(data, streams, pot, K, stats):
         add_statistics(data, streams, pot, K, start, rows, work, conditionals, False, stats)
     finish(data, streams, K, stats)
     return evidence + _base(data)
+
+
+@kernel
+def decode(data, streams, pot, K, stats):
+    """Hard assignment: as ``expect``, with each row given whole to its most probable component.
+
+    Returns
+    -------
+    float
+        sum_i w_i (max_k log potential_ik + base_i), log weights included.
+    """
+    for i in range(stats.size):
+        stats[i] = 0.0
+    work = allocate(data, streams, pot, K)
+    conditionals = allocate_conditionals(data, streams, K)
+    prepare(streams, pot, K, work)
+    z = np.empty(ROWS, np.int64)
+    total = 0.0
+    for start in range(0, data.y.shape[0], ROWS):
+        rows = _potentials(data, streams, pot, K, start, work, conditionals)
+        _largest(K, work)
+        for b in range(rows):
+            q = np.uint64(b)
+            top, z[b] = work.row[TOP + q], -1
+            if top > -math.inf:
+                z[b] = _first(K, work, q, top)
+            total += work.row[q] * top if work.row[q] != 0.0 else 0.0
+        _harden(K, z, rows, work, stats)
+        add_statistics(data, streams, pot, K, start, rows, work, conditionals, False, stats)
+    finish(data, streams, K, stats)
+    return total + _base(data)
+
+
+@kernel
+def draw(data, streams, pot, K, rng, z, stats):
+    """Draw every row's component from its conditional, and missing Gaussian values given it.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Gives one uniform per row, then one normal per missing value of a GAUSS_FULL stream, block after block.
+    z : (n,) int64
+        Overwritten: the components drawn; -1 for a row that no component can have produced.
+    stats : (S,) float64
+        Overwritten: the statistics of the completed data. Missing values of GAUSS_DIAG streams are left out.
+
+    Returns
+    -------
+    float
+        The log evidence, as ``expect`` returns it.
+    """
+    for i in range(stats.size):
+        stats[i] = 0.0
+    work = allocate(data, streams, pot, K)
+    conditionals = allocate_conditionals(data, streams, K)
+    prepare(streams, pot, K, work)
+    chosen = np.empty(ROWS, np.int64)
+    evidence = 0.0
+    for start in range(0, data.y.shape[0], ROWS):
+        rows = _potentials(data, streams, pot, K, start, work, conditionals)
+        _largest(K, work)
+        _exponentiate(K, work)
+        evidence += _evidence(work)
+        _choose(K, rng, rows, work, chosen)
+        _harden(K, chosen, rows, work, stats)
+        draw_missing(data, streams, pot, K, start, rows, work, conditionals, rng, chosen)
+        add_statistics(data, streams, pot, K, start, rows, work, conditionals, True, stats)
+        for b in range(rows):
+            z[start + b] = chosen[b]
+    finish(data, streams, K, stats)
+    return evidence + _base(data)
+
+
+@kernel
+def _scores(data, streams, pot, K, evidence, responsibility, best):
+    """Write, to each of the three that is not empty, what ``pointwise``, ``responsibilities`` and ``assign`` return."""
+    work = allocate(data, streams, pot, K)
+    conditionals = allocate_conditionals(data, streams, K)
+    prepare(streams, pot, K, work)
+    for start in range(0, data.y.shape[0], ROWS):
+        rows = _potentials(data, streams, pot, K, start, work, conditionals)
+        _largest(K, work)
+        if best.size > 0:
+            for b in range(rows):
+                q = np.uint64(b)
+                best[start + b] = _first(K, work, q, work.row[TOP + q])
+        _exponentiate(K, work)
+        if evidence.size > 0:
+            for b in range(rows):
+                q = np.uint64(b)
+                evidence[start + b] = work.row[TOP + q] + log(work.row[TOTAL + q])
+                if data.base.size > 0:
+                    evidence[start + b] += data.base[start + b]
+        if responsibility.size > 0:
+            for b in range(rows):
+                q = np.uint64(b)
+                total = work.row[TOTAL + q]
+                for k in range(K):
+                    value = work.logp[lane(k) + q]
+                    responsibility[start + b, k] = value / total if total != 0.0 else 0.0
+
+
+def pointwise(data: Data, streams: Streams, pot: np.ndarray, K: int, out: np.ndarray) -> None:
+    """Write the log evidence of each row, base included and unweighted, to ``out`` (n,)."""
+    _scores(data, streams, pot, K, out, np.empty((0, K)), np.empty(0, np.int64))
+
+
+def responsibilities(data: Data, streams: Streams, pot: np.ndarray, K: int, out: np.ndarray) -> None:
+    """Write p(component | row) to ``out`` (n, K). A row that no component can have produced gets zeros."""
+    _scores(data, streams, pot, K, np.empty(0), out, np.empty(0, np.int64))
+
+
+def assign(data: Data, streams: Streams, pot: np.ndarray, K: int, out: np.ndarray) -> None:
+    """Write the most probable component of each row (the first, if several) to ``out`` (n,) int64."""
+    _scores(data, streams, pot, K, np.empty(0), np.empty((0, K)), out)

@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from em_vs_bayes.kernels.jit import kernel
+from em_vs_bayes.kernels.jit import inner
 from em_vs_bayes.kernels.tables import GAUSS_DIAG, GAUSS_FULL
 
 ROWS = 256  # rows in a block
 BLOCK = np.uint64(ROWS)
 GAP = 8
 STRIDE = np.uint64(ROWS + GAP)
+START = np.uint64(0)
 FEATURES = 64  # lanes of products that are held at once
 
 
@@ -33,13 +34,13 @@ class Work(NamedTuple):
     bias: np.ndarray  # like pot, with W m in the place of each mean m
 
 
-@kernel
+@inner
 def lane(i):
     """Where lane i starts."""
     return np.uint64(i) * STRIDE
 
 
-@kernel
+@inner
 def allocate(data, streams, pot, K):
     """Working memory for one call on this data."""
     features = 0
@@ -62,7 +63,7 @@ def allocate(data, streams, pot, K):
     )
 
 
-@kernel
+@inner
 def load(data, start, work):
     """Rows start, start + 1, ... transposed and centred into work.x, their case weights into work.row.
 
@@ -96,7 +97,14 @@ def load(data, start, work):
     return rows
 
 
-@kernel
+@inner
+def keep(work):
+    """Remember logp as it is before a stream is added."""
+    for i in range(work.logp.size):
+        work.kept[i] = work.logp[i]
+
+
+@inner
 def combine(x, first, n, c, at, out, to):
     """out[to] += sum_j c[at + j] x[first + j] over n lanes."""
     t = lane(to)
@@ -114,12 +122,12 @@ def combine(x, first, n, c, at, out, to):
             out[t + b] += c0 * x[x0 + b]
 
 
-@kernel
-def gram(r, K, f, first, n, out, at, ld):
-    """out[at + k ld + q] += sum_b r[k, b] f[first + q, b]: K lanes times n lanes, in tiles of 2 x 4."""
+@inner
+def gram(r, K, f, start, n, out, at, ld):
+    """out[at + k ld + q] += sum_b r[k, b] f[q, b]: K lanes of r times n lanes of f from ``start`` on, in tiles of 2 x 4."""
     for q in range(0, n - 3, 4):
-        f0 = lane(first + q)
-        f1, f2, f3 = lane(first + q + 1), lane(first + q + 2), lane(first + q + 3)
+        f0 = start + lane(q)
+        f1, f2, f3 = f0 + STRIDE, f0 + STRIDE + STRIDE, f0 + STRIDE + STRIDE + STRIDE
         for k in range(0, K - 1, 2):
             r0 = lane(k)
             r1 = r0 + STRIDE
@@ -156,7 +164,7 @@ def gram(r, K, f, first, n, out, at, ld):
             out[o + 2] += s02
             out[o + 3] += s03
     for q in range(n - n % 4, n):
-        f0 = lane(first + q)
+        f0 = start + lane(q)
         for k in range(K):
             r0 = lane(k)
             s00 = 0.0

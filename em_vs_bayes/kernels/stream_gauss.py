@@ -5,11 +5,16 @@ a component is narrow against its distance from the centre. Statistics are produ
 components, times the responsibilities.
 """
 
-from em_vs_bayes.kernels.jit import kernel
-from em_vs_bayes.kernels.stream_block import BLOCK, FEATURES, STRIDE, gram, lane
+import numpy as np
+
+from em_vs_bayes.kernels.jit import inner
+from em_vs_bayes.kernels.stream_block import BLOCK, FEATURES, START, STRIDE, gram, lane
+
+SECOND = STRIDE + STRIDE  # lanes of z, after the one at STRIDE
+THIRD = SECOND + STRIDE
 
 
-@kernel
+@inner
 def prepare_full(pot, o, d, K, bias):
     """From c[K], m[K, d], W[K, d, d] at pot[o]: bias[o + k] = c_k and, in place of m, W m."""
     for k in range(K):
@@ -23,7 +28,7 @@ def prepare_full(pot, o, d, K, bias):
             bias[m + i] = total
 
 
-@kernel
+@inner
 def prepare_diag(pot, o, d, K, bias):
     """From c[K, d], m[K, d], w[K, d] at pot[o]: bias[o + k] = sum_j c_kj and, in place of m, w m."""
     for k in range(K):
@@ -35,7 +40,7 @@ def prepare_diag(pot, o, d, K, bias):
         bias[i] = pot[i] * pot[i + K * d]
 
 
-@kernel
+@inner
 def _corner(x, first, n, W, w, ld, bias, b, c, out, k):
     """out[k] += c - |W x - b|^2 / 2 for the leading n <= 4 rows of a lower triangular W."""
     t, x0 = lane(k), lane(first)
@@ -72,11 +77,11 @@ def _corner(x, first, n, W, w, ld, bias, b, c, out, k):
         out[t + q] += c - 0.5 * (z0 * z0 + z1 * z1 + z2 * z2 + z3 * z3)
 
 
-@kernel
+@inner
 def _open(x, first, W, w, ld, bias, b, z):
     """z = W[:, 0] x - b: four rows, the first column."""
     x0 = lane(first)
-    z1, z2, z3 = lane(1), lane(2), lane(3)
+    z1, z2, z3 = STRIDE, SECOND, THIRD
     w0, w1, w2, w3 = W[w], W[w + ld], W[w + 2 * ld], W[w + 3 * ld]
     b0, b1, b2, b3 = bias[b], bias[b + 1], bias[b + 2], bias[b + 3]
     for q in range(BLOCK):
@@ -87,11 +92,11 @@ def _open(x, first, W, w, ld, bias, b, z):
         z[z3 + q] = w3 * value - b3
 
 
-@kernel
+@inner
 def _column(x, first, W, w, ld, z):
     """z += W[:, j] x_j: four rows, one column."""
     x0 = lane(first)
-    z1, z2, z3 = lane(1), lane(2), lane(3)
+    z1, z2, z3 = STRIDE, SECOND, THIRD
     w0, w1, w2, w3 = W[w], W[w + ld], W[w + 2 * ld], W[w + 3 * ld]
     for q in range(BLOCK):
         value = x[x0 + q]
@@ -101,11 +106,11 @@ def _column(x, first, W, w, ld, z):
         z[z3 + q] += w3 * value
 
 
-@kernel
+@inner
 def _tile(x, first, W, w, ld, z):
     """z += W x: four rows, four columns."""
     x0, x1, x2, x3 = lane(first), lane(first + 1), lane(first + 2), lane(first + 3)
-    z1, z2, z3 = lane(1), lane(2), lane(3)
+    z1, z2, z3 = STRIDE, SECOND, THIRD
     w00, w01, w02, w03 = W[w], W[w + 1], W[w + 2], W[w + 3]
     w10, w11, w12, w13 = W[w + ld], W[w + ld + 1], W[w + ld + 2], W[w + ld + 3]
     w += 2 * ld
@@ -119,11 +124,11 @@ def _tile(x, first, W, w, ld, z):
         z[z3 + q] += w30 * v0 + w31 * v1 + w32 * v2 + w33 * v3
 
 
-@kernel
+@inner
 def _close(x, first, W, w, ld, z, out, k):
     """out[k] -= |z + W x|^2 / 2: the four rows end in a triangle."""
     t, x0, x1, x2, x3 = lane(k), lane(first), lane(first + 1), lane(first + 2), lane(first + 3)
-    l1, l2, l3 = lane(1), lane(2), lane(3)
+    l1, l2, l3 = STRIDE, SECOND, THIRD
     w00, w10, w11 = W[w], W[w + ld], W[w + ld + 1]
     w20, w21, w22 = W[w + 2 * ld], W[w + 2 * ld + 1], W[w + 2 * ld + 2]
     w30, w31, w32, w33 = W[w + 3 * ld], W[w + 3 * ld + 1], W[w + 3 * ld + 2], W[w + 3 * ld + 3]
@@ -136,7 +141,7 @@ def _close(x, first, W, w, ld, z, out, k):
         out[t + q] -= 0.5 * (z0 * z0 + z1 * z1 + z2 * z2 + z3 * z3)
 
 
-@kernel
+@inner
 def add_full(pot, o, first, d, K, work):
     """logp += c_k - |W_k x - b_k|^2 / 2, four rows of W_k after four; the first group takes the odd ones."""
     head = (d - 1) % 4 + 1
@@ -154,7 +159,7 @@ def add_full(pot, o, first, d, K, work):
             _close(work.x, first + i, pot, row + i, d, work.z, work.logp, k)
 
 
-@kernel
+@inner
 def add_diag(pot, o, first, d, K, work):
     """logp += sum_j c_kj - (w_kj x_j - b_kj)^2 / 2."""
     x, out = work.x, work.logp
@@ -183,7 +188,7 @@ def add_diag(pot, o, first, d, K, work):
             c = 0.0
 
 
-@kernel
+@inner
 def _product(x, i, j, out, to):
     """Lane ``to`` of out = column i times column j."""
     a, b, t = lane(i), lane(j), lane(to)
@@ -191,31 +196,33 @@ def _product(x, i, j, out, to):
         out[t + q] = x[a + q] * x[b + q]
 
 
-@kernel
+@inner
 def sum_full(first, d, K, work, stats, at):
     """Add sum r x and sum r x x' to packed rows of F = d + d (d + 1) / 2 at stats[at + k F]: x, then x x' by rows.
 
     ``unpack_full`` turns them into s1 and s2 when the data have been read.
     """
     F = d + d * (d + 1) // 2
-    gram(work.logp, K, work.x, first, d, stats, at, F)
-    done, held = d, 0
+    gram(work.logp, K, work.x, lane(first), d, stats, at, F)
+    done, held = d, np.int64(0)
     for i in range(d):
         for j in range(i + 1):
             _product(work.x, first + i, first + j, work.feature, held)
             held += 1
             if held == FEATURES:
-                gram(work.logp, K, work.feature, 0, held, stats, at + done, F)
+                gram(work.logp, K, work.feature, START, held, stats, at + done, F)
                 done += held
                 held = 0
-    gram(work.logp, K, work.feature, 0, held, stats, at + done, F)
+    gram(work.logp, K, work.feature, START, held, stats, at + done, F)
 
 
-@kernel
+@inner
 def unpack_full(d, K, stats, at):
     """Packed sums at stats[at] -> s1[K, d], s2[K, d, d] (symmetric) at the same place."""
     F = d + d * (d + 1) // 2
-    packed = stats[at : at + K * F].copy()
+    packed = np.empty(K * F)
+    for i in range(K * F):
+        packed[i] = stats[at + i]
     for k in range(K):
         s1 = at + k * d
         s2 = at + K * d + k * d * d
@@ -229,12 +236,12 @@ def unpack_full(d, K, stats, at):
                 f += 1
 
 
-@kernel
+@inner
 def sum_diag(first, d, K, work, stats, at):
     """Add sum r x to stats[at + k d + j] and sum r x^2 to stats[at + K d + k d + j]."""
-    gram(work.logp, K, work.x, first, d, stats, at, d)
+    gram(work.logp, K, work.x, lane(first), d, stats, at, d)
     for start in range(0, d, FEATURES):
         held = min(FEATURES, d - start)
         for j in range(held):
             _product(work.x, first + start + j, first + start + j, work.feature, j)
-        gram(work.logp, K, work.feature, 0, held, stats, at + K * d + start, d)
+        gram(work.logp, K, work.feature, START, held, stats, at + K * d + start, d)

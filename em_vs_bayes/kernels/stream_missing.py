@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from em_vs_bayes.kernels.jit import kernel
+from em_vs_bayes.kernels.jit import inner
 from em_vs_bayes.kernels.smallmatrix import invert_lower
-from em_vs_bayes.kernels.stream_block import BLOCK, gram, lane
+from em_vs_bayes.kernels.stream_block import BLOCK, START, gram, lane
 from em_vs_bayes.kernels.tables import GAUSS_FULL
 
 TABLE = 2**21  # float64 in the table of conditionals: 16 MiB, unless a single pattern needs more
@@ -34,7 +34,7 @@ class Conditionals(NamedTuple):
     u: np.ndarray  # (3 p,): deviations of the observed columns; expected missing values; scratch
 
 
-@kernel
+@inner
 def allocate_conditionals(data, streams, K):
     """An empty table; of size 0 where nothing is missing."""
     S, p = streams.kind.size, data.y.shape[1]
@@ -47,8 +47,11 @@ def allocate_conditionals(data, streams, K):
     slots = 0
     if data.pattern.size > 0:
         slots = min(data.observed.shape[0], max(1, TABLE // max(1, size)))
+    pattern = np.empty(slots, np.int64)
+    for slot in range(slots):
+        pattern[slot] = -1
     return Conditionals(
-        np.full(slots, -1, np.int64),
+        pattern,
         at,
         np.empty((slots, size)),
         np.empty(p, np.int64),
@@ -56,7 +59,7 @@ def allocate_conditionals(data, streams, K):
     )
 
 
-@kernel
+@inner
 def _observed_first(observed, first, d, order):
     """Fill order[0:d] with the stream's columns, observed ones first; return how many are observed."""
     n = 0
@@ -72,7 +75,7 @@ def _observed_first(observed, first, d, order):
     return n
 
 
-@kernel
+@inner
 def _rotate(pot, w, d, order, columns, out, to):
     """T lower triangular with T'T = W'W, columns of W taken in ``order``: modified Gram-Schmidt from the last one."""
     for j in range(d):
@@ -93,7 +96,7 @@ def _rotate(pot, w, d, order, columns, out, to):
                 columns[j, a] -= columns[i, a] * (total / (norm * norm))
 
 
-@kernel
+@inner
 def _derive(pot, o, d, K, n, order, out, to):
     """Constant, T (G in place of B) and V of every component of one stream, for n observed columns of d."""
     m = d - n
@@ -124,7 +127,7 @@ def _derive(pot, o, d, K, n, order, out, to):
                 out[T + (n + i) * d + j] = -total
 
 
-@kernel
+@inner
 def _slot(data, streams, pot, K, pattern, conditionals):
     """The slot that holds this pattern, filled if it held another."""
     slot = pattern % conditionals.pattern.size
@@ -140,7 +143,7 @@ def _slot(data, streams, pot, K, pattern, conditionals):
     return slot
 
 
-@kernel
+@inner
 def add_full_missing(data, streams, s, pot, K, start, rows, work, conditionals):
     """For rows where stream s misses a value: logp = what it was before the stream + the marginal potential."""
     first, d, o = streams.col[s], streams.size[s], streams.pot[s]
@@ -167,7 +170,7 @@ def add_full_missing(data, streams, s, pot, K, start, rows, work, conditionals):
             work.logp[lane(k) + q] = work.kept[lane(k) + q] + value[conditionals.at[s] + k] - 0.5 * square
 
 
-@kernel
+@inner
 def add_diag_missing(data, first, d, pot, o, K, start, rows, work):
     """For rows with a missing value: logp = what it was before the stream + the terms of the observed columns."""
     for b in range(rows):
@@ -186,7 +189,7 @@ def add_diag_missing(data, first, d, pot, o, K, start, rows, work):
             work.logp[lane(k) + q] = work.kept[lane(k) + q] + total
 
 
-@kernel
+@inner
 def _expect_missing(value, T, n, d, order, pot, m, work, first, q, u):
     """u[0:n] = x_o - m_o and u[d + i] = E[x_i | x_o] for the missing columns i = n ... d - 1 of the order."""
     for j in range(n):
@@ -198,7 +201,7 @@ def _expect_missing(value, T, n, d, order, pot, m, work, first, q, u):
         u[d + i] = total
 
 
-@kernel
+@inner
 def sum_full_missing(data, streams, s, pot, K, start, rows, work, conditionals, stats, at):
     """Add to the packed sums what the missing columns contribute (their zeros have contributed nothing so far)."""
     first, d, o = streams.col[s], streams.size[s], streams.pot[s]
@@ -235,13 +238,13 @@ def sum_full_missing(data, streams, s, pot, K, start, rows, work, conditionals, 
                     stats[at + k * F + d + high * (high + 1) // 2 + low] += r * product
 
 
-@kernel
+@inner
 def draw_full_missing(data, streams, s, pot, K, start, rows, work, conditionals, rng, z):
     """Draw the missing columns of stream s into work.x from their conditional given the observed ones and z."""
     first, d, o = streams.col[s], streams.size[s], streams.pot[s]
     order, u = conditionals.order, conditionals.u
     for b in range(rows):
-        pattern, k = data.pattern[start + b], z[start + b]
+        pattern, k = data.pattern[start + b], z[b]
         if pattern == 0 or k < 0:
             continue
         value = conditionals.value[_slot(data, streams, pot, K, pattern, conditionals)]
@@ -260,10 +263,10 @@ def draw_full_missing(data, streams, s, pot, K, start, rows, work, conditionals,
             work.x[lane(first + order[i]) + q] = u[d + i] + u[2 * d + i]
 
 
-@kernel
+@inner
 def count_observed(data, first, d, K, start, rows, work, stats, at):
     """Add sum of r over the rows that observe column j to stats[at + k d + j]."""
-    z = work.z
+    z, one = work.z, np.int64(1)
     for j in range(d):
         for q in range(BLOCK):
             z[q] = 1.0
@@ -271,4 +274,4 @@ def count_observed(data, first, d, K, start, rows, work, stats, at):
             pattern = data.pattern[start + b]
             if pattern != 0 and not data.observed[pattern, first + j]:
                 z[np.uint64(b)] = 0.0
-        gram(work.logp, K, z, 0, 1, stats, at + j, d)
+        gram(work.logp, K, z, START, one, stats, at + j, d)

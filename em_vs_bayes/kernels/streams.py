@@ -3,8 +3,8 @@
 One function for each, over all streams; which arithmetic a stream needs is read from its kind at run time.
 """
 
-from em_vs_bayes.kernels.jit import kernel
-from em_vs_bayes.kernels.stream_block import gram
+from em_vs_bayes.kernels.jit import inner, spliced
+from em_vs_bayes.kernels.stream_block import gram, keep, lane
 from em_vs_bayes.kernels.stream_discrete import add_linear, add_lookup, sum_lookup
 from em_vs_bayes.kernels.stream_gauss import (
     add_diag,
@@ -25,7 +25,7 @@ from em_vs_bayes.kernels.stream_missing import (
 from em_vs_bayes.kernels.tables import GAUSS_DIAG, GAUSS_FULL, LINEAR, LOOKUP
 
 
-@kernel
+@spliced
 def prepare(streams, pot, K, work):
     """Once per call: from potentials to the form that the loops over rows read."""
     for s in range(streams.kind.size):
@@ -35,7 +35,7 @@ def prepare(streams, pot, K, work):
             prepare_diag(pot, streams.pot[s], streams.size[s], K, work.bias)
 
 
-@kernel
+@inner
 def _any_missing(data, start, rows):
     if data.pattern.size > 0:
         for i in range(start, start + rows):
@@ -44,14 +44,14 @@ def _any_missing(data, start, rows):
     return False
 
 
-@kernel
+@spliced
 def add_log_potentials(data, streams, pot, K, start, rows, work, conditionals):
     """work.logp[k] += sum over streams of the log potential of component k, for the loaded block."""
     missing = _any_missing(data, start, rows)
     for s in range(streams.kind.size):
         kind, first, size, o = streams.kind[s], streams.col[s], streams.size[s], streams.pot[s]
         if missing:
-            work.kept[:] = work.logp
+            keep(work)
         if kind == GAUSS_FULL:
             add_full(pot, o, first, size, K, work)
             if missing:
@@ -66,7 +66,7 @@ def add_log_potentials(data, streams, pot, K, start, rows, work, conditionals):
             add_lookup(pot, o, first, size, K, work)
 
 
-@kernel
+@spliced
 def add_statistics(data, streams, pot, K, start, rows, work, conditionals, drawn, stats):
     """Add the block's statistics, with responsibilities times case weights in work.logp.
 
@@ -84,28 +84,29 @@ def add_statistics(data, streams, pot, K, start, rows, work, conditionals, drawn
             if data.pattern.size > 0:
                 count_observed(data, first, size, K, start, rows, work, stats, at)
         elif kind == LINEAR:
-            gram(work.logp, K, work.x, first, size, stats, at, size)
+            gram(work.logp, K, work.x, lane(first), size, stats, at, size)
         elif kind == LOOKUP:
             sum_lookup(first, size, K, work, stats, at)
 
 
-@kernel
+@spliced
 def draw_missing(data, streams, pot, K, start, rows, work, conditionals, rng, z):
-    """Replace the zeros at missing values of GAUSS_FULL streams by draws given the row's component z."""
+    """Replace the zeros at missing values of GAUSS_FULL streams by draws given the row's component z (-1: none)."""
     if _any_missing(data, start, rows):
         for s in range(streams.kind.size):
             if streams.kind[s] == GAUSS_FULL:
                 draw_full_missing(data, streams, s, pot, K, start, rows, work, conditionals, rng, z)
 
 
-@kernel
+@spliced
 def finish(data, streams, K, stats):
     """Once per call: lay the statistics out as promised, and copy the counts to Gaussian streams."""
     for s in range(streams.kind.size):
         size, at = streams.size[s], streams.stat[s]
         if streams.kind[s] == GAUSS_FULL:
             unpack_full(size, K, stats, at + K)
-            stats[at : at + K] = stats[:K]
+            for k in range(K):
+                stats[at + k] = stats[k]
         elif streams.kind[s] == GAUSS_DIAG and data.pattern.size == 0:
             for k in range(K):
                 for j in range(size):
