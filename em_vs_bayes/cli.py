@@ -192,7 +192,7 @@ def said() -> Iterator[None]:
     """Turn what the package refuses into one line and exit code 2."""
     try:
         yield
-    except (ValueError, TypeError, KeyError, NotImplementedError, OSError) as refusal:
+    except (ValueError, TypeError, KeyError, NotImplementedError, FileNotFoundError) as refusal:
         words = " ".join(str(refusal.args[0] if isinstance(refusal, KeyError) else refusal).split())
         typer.echo(f"error: {words}", err=True)
         raise typer.Exit(2) from refusal

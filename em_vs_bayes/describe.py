@@ -62,7 +62,7 @@ def diagnostics(fit: Fit) -> pd.DataFrame:
             (
                 float(array_stats.rhat(ary, chain_axis=0, draw_axis=1)),
                 float(array_stats.ess(ary, chain_axis=0, draw_axis=1, method="bulk")),
-                float(array_stats.ess(ary, chain_axis=0, draw_axis=1, method="tail")),
+                float(array_stats.ess(ary, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95))),
                 float(array_stats.mcse(ary, chain_axis=0, draw_axis=1, method="mean")),
             )
         )

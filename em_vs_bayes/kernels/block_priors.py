@@ -12,7 +12,7 @@ import numpy as np
 from em_vs_bayes.kernels import densities
 from em_vs_bayes.kernels.blocks import add_variance_gradient, spread_index, variance
 from em_vs_bayes.kernels.densities import log_density_gradient
-from em_vs_bayes.kernels.jit import kernel
+from em_vs_bayes.kernels.jit import inner, kernel
 from em_vs_bayes.kernels.smallmatrix import (
     add_spread_gradient,
     cholesky,
@@ -72,7 +72,7 @@ def log_prior(blocks, prior, theta, g):
     return total if total == total else -inf
 
 
-@kernel
+@inner
 def _element(density, a, b, at, prior, theta, g):
     """A conjugate density of one element of theta; nothing if it is fixed."""
     if not prior.free[at]:
@@ -82,7 +82,7 @@ def _element(density, a, b, at, prior, theta, g):
     return logp
 
 
-@kernel
+@inner
 def _dirichlet_row(blocks, b, r, prior, theta, g):
     """Dirichlet of one row given its fixed elements: the free ones are ``mass`` times their own Dirichlet."""
     C = blocks.size[b]
@@ -109,7 +109,7 @@ def _dirichlet_row(blocks, b, r, prior, theta, g):
     return total + lgamma(concentration) - (concentration - 1) * log(mass)
 
 
-@kernel
+@inner
 def _independent_means(blocks, b, prior, theta, g):
     total = 0.0
     if blocks.mean_prior[b] == INDEPENDENT:
@@ -121,12 +121,12 @@ def _independent_means(blocks, b, prior, theta, g):
     return total
 
 
-@kernel
+@inner
 def _spread_in_force(blocks, b):
     return blocks.spread_prior[b] in (JOINT, INDEPENDENT)
 
 
-@kernel
+@inner
 def _full_prior(blocks, b, prior, theta, g):
     """Inverse-Wishart spreads, and means N(m, Sigma / kappa) given them (Gelman et al. 2013, section 3.6)."""
     K, d = blocks.rows[b], blocks.size[b]
@@ -150,7 +150,7 @@ def _full_prior(blocks, b, prior, theta, g):
     return total
 
 
-@kernel
+@inner
 def _inverse_wishart(hyper, df, psi, d, w, precision):
     """log IW(Sigma | df, Psi), Psi at ``hyper[psi]``, Sigma by its inverse Cholesky factor and inverse."""
     chol = np.empty(d * d)
@@ -162,7 +162,7 @@ def _inverse_wishart(hyper, df, psi, d, w, precision):
     return total + (df + d + 1) * log_diagonal(w, 0, d) - 0.5 * trace_product(precision, 0, hyper, psi, d)
 
 
-@kernel
+@inner
 def _joint_mean(blocks, b, k, hyper, theta, half_log_det, precision, g, at):
     """log N(mean_k | m_k, Sigma / kappa_k), Sigma at ``theta[at]``, ``half_log_det`` that of its inverse."""
     K, d = blocks.rows[b], blocks.size[b]
@@ -180,7 +180,7 @@ def _joint_mean(blocks, b, k, hyper, theta, half_log_det, precision, g, at):
     return half_log_det + 0.5 * (d * (log(kappa) - LOG_2PI) - kappa * square)
 
 
-@kernel
+@inner
 def _diag_prior(blocks, b, prior, theta, g):
     """Inverse-gamma variances (in the variance or in sigma), and means N(m, variance / kappa) given them."""
     K, d, hyper = blocks.rows[b], blocks.size[b], prior.hyper

@@ -9,7 +9,7 @@ from math import inf, log, log1p, pi, sqrt
 
 import numpy as np
 
-from em_vs_bayes.kernels.jit import kernel
+from em_vs_bayes.kernels.jit import inner, kernel
 from em_vs_bayes.kernels.smallmatrix import (
     add_spread_gradient,
     gram,
@@ -104,53 +104,59 @@ def complete_log_likelihood(blocks, b, theta, stats):
 # --- probabilities and rates --------------------------------------------------------------------------------
 
 
-@kernel
+@inner
+def _log(p):
+    """log p; minus infinity at 0, where Python's own would raise."""
+    return log(p) if p > 0.0 else -inf
+
+
+@inner
 def _ratio(count, p):
     """count / p, the slope of count * log p; 0 where the count is 0."""
     return 0.0 if count == 0.0 else count / p
 
 
-@kernel
+@inner
 def _times_log(count, p):
     """count * log p; 0 where both are 0, -inf for a negative or missing p."""
     if not p >= 0.0:
         return -inf
-    return 0.0 if count == 0.0 else count * log(p)
+    return 0.0 if count == 0.0 else count * _log(p)
 
 
-@kernel
+@inner
 def _dirichlet_potentials(theta, at, size, pot, to):
     for i in range(size):
         if not 0.0 <= theta[at + i] < inf:
             return False
-        pot[to + i] = log(theta[at + i])
+        pot[to + i] = _log(theta[at + i])
     return True
 
 
-@kernel
+@inner
 def _gamma_potentials(theta, at, K, pot, to):
     for k in range(K):
         if not 0.0 <= theta[at + k] < inf:
             return False
-        pot[to + 2 * k] = log(theta[at + k])
+        pot[to + 2 * k] = _log(theta[at + k])
         pot[to + 2 * k + 1] = -theta[at + k]
     return True
 
 
-@kernel
+@inner
 def _beta_potentials(theta, at, K, pot, to):
     for k in range(K):
         if not 0.0 <= theta[at + k] <= 1.0:
             return False
-        pot[to + 2 * k] = log(theta[at + k])
-        pot[to + 2 * k + 1] = log1p(-theta[at + k])
+        pot[to + 2 * k] = _log(theta[at + k])
+        pot[to + 2 * k + 1] = log1p(-theta[at + k]) if theta[at + k] < 1.0 else -inf
     return True
 
 
 # --- Gaussian blocks with a full or shared covariance matrix ------------------------------------------------
 
 
-@kernel
+@inner
 def _full_potentials(blocks, b, theta, pot):
     K, d = blocks.rows[b], blocks.size[b]
     c = blocks.pot[b]
@@ -173,7 +179,7 @@ def _full_potentials(blocks, b, theta, pot):
     return True
 
 
-@kernel
+@inner
 def _full_scatter(blocks, b, k, theta, stats, s):
     """Add to ``s`` the scatter about the mean: s2 - m s1' - s1 m' + n m m'. Returns n."""
     K, d = blocks.rows[b], blocks.size[b]
@@ -187,7 +193,7 @@ def _full_scatter(blocks, b, k, theta, stats, s):
     return n
 
 
-@kernel
+@inner
 def _full_gradient(blocks, b, theta, stats, g):
     K, d = blocks.rows[b], blocks.size[b]
     tied = blocks.covariance[b] == TIED
@@ -210,7 +216,7 @@ def _full_gradient(blocks, b, theta, stats, g):
             add_spread_gradient(precision, d, total, s, 0, g, at)
 
 
-@kernel
+@inner
 def _full_log_likelihood(blocks, b, k, theta, stats):
     d = blocks.size[b]
     w, precision, s = np.empty(d * d), np.empty(d * d), np.zeros(d * d)
@@ -224,13 +230,13 @@ def _full_log_likelihood(blocks, b, k, theta, stats):
 # --- Gaussian blocks with independent dimensions ------------------------------------------------------------
 
 
-@kernel
+@inner
 def spread_index(blocks, b, k, j):
     """Where in theta the variance or standard deviation of component k, dimension j lies."""
     return blocks.theta2[b] + (k * blocks.size[b] + j if blocks.covariance[b] == DIAG else k)
 
 
-@kernel
+@inner
 def variance(blocks, b, k, j, theta):
     """The variance of component k, dimension j; NaN where the parameter is not positive."""
     value = theta[spread_index(blocks, b, k, j)]
@@ -239,14 +245,14 @@ def variance(blocks, b, k, j, theta):
     return value * value if blocks.covariance[b] == SIGMA else value
 
 
-@kernel
+@inner
 def add_variance_gradient(blocks, b, k, j, theta, slope, g):
     """Add a derivative in the variance to the gradient in the parameter that holds it."""
     at = spread_index(blocks, b, k, j)
     g[at] += 2 * theta[at] * slope if blocks.covariance[b] == SIGMA else slope
 
 
-@kernel
+@inner
 def _diag_potentials(blocks, b, theta, pot):
     K, d = blocks.rows[b], blocks.size[b]
     c = blocks.pot[b]
@@ -261,7 +267,7 @@ def _diag_potentials(blocks, b, theta, pot):
     return True
 
 
-@kernel
+@inner
 def _diag_scatter(blocks, b, k, j, theta, stats):
     """Count, sum about the mean and sum of squares about the mean of one component and dimension."""
     K, d = blocks.rows[b], blocks.size[b]
@@ -272,7 +278,7 @@ def _diag_scatter(blocks, b, k, j, theta, stats):
     return n, excess, s2 - mean * (s1 + excess)
 
 
-@kernel
+@inner
 def _diag_gradient(blocks, b, theta, stats, g):
     d = blocks.size[b]
     for k in range(blocks.rows[b]):
@@ -283,7 +289,7 @@ def _diag_gradient(blocks, b, theta, stats, g):
             add_variance_gradient(blocks, b, k, j, theta, 0.5 * (square / v - n) / v, g)
 
 
-@kernel
+@inner
 def _diag_log_likelihood(blocks, b, k, theta, stats):
     total = 0.0
     for j in range(blocks.size[b]):

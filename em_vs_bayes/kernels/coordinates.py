@@ -7,7 +7,7 @@ triangle, that of a simplex for all its elements but the last.
 
 from math import exp, inf, log, log1p, sqrt
 
-from em_vs_bayes.kernels.jit import kernel
+from em_vs_bayes.kernels.jit import inner, kernel
 from em_vs_bayes.kernels.tables import IDENTITY, INTERVAL, LOG, LOGIT, SIMPLEX, SPD
 
 
@@ -46,7 +46,7 @@ def unconstrain(coords, theta, x):
     return all_finite(x)
 
 
-@kernel
+@inner
 def all_finite(a):
     """Whether no element is NaN or infinite."""
     for value in a:  # noqa: SIM110 (a generator would not compile to a loop)
@@ -64,7 +64,7 @@ def pull_back(coords, x, theta, g_theta, g_x):
     pull_back_scaled(coords, x, theta, g_theta, 1.0, g_x)
 
 
-@kernel
+@inner
 def pull_back_scaled(coords, x, theta, g_theta, jacobian, g_x):
     """`pull_back` with the log-Jacobian multiplied by ``jacobian``: 0 gives that of f(theta(x)) alone."""
     for u in range(coords.code.size):
@@ -79,7 +79,7 @@ def pull_back_scaled(coords, x, theta, g_theta, jacobian, g_x):
 # --- elements, one coordinate each --------------------------------------------------------------------------
 
 
-@kernel
+@inner
 def _logistic(t):
     if t >= 0.0:
         return 1.0 / (1.0 + exp(-t))
@@ -87,12 +87,12 @@ def _logistic(t):
     return e / (1.0 + e)
 
 
-@kernel
+@inner
 def _log_logistic(t):
     return -log1p(exp(-t)) if t >= 0.0 else t - log1p(exp(t))
 
 
-@kernel
+@inner
 def _elements(coords, u, x, theta):
     code, at, index, total, y = coords.code[u], coords.x[u], coords.index[u], 0.0, 0.0
     for j in range(coords.ntheta[u]):
@@ -117,7 +117,7 @@ def _elements(coords, u, x, theta):
     return total
 
 
-@kernel
+@inner
 def _elements_inverse(coords, u, theta, x):
     code, at, index, previous = coords.code[u], coords.x[u], coords.index[u], 0.0
     for j in range(coords.ntheta[u]):
@@ -132,7 +132,7 @@ def _elements_inverse(coords, u, theta, x):
         previous = y
 
 
-@kernel
+@inner
 def _elements_pull(coords, u, x, theta, g_theta, jacobian, g_x):
     code, at, index, later = coords.code[u], coords.x[u], coords.index[u], 0.0
     for j in range(coords.ntheta[u] - 1, -1, -1):
@@ -156,7 +156,7 @@ def _elements_pull(coords, u, x, theta, g_theta, jacobian, g_x):
 # --- simplex ------------------------------------------------------------------------------------------------
 
 
-@kernel
+@inner
 def _simplex(coords, u, x, theta):
     """Stick-breaking: each element takes the share z_j = logistic(x_j - log(C - 1 - j)) of what remains."""
     C, at, index, total = coords.ntheta[u], coords.x[u], coords.index[u], 0.0
@@ -172,7 +172,7 @@ def _simplex(coords, u, x, theta):
     return total
 
 
-@kernel
+@inner
 def _simplex_inverse(coords, u, theta, x):
     C, at, index = coords.ntheta[u], coords.x[u], coords.index[u]
     rest = theta[coords.where[index + C - 1]]
@@ -182,7 +182,7 @@ def _simplex_inverse(coords, u, theta, x):
         rest += p
 
 
-@kernel
+@inner
 def _simplex_pull(coords, u, x, theta, g_theta, jacobian, g_x):
     """Backwards along the stick; ``tail`` is d/d log(what remains after j), with no division by it."""
     C, at, index = coords.ntheta[u], coords.x[u], coords.index[u]
@@ -199,19 +199,19 @@ def _simplex_pull(coords, u, x, theta, g_theta, jacobian, g_x):
 # --- covariance matrices ------------------------------------------------------------------------------------
 
 
-@kernel
+@inner
 def _side(size):
     return int(sqrt(size) + 0.5)
 
 
-@kernel
+@inner
 def _entry(x, at, i, j):
     """L_ij from the packed rows of the lower triangle, the diagonal logarithmic."""
     value = x[at + i * (i + 1) // 2 + j]
     return exp(value) if i == j else value
 
 
-@kernel
+@inner
 def _spd(coords, u, x, theta):
     at, index, d, total = coords.x[u], coords.index[u], _side(coords.ntheta[u]), 0.0
     for i in range(d):
@@ -225,7 +225,7 @@ def _spd(coords, u, x, theta):
     return total
 
 
-@kernel
+@inner
 def _spd_inverse(coords, u, theta, x):
     at, index, d = coords.x[u], coords.index[u], _side(coords.ntheta[u])
     for i in range(d):
@@ -244,7 +244,7 @@ def _spd_inverse(coords, u, theta, x):
     return True
 
 
-@kernel
+@inner
 def _spd_pull(coords, u, x, g_theta, jacobian, g_x):
     """dF = tr(G dSigma), dSigma = dL L' + L dL': dF/dL is the lower triangle of (G + G') L."""
     at, index, d = coords.x[u], coords.index[u], _side(coords.ntheta[u])

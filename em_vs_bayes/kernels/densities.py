@@ -6,7 +6,7 @@ where the density is unbounded (a Gamma with shape below one, at zero).
 
 from math import inf, isinf, lgamma, log, log1p, pi
 
-from em_vs_bayes.kernels.jit import kernel
+from em_vs_bayes.kernels.jit import inner, kernel
 from em_vs_bayes.kernels.tables import DENSITY
 
 LOG_2PI = log(2 * pi)
@@ -28,7 +28,7 @@ LAPLACE = DENSITY["Laplace"]
 INVERSE_GAMMA_ON_SQUARE = DENSITY["InverseGammaOnSquare"]
 
 
-@kernel
+@inner
 def _power(exponent, x):
     """``exponent * log(x)`` and its derivative, 0 where the exponent is 0 (also at x = 0)."""
     if exponent == 0.0:
@@ -38,38 +38,38 @@ def _power(exponent, x):
     return exponent * log(x), exponent / x
 
 
-@kernel
+@inner
 def _normal(mu, sigma, x):
     z = (x - mu) / sigma
     return -0.5 * (LOG_2PI + z * z) - log(sigma), -z / sigma
 
 
-@kernel
+@inner
 def _student(df, mu, sigma, x):
     z = (x - mu) / sigma
     constant = lgamma(0.5 * (df + 1)) - lgamma(0.5 * df) - 0.5 * log(df * pi) - log(sigma)
     return constant - 0.5 * (df + 1) * log1p(z * z / df), -(df + 1) * z / (df + z * z) / sigma
 
 
-@kernel
+@inner
 def _gamma(shape, rate, x):
     power, slope = _power(shape - 1, x)
     return shape * log(rate) - lgamma(shape) + power - rate * x, slope - rate
 
 
-@kernel
+@inner
 def _inverse_gamma(shape, rate, x):
     return shape * log(rate) - lgamma(shape) - (shape + 1) * log(x) - rate / x, (rate / x - shape - 1) / x
 
 
-@kernel
+@inner
 def _beta(a, b, x):
     left, left_slope = _power(a - 1, x)
     right, right_slope = _power(b - 1, 1 - x)
     return lgamma(a + b) - lgamma(a) - lgamma(b) + left + right, left_slope - right_slope
 
 
-@kernel
+@inner
 def _dispatch(code, a, b, c, x):
     positive = x > 0.0
     if code == FLAT:

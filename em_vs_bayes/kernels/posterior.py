@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
+from numba import config
 from numba.core import types
 from numba.experimental import structref
 
@@ -18,6 +19,9 @@ from em_vs_bayes.kernels.coordinates import all_finite, constrain, pull_back_sca
 from em_vs_bayes.kernels.jit import kernel
 from em_vs_bayes.kernels.mixture import expect
 from em_vs_bayes.kernels.tables import Blocks, Coordinates, Data, Prior, Streams
+
+# Merged into what Python calls: each layer compiled on its own would optimise all below it once more.
+inlined = numba.njit(inline="always")
 
 MIXTURE = 0  # latent structure: independent and identically distributed categories
 
@@ -44,74 +48,69 @@ class Program(NamedTuple):
     g_theta: np.ndarray  # (P,)
 
 
-@kernel
-def expect_latent(data, streams, K, latent, pot, stats):
-    """The E-step of a latent structure: returns the log evidence, writes the expected statistics."""
-    if latent == MIXTURE:
-        return expect(data, streams, pot, K, stats)
-    raise ValueError("latent: want MIXTURE")
-
-
-@kernel
-def log_joint(data, streams, blocks, prior, K, latent, powers, theta, pot, stats, g):
-    """Log evidence and log prior at theta, in its natural coordinates, and the gradient in theta.
+@inlined
+def log_joint(p, theta, g):
+    """Log evidence and log prior at a theta in natural coordinates, each to its power, and the gradient.
 
     Parameters
     ----------
-    powers : array
-        What multiplies the log evidence and the log prior; a power of 0 leaves its term out altogether.
-    theta, pot, stats, g : array
-        Theta is read; the others are overwritten. After the call ``stats`` holds the expected statistics.
+    p : Program or Held
+        Its ``pot`` and ``stats`` are overwritten; after the call ``stats`` holds the expected statistics.
+    theta : array, shape (P,)
+    g : array, shape (P,)
+        Overwritten.
 
     Returns
     -------
     float
-        Minus infinity, and a meaningless ``g``, where theta is infeasible. Never NaN.
+        Minus infinity, and a meaningless ``g``, where theta is infeasible. Never NaN. A prior to the power
+        of 0 is left out altogether, infinite or not.
     """
     g[:] = 0.0
-    if not potentials(blocks, theta, pot):
-        return -inf
-    evidence = expect_latent(data, streams, K, latent, pot, stats)
-    gradient(blocks, theta, stats, g)
-    total = powers[0] * evidence
-    if powers[0] != 1.0:
-        g *= powers[0]
-    if powers[1] == 1.0:
-        total += log_prior(blocks, prior, theta, g)
-    elif powers[1] != 0.0:
-        own = np.zeros(g.size)
-        total += powers[1] * log_prior(blocks, prior, theta, own)
-        g += powers[1] * own
-    return total if abs(total) < inf else -inf
+    total = -inf
+    if potentials(p.blocks, theta, p.pot):
+        if p.latent != MIXTURE:
+            raise ValueError("latent: want MIXTURE")
+        total = p.powers[0] * expect(p.data, p.streams, p.pot, p.K, p.stats)
+        gradient(p.blocks, theta, p.stats, g)
+        if p.powers[0] != 1.0:
+            g *= p.powers[0]
+        if p.powers[1] != 0.0:
+            slope = np.zeros(g.size)
+            total += p.powers[1] * log_prior(p.blocks, p.prior, theta, slope)
+            g += p.powers[1] * slope
+        if not abs(total) < inf:
+            total = -inf
+    return total
 
 
-@kernel
-def log_posterior(
-    data, streams, blocks, prior, coords, K, latent, powers, x, theta, pot, stats, g_theta, grad
-):
+@inlined
+def log_posterior(p, x, grad):
     """The log posterior density of the unconstrained x, and its gradient by Fisher's identity.
 
     Parameters
     ----------
+    p : Program or Held
+        The free elements of ``theta``, and all of ``pot``, ``stats`` and ``g_theta``, are overwritten.
     x : array, shape (D,)
     grad : array, shape (D,)
-        Overwritten, as are ``theta`` (free elements), ``pot``, ``stats`` and ``g_theta``.
+        Overwritten.
 
     Returns
     -------
     float
         Minus infinity, with a gradient of zeros, where x is infeasible or has left floating point. Never NaN.
     """
-    log_jacobian = constrain(coords, x, theta)
-    total = log_joint(data, streams, blocks, prior, K, latent, powers, theta, pot, stats, g_theta)
-    if powers[2] != 0.0:
-        total += powers[2] * log_jacobian
+    log_jacobian = constrain(p.coords, x, p.theta)
+    total = log_joint(p, p.theta, p.g_theta)
+    if p.powers[2] != 0.0:
+        total += p.powers[2] * log_jacobian
     if abs(total) < inf:
-        pull_back_scaled(coords, x, theta, g_theta, powers[2], grad)
-        if all_finite(grad):
-            return total
-    grad[:] = 0.0
-    return -inf
+        pull_back_scaled(p.coords, x, p.theta, p.g_theta, p.powers[2], grad)
+    if not (abs(total) < inf and all_finite(grad)):
+        grad[:] = 0.0
+        total = -inf
+    return total
 
 
 @structref.register
@@ -149,38 +148,22 @@ def _hold(p):
 
 def hold(program):
     """The program as a compiled record sharing its arrays; itself where compilation is switched off."""
-    return program if numba.config.DISABLE_JIT else _hold(program)
+    interpreted = config.DISABLE_JIT  # type: ignore[attr-defined]  # numba sets its options at run time
+    return program if interpreted else _hold(program)
 
 
 @kernel
 def evaluate(p, x):
     """The log posterior at x and a fresh gradient (D,), from a `Program` or what `hold` made of it."""
     grad = np.empty(x.size)
-    total = log_posterior(
-        p.data,
-        p.streams,
-        p.blocks,
-        p.prior,
-        p.coords,
-        p.K,
-        p.latent,
-        p.powers,
-        x,
-        p.theta,
-        p.pot,
-        p.stats,
-        p.g_theta,
-        grad,
-    )
-    return total, grad
+    return log_posterior(p, x, grad), grad
 
 
 @kernel
 def evaluate_natural(p, theta):
-    """The log evidence plus log prior at theta and its gradient in theta (P,); `powers` apply."""
+    """The log evidence plus log prior at theta and its gradient in theta (P,); ``powers`` apply."""
     g = np.empty(theta.size)
-    total = log_joint(p.data, p.streams, p.blocks, p.prior, p.K, p.latent, p.powers, theta, p.pot, p.stats, g)
-    return total, g
+    return log_joint(p, theta, g), g
 
 
 def program(

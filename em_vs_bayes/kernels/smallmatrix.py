@@ -5,10 +5,10 @@ Every matrix is a pair (vector, offset), so nothing is sliced, reshaped or alloc
 
 from math import inf, log, sqrt
 
-from em_vs_bayes.kernels.jit import kernel
+from em_vs_bayes.kernels.jit import inner
 
 
-@kernel
+@inner
 def cholesky(a, at, d, out, to):
     """Lower factor L of the matrix at ``a[at]``, A = L L'. Reads the lower triangle; may be in place.
 
@@ -33,7 +33,7 @@ def cholesky(a, at, d, out, to):
     return True
 
 
-@kernel
+@inner
 def invert_lower(lower, at, d, out, to):
     """Inverse of a lower triangular matrix. May work in place."""
     for i in range(d):
@@ -48,7 +48,7 @@ def invert_lower(lower, at, d, out, to):
             out[to + i * d + j] = 0.0
 
 
-@kernel
+@inner
 def whiten(a, at, d, out, to):
     """W = L^-1, lower triangular, W A W' = I and W' W = A^-1. False if A is not positive definite."""
     if not cholesky(a, at, d, out, to):
@@ -57,7 +57,7 @@ def whiten(a, at, d, out, to):
     return True
 
 
-@kernel
+@inner
 def gram(w, at, d, out, to):
     """W' W for lower triangular W; with W from `whiten`, the inverse of the matrix whitened. Not in place."""
     for i in range(d):
@@ -69,7 +69,7 @@ def gram(w, at, d, out, to):
             out[to + j * d + i] = total
 
 
-@kernel
+@inner
 def log_diagonal(lower, at, d):
     """Sum of the logarithms of the diagonal: half the log determinant of L L'."""
     total = 0.0
@@ -78,7 +78,7 @@ def log_diagonal(lower, at, d):
     return total
 
 
-@kernel
+@inner
 def trace_product(a, at, b, bt, d):
     """tr(A B) of two symmetric matrices."""
     total = 0.0
@@ -87,7 +87,7 @@ def trace_product(a, at, b, bt, d):
     return total
 
 
-@kernel
+@inner
 def add_spread_gradient(precision, d, nu, s, at, g, to):
     """Add to G the gradient in Sigma of ``-nu/2 log|Sigma| - 1/2 tr(S Sigma^-1)``: ``(P S P - nu P) / 2``.
 

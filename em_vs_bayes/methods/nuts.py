@@ -8,7 +8,6 @@ PyTensor. ``sampler="pymc"``: the PyMC model of the spec, sampled by ``pymc.samp
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import dataclass, replace
 from typing import Any, final
 
@@ -94,11 +93,10 @@ class NUTS(Method):
     def step(self, program: Program, state: State) -> State:
         if self.sampler == "pymc":
             return replace(state, draws=state.running.sample(), done=1.0)
-        for _ in range(20):
-            if state.running.is_finished:
-                return replace(state, draws=state.running.wait(), done=1.0)
-            time.sleep(0.005)
-        return replace(state, done=min(state.done + 0.01, 0.99))
+        try:
+            return replace(state, draws=state.running.wait(timeout=0.2), done=1.0)
+        except TimeoutError:  # still sampling
+            return replace(state, done=min(state.done + 0.02, 0.99))
 
     def record(self, state: State) -> dict[str, float]:
         return {"objective": float("nan")}
@@ -121,7 +119,11 @@ class NUTS(Method):
         u = np.asarray(trace["posterior"]["u"])
         whole = np.isfinite(u).all(axis=(0, 2))  # an aborted run is ragged
         u = u[:, whole]
-        stats = {n: np.asarray(v)[:, whole] for n, v in trace["sample_stats"].data_vars.items() if np.ndim(v) == 2}
+        stats = {
+            name: values.to_numpy()[:, whole]
+            for name, values in trace["sample_stats"].data_vars.items()
+            if values.ndim == 2 and values.dtype.kind in "fiub"
+        }
         stats["lp"] = stats.pop("logp")
         theta = program.constrain(state.map.to_x(u), state.theta)
         if theta.shape[1] == 0:

@@ -1,0 +1,166 @@
+"""Blocked Gibbs sampling of a mixture: allocations given the parameters, parameters given the allocations.
+
+Diebolt & Robert (1994), "Estimation of finite mixture distributions through Bayesian sampling", JRSS B 56.
+The whole sweep is compiled, and it is data: the plan's rows say what is drawn, in what order.
+"""
+
+from math import nan
+from typing import NamedTuple
+
+import numpy as np
+
+from em_vs_bayes.kernels.block_priors import log_prior
+from em_vs_bayes.kernels.blocks import complete_log_likelihood, potentials
+from em_vs_bayes.kernels.conditionals import draw_block, draw_means, draw_spread, workspace
+from em_vs_bayes.kernels.draws import from_density
+from em_vs_bayes.kernels.jit import inner, kernel
+from em_vs_bayes.kernels.mixture import draw as draw_allocations
+from em_vs_bayes.kernels.slice import draw_element
+from em_vs_bayes.kernels.tables import DIRICHLET, ELEMENTWISE, GAUSS, JOINT, TIED
+
+# --- codes of steps -----------------------------------------------------------------------------------------
+CONJUGATE = 0  # a whole block given the statistics: spreads with JOINT means integrated out, then means
+MEANS = 1  # the means of a GAUSS block given its spreads
+SPREAD = 2  # the spreads of a GAUSS block given its means
+SLICE = 3  # one element by slice sampling
+
+PARTIAL = 100  # steps of the chain that draws a covariance from its prior given part of a mean
+
+
+class Plan(NamedTuple):
+    """The steps of a sweep after the allocations, in order. All int64 (S,)."""
+
+    step: np.ndarray  # CONJUGATE ... SLICE
+    block: np.ndarray
+    element: (
+        np.ndarray
+    )  # SLICE: row of prior.element, or ~position in theta where no elementwise density is in force
+    below: np.ndarray  # SLICE: position in theta of the next smaller ordered parameter, -1 for none
+    above: np.ndarray  # SLICE: of the next larger, -1 for none
+
+
+@kernel
+def draw_parameters(blocks, prior, plan, theta, stats, rng, work):
+    """Every step of the plan, given the statistics. False at the first that is improper or not finite."""
+    for i in range(plan.step.size):
+        step, b = plan.step[i], plan.block[i]
+        if step == CONJUGATE:
+            ok = draw_block(blocks, prior, b, theta, stats, rng, work)
+        elif step == MEANS:
+            ok = draw_means(blocks, prior, b, theta, stats, rng, work)
+        elif step == SPREAD:
+            ok = draw_spread(blocks, prior, b, False, theta, stats, rng, work)
+        elif step == SLICE:
+            below, above = plan.below[i], plan.above[i]
+            ok = draw_element(blocks, prior, b, plan.element[i], below, above, theta, stats, rng)
+        else:
+            raise ValueError("plan.step: want CONJUGATE, MEANS, SPREAD or SLICE")
+        if not ok:
+            return False
+    return True
+
+
+@kernel
+def sweeps(data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, thin, out):
+    """Run ``thin * len(out)`` sweeps in place; row i of ``out`` is theta after sweep ``thin * (i + 1)``.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    theta : array, shape (P,)
+        Where the chain is: read, then overwritten.
+    pot, stats, z : array
+        Potentials, statistics and allocations of the last sweep; what they hold on entry is not read.
+    thin : int
+    out : array, shape (draws, P)
+
+    Returns
+    -------
+    int
+        Sweeps completed. Fewer than asked only if a conditional was improper (a flat prior and an empty
+        component), a covariance was not positive definite, or theta left floating point; theta is then where
+        that happened.
+    """
+    work = workspace(blocks)
+    if not potentials(blocks, theta, pot):
+        return 0
+    completed = 0
+    for i in range(out.shape[0]):
+        for _ in range(thin):
+            draw_allocations(data, streams, pot, K, rng, z, stats)
+            if not draw_parameters(blocks, prior, plan, theta, stats, rng, work):
+                return completed
+            if not potentials(blocks, theta, pot):
+                return completed
+            completed += 1
+        out[i] = theta
+    return completed
+
+
+@kernel
+def complete_data_log_posterior(blocks, prior, theta, stats):
+    """log p(y, z | theta) + log p(theta) for hard statistics, up to the base measure of y."""
+    total = log_prior(blocks, prior, theta, np.zeros(theta.size))
+    for b in range(blocks.code.size):
+        total += complete_log_likelihood(blocks, b, theta, stats)
+    return total
+
+
+# --- the prior ----------------------------------------------------------------------------------------------
+
+
+@kernel
+def prior_draw(blocks, prior, K, rng, theta):
+    """Draw theta from its prior, given the fixed elements, which theta must hold. Orderings are not imposed.
+
+    A covariance matrix with a JOINT prior and a mean fixed in part has no closed form: it comes from a Gibbs
+    chain of ``PARTIAL`` steps, whose error shrinks geometrically (by about 1 / (df + 1) a step).
+
+    Returns
+    -------
+    bool
+        False if the prior is improper.
+    """
+    for i in range(theta.size):
+        if prior.free[i]:
+            theta[i] = nan  # what no prior draws stays so
+    work, stats = workspace(blocks), np.zeros(_statistics_size(blocks, K))
+    for e in range(prior.element.size):
+        at, abc = prior.element[e], prior.abc[e]
+        if prior.free[at]:
+            theta[at] = from_density(rng, prior.density[e], abc[0], abc[1], abc[2]) - prior.shift[at]
+    for b in range(blocks.code.size):
+        for _ in range(_start_means(blocks, prior, b, theta)):
+            if not draw_block(blocks, prior, b, theta, stats, rng, work):
+                return False
+    return not np.isnan(theta).any()
+
+
+@inner
+def _start_means(blocks, prior, b, theta):
+    """Free means start at their prior's, since spreads are drawn first. Returns the steps the block needs."""
+    if blocks.code[b] != GAUSS or blocks.mean_prior[b] == ELEMENTWISE:
+        return 1
+    d, joint, partial = blocks.size[b], blocks.mean_prior[b] == JOINT, False
+    for k in range(blocks.rows[b]):
+        n_free = 0
+        for j in range(k * d, (k + 1) * d):
+            if prior.free[blocks.theta[b] + j]:
+                theta[blocks.theta[b] + j] = prior.hyper[blocks.hyper[b] + j] if joint else 0.0
+                n_free += 1
+        partial = partial or 0 < n_free < d
+    return PARTIAL if partial and joint and blocks.covariance[b] <= TIED else 1
+
+
+@inner
+def _statistics_size(blocks, K):
+    size = K
+    for b in range(blocks.code.size):
+        rows, d = blocks.rows[b], blocks.size[b]
+        length = 2 * rows
+        if blocks.code[b] == DIRICHLET:
+            length = rows * d
+        elif blocks.code[b] == GAUSS:
+            length = rows * (1 + d + d * d) if blocks.covariance[b] <= TIED else 3 * rows * d
+        size = max(size, blocks.stat[b] + length)
+    return size

@@ -1,0 +1,210 @@
+"""Gaussian densities and covariance matrices as PyMC wants them: batched over components, missing values integrated out.
+
+`SPDTransform` lets a covariance matrix itself be a free random variable, so that a prior on Sigma is written as a
+prior on Sigma, and the chain runs on its Cholesky factor.
+"""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from pymc.logprob.transforms import Transform
+from scipy.special import multigammaln
+
+from em_vs_bayes.contract import Array
+from em_vs_bayes.priors import InverseWishart as InverseWishartFamily
+from em_vs_bayes.pymc.whiten import inverse_cholesky
+
+LOG_2PI = float(np.log(2.0 * np.pi))
+
+
+def mvnormal_log_density(y: Array, means: Any, covariances: Any, n_components: int) -> Any:
+    """log N(y_i; mu_k, Sigma_k), missing values integrated out exactly, pattern by pattern.
+
+    Parameters
+    ----------
+    y : ndarray (n, d)
+        NaN where missing.
+    means : tensor (K, d)
+    covariances : tensor (K, d, d)
+    n_components : int
+        K.
+
+    Returns
+    -------
+    tensor (n, K)
+        A row with nothing observed contributes 0.
+    """
+    means, covariances = pt.as_tensor(means), pt.as_tensor(covariances)
+    seen = ~np.isnan(y)
+    if seen.all():
+        return _complete(y, means, covariances, n_components)
+    patterns, which = np.unique(seen, axis=0, return_inverse=True)
+    parts, rows = [], []
+    for p, pattern in enumerate(patterns):
+        mine, o = np.flatnonzero(np.ravel(which) == p), np.flatnonzero(pattern)
+        rows.append(mine)
+        if o.size == 0:
+            parts.append(pt.zeros((mine.size, n_components)))
+            continue
+        marginal = covariances[:, o[:, None], o[None, :]]
+        parts.append(_complete(y[np.ix_(mine, o)], means[:, o], marginal, n_components))
+    return pt.concatenate(parts, axis=0)[np.argsort(np.concatenate(rows))]
+
+
+def _complete(y: Array, means: Any, covariances: Any, k: int) -> Any:
+    """W_k (y_i - mu_k) for all k is one matrix product; about a centre, so that nothing cancels far from zero."""
+    n, d = y.shape
+    centre = y.mean(axis=0)
+    w = inverse_cholesky(covariances)
+    z = pt.dot(y - centre, w.reshape((k * d, d)).T).reshape((n, k, d)) - _apply(w, means - centre)
+    return _log_det(w) - 0.5 * (d * LOG_2PI + (z**2).sum(axis=-1))
+
+
+def _apply(w: Any, vectors: Any) -> Any:
+    """(..., d, d) times (..., d)."""
+    return (w * vectors[..., None, :]).sum(axis=-1)
+
+
+def _log_det(w: Any) -> Any:
+    """log |W| = -0.5 log |Sigma|."""
+    return pt.log(pt.diagonal(w, axis1=-2, axis2=-1)).sum(axis=-1)
+
+
+# --- a covariance matrix as a free variable -----------------------------------------------------------------------
+
+
+@final
+class SPDTransform(Transform):  # type: ignore[misc]  # PyMC is untyped here
+    """Sigma (..., d, d) = L L' to x (..., d (d + 1) / 2): L row by row, its diagonal as logarithms.
+
+    The Jacobian is that of x to the lower triangle of Sigma: log |J| = d log 2 + sum_i (d - i + 1) log L_ii,
+    i = 0, ..., d - 1 (Stan Reference Manual, covariance matrices).
+    """
+
+    name = "spd"
+    ndim_supp = 2
+
+    def __init__(self, d: int) -> None:
+        self.d = d
+        self.rows, self.columns = np.tril_indices(d)
+        self.diagonal = self.rows == self.columns
+
+    def _root(self, value: Any) -> Any:
+        filled = pt.where(self.diagonal, pt.exp(value), value)
+        root = pt.zeros((*(value.shape[i] for i in range(value.ndim - 1)), self.d, self.d))
+        return root[..., self.rows, self.columns].set(filled)
+
+    def forward(self, value: Any, *inputs: Any) -> Any:
+        packed = pt.linalg.cholesky(value)[..., self.rows, self.columns]
+        return pt.where(self.diagonal, pt.log(packed), packed)
+
+    def backward(self, value: Any, *inputs: Any) -> Any:
+        root = self._root(value)
+        return pt.matmul(root, root.mT)
+
+    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
+        power = self.d - np.arange(self.d) + 1.0
+        return self.d * np.log(2.0) + (value[..., self.diagonal] * power).sum(axis=-1)
+
+
+def inverse_wishart_log_density(sigma: Any, df: Array, scale: Array) -> Any:
+    """log IW(Sigma; df, scale) per matrix (Gelman et al. 2013, table A.1): scale is Psi, mean Psi / (df - d - 1).
+
+    Parameters
+    ----------
+    sigma : tensor (..., d, d)
+    df : ndarray (...)
+    scale : ndarray (..., d, d)
+    """
+    d = scale.shape[-1]
+    root = np.linalg.cholesky(scale)
+    log_det = 2.0 * np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1)
+    constant = 0.5 * df * (log_det - d * np.log(2.0)) - multigammaln(0.5 * df, d)
+    w = inverse_cholesky(sigma)
+    return constant + (df + d + 1.0) * _log_det(w) - 0.5 * (pt.matmul(w, root) ** 2).sum(axis=(-2, -1))
+
+
+def inverse_wishart(name: str, df: Array, scale: Array, dims: Any = None) -> Any:
+    """A free random variable Sigma ~ IW(df, scale), (K, d, d) or (d, d), sampled as its Cholesky factor.
+
+    Parameters
+    ----------
+    name : str
+    df : ndarray (K,) or ()
+    scale : ndarray (K, d, d) or (d, d)
+    dims : sequence of str, optional
+    """
+    df, scale = np.asarray(df, dtype=float), np.asarray(scale, dtype=float)
+    d = scale.shape[-1]
+    batch = scale.shape[:-2]
+
+    def logp(value: Any, df_: Any, scale_: Any) -> Any:
+        return inverse_wishart_log_density(value, df, scale)
+
+    def random(df_: Any, scale_: Any, rng: Any = None, size: Any = None) -> Array:
+        family = InverseWishartFamily(np.ravel(df), scale.reshape(-1, d, d))
+        lead = tuple(size or ())
+        lead = lead[: len(lead) - len(batch)]
+        return family.draw(rng, lead).reshape(*lead, *batch, d, d)
+
+    def support_point(rv: Any, size: Any, df_: Any, scale_: Any) -> Any:
+        return pt.as_tensor(scale / (df + d + 1.0)[..., None, None])
+
+    return pm.CustomDist(
+        name,
+        df,
+        scale,
+        logp=logp,
+        random=random,
+        support_point=support_point,
+        signature="(),(d,d)->(d,d)",
+        default_transform=SPDTransform(d),
+        class_name="InverseWishart",
+        dims=dims,
+    )
+
+
+def scaled_normal_log_density(means: Any, prior_mean: Array, kappa: Array, covariances: Any) -> Any:
+    """log N(mu_k; m_k, Sigma_k / kappa_k), (K,)."""
+    d = prior_mean.shape[-1]
+    w = inverse_cholesky(covariances)
+    z2 = (_apply(w, means - prior_mean) ** 2).sum(axis=-1)
+    return _log_det(w) + 0.5 * (d * (np.log(kappa) - LOG_2PI) - kappa * z2)
+
+
+def scaled_normal(name: str, prior_mean: Array, kappa: Array, covariances: Any, dims: Any = None) -> Any:
+    """A free random variable mu_k | Sigma_k ~ N(m_k, Sigma_k / kappa_k).
+
+    Parameters
+    ----------
+    name : str
+    prior_mean : ndarray (K, d)
+    kappa : ndarray (K,)
+    covariances : tensor (K, d, d), or (d, d) for one that all components share
+    dims : sequence of str, optional
+    """
+
+    def logp(value: Any, prior_mean_: Any, kappa_: Any, covariances_: Any) -> Any:
+        return scaled_normal_log_density(value, prior_mean, kappa, covariances_)
+
+    def random(mean: Array, kappa_: Array, covariance: Array, rng: Any = None, size: Any = None) -> Array:
+        shape = tuple(size) + mean.shape[-1:] if size is not None else mean.shape
+        noise = rng.standard_normal(shape)
+        return mean + (np.linalg.cholesky(covariance) @ noise[..., None])[..., 0] / np.sqrt(kappa_)[..., None]
+
+    return pm.CustomDist(
+        name,
+        prior_mean,
+        kappa,
+        covariances,
+        logp=logp,
+        random=random,
+        support_point=lambda rv, size, mean, *_: pt.as_tensor(prior_mean),
+        signature="(d),(),(d,d)->(d)",
+        class_name="ScaledMvNormal",
+        dims=dims,
+    )

@@ -1,0 +1,121 @@
+"""`Mixture`: an observed mixture for a user's own PyMC model, with any priors and any emission density."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from pytensor.graph.basic import Variable
+
+from em_vs_bayes.contract import Array
+from em_vs_bayes.pymc.marginal import log_marginal
+
+
+def Mixture(  # noqa: N802 - stands beside the distributions of PyMC
+    name: str,
+    *params: Any,
+    weights: Any,
+    emission_logp: Any,
+    observed: Any,
+    simulate: Callable[..., Any] | None = None,
+    case_weights: Any = None,
+    dims: str | Sequence[str] | None = None,
+) -> Any:
+    """Observations of a finite mixture, the component of each row summed out.
+
+    The log-likelihood is pointwise, one term per row, for `pymc.compute_log_likelihood` and `arviz.loo`.
+
+    Parameters
+    ----------
+    name : str
+    *params : tensors
+        What ``emission_logp`` and ``simulate`` need besides the data.
+    weights : tensor (K,) or (n, K)
+        Probabilities of the components, the same for every row or its own for each.
+    emission_logp : tensor (n, K), or callable (y, *params) -> tensor (n, K)
+        log p(y_i | z_i = k).
+    observed : array_like (n,) or (n, d), or `pymc.Data`
+        NaN is not imputed: what it means is up to ``emission_logp``.
+    simulate : callable (rng, z, *params) -> array like ``observed``, optional
+        Observations given components z (n,), with params as arrays: for posterior predictive draws.
+    case_weights : array_like (n,), optional
+        Powers of each row's likelihood; a row of weight 0 says nothing.
+    dims : str or sequence of str, optional
+
+    Returns
+    -------
+    tensor
+        The observed random variable.
+
+    Raises
+    ------
+    ValueError
+        Where ``observed``, ``weights`` or a tensor ``emission_logp`` has the wrong number of dimensions.
+
+    Examples
+    --------
+    >>> with pm.Model():
+    ...     w = pm.Dirichlet("w", np.ones(2))
+    ...     mu = pm.Normal("mu", 0, 10, shape=2)
+    ...     evb.pymc.Mixture(
+    ...         "y", mu, weights=w, observed=y,
+    ...         emission_logp=lambda y, mu: pm.logp(pm.Normal.dist(mu, 1.0), y[:, None]),
+    ...     )
+    """
+    data = observed if isinstance(observed, Variable) else pt.as_tensor(np.asarray(observed, dtype=float))
+    weights, tensors = pt.as_tensor(weights), [pt.as_tensor(p) for p in params]
+    _check_ndim("observed", data, (1, 2), "(n,) or (n, d)")
+    _check_ndim("weights", weights, (1, 2), "(K,) or (n, K)")
+    if not callable(emission_logp):
+        emission_logp = pt.as_tensor(emission_logp)
+        _check_ndim("emission_logp", emission_logp, (2,), "(n, K), or a callable")
+    given = [] if callable(emission_logp) else [emission_logp]
+    powers = None if case_weights is None else np.asarray(case_weights, dtype=float)
+
+    def logp(value: Any, _shape: Any, w: Any, *rest: Any) -> Any:
+        densities = emission_logp(value, *rest) if callable(emission_logp) else rest[0]
+        evidence, _ = log_marginal(pt.log(w), densities)
+        if powers is None:
+            return evidence
+        return pt.where(powers > 0, powers * pt.where(powers > 0, evidence, 0.0), 0.0)
+
+    def random(like: Array, w: Array, *rest: Array, rng: Any = None, size: Any = None) -> Array:
+        if simulate is None:
+            raise NotImplementedError(f"{name!r} draws no data: give Mixture(..., simulate=...).")
+        n = len(like)
+        cumulative = np.broadcast_to(w, (n, w.shape[-1])).cumsum(axis=-1)
+        z = (rng.random(n)[:, None] * cumulative[:, -1:] > cumulative[:, :-1]).sum(axis=-1)
+        return np.asarray(simulate(rng, z, *rest[len(given) :]), dtype=float).reshape(like.shape)
+
+    inputs = [data, weights, *given, *tensors] if callable(emission_logp) else [data, weights, *given]
+    return pm.CustomDist(
+        name,
+        *inputs,
+        logp=logp,
+        random=random,
+        support_point=lambda rv, size, like, *_: like,
+        signature=_signature(data, inputs[1:]),
+        class_name="Mixture",
+        observed=data,
+        dims=dims,
+    )
+
+
+def responsibilities(weights: Any, log_densities: Any) -> Any:
+    """p(z_i = k | y_i), (n, K), from weights (K,) or (n, K) and log densities (n, K): for a `pymc.Deterministic`."""
+    return log_marginal(pt.log(weights), log_densities)[1]
+
+
+def _check_ndim(argument: str, tensor: Any, allowed: tuple[int, ...], wants: str) -> None:
+    if tensor.type.ndim not in allowed:
+        raise ValueError(f"{argument} must be {wants}; got {tensor.type.ndim} dimension(s).")
+
+
+def _signature(data: Any, inputs: list[Any]) -> str:
+    """Every input whole: a mixture is one draw of all its rows, shaped like the data."""
+    own = ",".join(f"o{i}" for i in range(data.type.ndim))
+    others = [",".join(f"p{j}q{i}" for i in range(t.type.ndim)) for j, t in enumerate(inputs)]
+    return ",".join(f"({dims})" for dims in (own, *others)) + f"->({own})"
