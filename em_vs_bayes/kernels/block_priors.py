@@ -98,7 +98,7 @@ def _dirichlet_row(blocks, b, r, prior, theta, g):
         if not p >= 0.0:
             return -inf
         if alpha != 1.0:
-            total += (alpha - 1) * log(p)
+            total += (alpha - 1) * (log(p) if p > 0.0 else -inf)
         total -= lgamma(alpha)
     if n_free < 2:
         return 0.0
