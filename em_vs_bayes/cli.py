@@ -96,12 +96,12 @@ def compare(
         spec = build(model, emission, components, covariance, y)
         if report is not None and not report.resolve().parent.is_dir():
             raise ValueError(f"--report {report}: there is no directory {report.resolve().parent}")
-        import em_vs_bayes as evb
+        from em_vs_bayes.compare import compare as compare_fits
 
         names = tuple(split(methods))
         settings = given(draws=draws, tune=tune, chains=chains)
         options = {name: settings for name in names if name in ("gibbs", "nuts")}
-        result = evb.compare(
+        result = compare_fits(
             spec,
             y,
             methods=names,

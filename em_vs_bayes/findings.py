@@ -15,7 +15,8 @@ __all__ = ["RULES", "SEVERITY", "Finding", "gather"]
 
 RHAT = 1.05  # above it the chains have not mixed (Vehtari et al. 2021 ask 1.01 of a final run)
 ESS = 400.0  # bulk effective draws below which quantiles are rough (Vehtari et al. 2021)
-NEAR = 0.25  # a difference below so many posterior standard deviations changes no conclusion
+NEAR = 0.25  # a difference of means below so many posterior standard deviations changes no conclusion
+APART = 0.75  # a mode parts from a mean by so much for skewness alone
 NARROW = 0.8  # ratio of standard deviations below which an approximation is called underdispersed
 GAP, FAR = 5.0, 3.0  # a chain so many standard deviations, and so much, of log-likelihood below is stuck
 BETTER = 0.5  # a log-likelihood higher by so much is another mode, not rounding
@@ -108,7 +109,9 @@ def agreement(c: "Comparison") -> Iterator[Finding]:
         where, worst = gap.idxmax(), float(gap.max())
         at, there = own["estimate"][where], base["estimate"][where]
         pair = f"{a.name} and {best.name}"
-        if worst < NEAR or (a.is_chain and not _beyond_noise(own, base, where)):
+        if worst < (APART if a.fit.method == "em" else NEAR) or (
+            a.is_chain and not _beyond_noise(own, base, where)
+        ):
             yield Finding(
                 "agreement",
                 where,

@@ -1,5 +1,7 @@
 """Comparison: labels, table, refusals, and each finding on a fit made to deserve it."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -273,3 +275,11 @@ def test_em_runs_first_and_starts_the_chains(y):
 def test_options_for_a_method_not_asked_for(y):
     with pytest.raises(ValueError, match="advi"):
         compare(Recorder(), y, methods=("em",), options={"advi": {}})
+
+
+@pytest.mark.parametrize(
+    "first", ["evb.Comparison", "import em_vs_bayes.compare", "import em_vs_bayes.report.page"]
+)
+def test_the_function_is_not_hidden_by_its_module(first):
+    code = f"import em_vs_bayes as evb\n{first}\nassert callable(evb.compare), evb.compare"
+    subprocess.run([sys.executable, "-c", code], check=True)

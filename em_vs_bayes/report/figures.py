@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from matplotlib.figure import Figure
 
+from em_vs_bayes.findings import yardstick
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -76,58 +78,55 @@ def dash(a: "Aligned") -> str:
 
 
 def forest(c: "Comparison") -> Figure:
-    """Estimates and intervals of every method, one panel per kind of parameter."""
-    groups: dict[str, list[str]] = {}
-    for label, (name, _) in list(c.cells.items())[:ROWS]:
-        groups.setdefault(name, []).append(label)
-    sizes = [len(labels) for labels in groups.values()]
-    step = 0.16 * len(c.aligned) + 0.2
-    figure = Figure(figsize=(WIDTH, step * sum(sizes) + 0.6 * len(sizes) + 0.5), layout="constrained")
-    axes = figure.subplots(len(groups), 1, squeeze=False, height_ratios=[s + 0.6 for s in sizes])[:, 0]
-    for ax, (name, labels) in zip(axes, groups.items(), strict=True):
-        tidy(ax)
-        ax.grid(visible=False, axis="y")
-        for i, a in enumerate(c.aligned):
-            part = c.table[a.name].loc[labels]
-            at = np.arange(len(labels)) + 0.6 * ((i + 0.5) / len(c.aligned) - 0.5)
-            ax.hlines(at, part["lower"], part["upper"], color=colour(a), linewidth=2, linestyle=dash(a))
-            ax.plot(part["estimate"], at, "o", color=colour(a), markersize=4.5, label=a.name)
-        ticks = [label[len(name) :].strip("[]") or name for label in labels]
-        ax.set_yticks(np.arange(len(labels)), ticks)
-        ax.set_ylim(len(labels) - 0.4, -0.6)
-        ax.set_title(name, loc="left", fontsize=10, color=INK, fontweight="bold")
-    handles, names = axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper right", ncols=len(names), frameon=False, fontsize=9)
+    """Estimates and intervals of every method, as distances from one posterior in its standard deviations.
+
+    In their own units parameters differ by orders of magnitude; in these, agreement is a column at zero.
+    """
+    origin = (yardstick(c) or c.aligned[0]).name
+    base = c.table[origin]
+    labels = [label for label in c.table.index if base["sd"][label] > 0][:ROWS]
+    at = np.arange(len(labels))
+    figure, axes = canvas(1, 1, (0.13 * len(c.aligned) + 0.14) * max(len(labels), 2) + 0.9)
+    ax = axes[0, 0]
+    for row in at[::2]:
+        ax.axhspan(row - 0.5, row + 0.5, color="#f2f4f7", zorder=0)
+    ax.axvline(0.0, color="#9aa5b1", linewidth=1)
+    for i, a in enumerate(c.aligned):
+        part = c.table[a.name].loc[labels]
+        low, middle, high = (
+            (part[name] - base["estimate"][labels]) / base["sd"][labels]
+            for name in ("lower", "estimate", "upper")
+        )
+        y = at + 0.7 * ((i + 0.5) / len(c.aligned) - 0.5)
+        ax.hlines(y, low, high, color=colour(a), linewidth=2, linestyle=dash(a))
+        ax.plot(middle, y, "o", color=colour(a), markersize=4.5, label=a.name)
+    ax.set_yticks(at, labels)
+    ax.set_ylim(len(labels) - 0.5, -0.5)
+    ax.grid(visible=False, axis="y")
+    ax.set_xlabel(f"distance from the mean of {origin}, in its standard deviations", fontsize=8)
+    figure.legend(loc="outside upper right", ncols=len(c.aligned), frameon=False, fontsize=9)
     return figure
 
 
 def histories(c: "Comparison") -> Figure | None:
-    """Objective by iteration of the methods that climb one, such as CAVI's ELBO."""
-    climbing = [
-        a for a in c.aligned if not a.is_chain and len(np.atleast_1d(a.fit.history.get("objective", ()))) > 1
-    ]
+    """How far each iterative method still had to climb, by iteration, on a logarithmic axis."""
+    climbing = [a for a in c.aligned if not a.is_chain and len(a.fit.history.get("objective", ())) > 2]
     if not climbing:
         return None
     figure, axes = canvas(1, len(climbing), 2.6)
     for ax, a in zip(axes[0], climbing, strict=True):
         objective = np.asarray(a.fit.history["objective"], dtype=float)
-        ax.plot(
-            np.arange(len(objective)), objective, color=colour(a), marker="." if len(objective) < 60 else ""
+        gap = np.nanmax(objective) - objective
+        shown = gap > 0
+        ax.semilogy(
+            np.flatnonzero(shown), gap[shown], color=colour(a), marker="o", markersize=3, linewidth=1.2
         )
+        what = "ELBO" if a.fit.method in ("vi", "advi") else "objective"
         ax.set_title(
-            f"{a.name}: {'ELBO' if a.fit.method in ('vi', 'advi') else 'objective'}, ends at "
-            f"{objective[-1]:,.2f}",
-            loc="left",
-            fontsize=10,
-            color=INK,
+            f"{a.name}: {what} up to {np.nanmax(objective):,.2f}", loc="left", fontsize=10, color=INK
         )
         ax.set_xlabel("iteration", fontsize=8)
-        # The first steps climb so far that they would flatten all that follows.
-        if len(objective) > 8:
-            low = np.min(objective[2:])
-            ax.set_ylim(
-                low - 0.05 * np.ptp(objective[2:]), objective.max() + 0.08 * np.ptp(objective[2:]) + 1e-9
-            )
+    axes[0, 0].set_ylabel("still to climb", fontsize=8)
     return figure
 
 

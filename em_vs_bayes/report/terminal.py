@@ -10,6 +10,8 @@ from rich.text import Text
 from em_vs_bayes.report import words
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from em_vs_bayes.compare import Comparison
 
 MARK = {"good": ("+", "green"), "note": ("i", "blue"), "warning": ("!", "yellow"), "bad": ("x", "red")}
@@ -24,31 +26,47 @@ def text(c: "Comparison", width: int = 110) -> str:
 
 
 def show(c: "Comparison", console: Console) -> None:
-    """Print parameters, elpd, seconds and findings."""
+    """Print parameters, elpd, seconds and findings; methods that do not fit side by side go below."""
     console.print(Text(str(c.fits[0].spec), style="bold"))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("parameter", no_wrap=True)
-    for a in c.aligned:
-        table.add_column(a.name, justify="right")
-    for label in c.table.index:
-        table.add_row(Text(label), *(_cell(c, a.name, label) for a in c.aligned))
-    table.add_section()
-    table.add_row("seconds", *(words.number(c.timing["total"][a.name]) for a in c.aligned))
-    if len(c.elpd):
-        told = {name: f"{row['elpd']:,.1f} ± {row['se']:,.1f}" for name, row in c.elpd.iterrows()}
-        table.add_row("elpd (loo)", *(told.get(a.name, "–") for a in c.aligned))
-    console.print(table)
-    console.print(
-        Text(
-            f"estimate ± sd (standard error for em); intervals of {words.percent(c.level)} in .table\n", "dim"
-        )
+    columns = {a.name: _column(c, a.name) for a in c.aligned}
+    labels = [*(_short(c, label) for label in c.table.index), "seconds", "elpd (loo)"]
+    room = console.width - max(map(len, labels))
+    abreast = max(1, room // (2 + max(len(cell) for column in columns.values() for cell in column)))
+    for start in range(0, len(columns), abreast):
+        console.print(_table(labels, dict(list(columns.items())[start : start + abreast])))
+    note = (
+        f"estimate ± sd (standard error for em); the table also holds intervals of {words.percent(c.level)}"
     )
+    console.print(Text(f"{note}\n", "dim"))
     for f in c.findings:
         mark, style = MARK[f.severity]
         console.print(Text.assemble((f"{mark} {f.kind.replace('_', ' ')}: ", style), f.sentence))
 
 
-def _cell(c: "Comparison", name: str, label: str) -> str:
-    row = c.table[name].loc[label]
-    spread = f" ± {words.number(row['sd'], 2)}" if np.isfinite(row["sd"]) else ""
-    return words.to_precision_of(row["estimate"], row["sd"]) + spread
+def _table(labels: "Sequence[str]", columns: dict[str, list[str]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("parameter", no_wrap=True)
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    for label, *row in zip(labels, *columns.values(), strict=True):
+        table.add_row(Text(label), *row)
+    return table
+
+
+def _short(c: "Comparison", label: str) -> str:
+    """``means[0, eruptions]`` for ``means[component 0, feature eruptions]``."""
+    name, index = c.cells[label]
+    inside = label[len(name) :].strip("[]").split(", ") if index else []
+    ticks = ", ".join(part.split(" ", 1)[1] for part in inside)
+    return f"{name}[{ticks}]" if ticks else name
+
+
+def _column(c: "Comparison", name: str) -> list[str]:
+    cells = [_cell(row["estimate"], row["sd"]) for _, row in c.table[name].iterrows()]
+    elpd = f"{c.elpd['elpd'][name]:,.1f} ± {c.elpd['se'][name]:,.1f}" if name in c.elpd.index else "–"
+    return [*cells, words.number(c.timing["total"][name]), elpd]
+
+
+def _cell(estimate: float, sd: float) -> str:
+    spread = f" ± {words.number(sd, 2)}" if np.isfinite(sd) else ""
+    return words.to_precision_of(estimate, sd) + spread
