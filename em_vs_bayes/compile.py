@@ -133,7 +133,7 @@ def _weights(weights: Any, n: int) -> Array:
         raise ValueError(f"weights must be non-negative numbers; got {array[np.isnan(array) | (array < 0)][0]:g}.")
     if array.sum() <= 0:
         raise ValueError("weights are all zero.")
-    return np.ascontiguousarray(array)
+    return np.require(array, float, ["C", "A", "W"])
 
 
 def _labels(labels: Any, n: int, k: int) -> NDArray[np.int64]:
@@ -156,7 +156,7 @@ def _data(streams: tuple[Stream, ...], n: int, weights: Array, labels: NDArray[n
     pattern, observed = _patterns(y, gaussian)
     bases = [s.base for s in streams if s.base is not None]
     return tables.Data(
-        y=np.ascontiguousarray(y),
+        y=np.require(y, float, ["C", "A", "W"]),  # one array type, so kernels compile once; copies only what is read-only
         centre=np.concatenate([s.centre for s in streams]),
         base=sum(bases[1:], bases[0]).astype(float) if bases else np.empty(0),
         weights=weights,

@@ -6,7 +6,7 @@ The numbers lie in ``data/NAME.csv``; what they are and where they come from, in
 import difflib
 import functools
 import tomllib
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:  # pandas takes half a second to import; only a caller who wants a frame pays for it
     import pandas as pd
 
-_FOLDER = resources.files("em_vs_bayes") / "data"
+_FOLDER = Path(__file__).parent / "data"
 
 
 @overload

@@ -7,15 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy import optimize
-
 from em_vs_bayes.contract import Array
-from em_vs_bayes.kernels import densities
 from em_vs_bayes.priors import Prior
 
 
 def element_density(prior: Prior, shape: tuple[int, ...]) -> Callable[[Any, float], float]:
     """(index, value) -> log density of that element of a parameter of ``shape``."""
+    from em_vs_bayes.kernels import densities  # numba loads when a fit wants it, not at import
+
     code, *columns = prior.columns(*shape)
 
     def log_density(index: Any, value: float) -> float:
@@ -39,6 +38,8 @@ def coordinate_ascent(
     positive : bool
         Search on the log scale.
     """
+    from scipy import optimize  # a fifth of a second that only this kind of prior pays for
+
     value = start.copy()
     steps = np.broadcast_to(step, start.shape)
     for _ in range(sweeps):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, optimize
+from scipy import linalg
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.program import Density
@@ -45,6 +45,8 @@ class Whitening:
 
 def climb(density: Density, x: Array, max_iter: int = 500) -> Array:
     """Maximise the density by L-BFGS from ``x``, then Newton steps with a numerical Hessian."""
+
+    from scipy import optimize  # slow to import; EM does without
 
     def negative(at: Array) -> tuple[float, Array]:
         value, gradient = density(at)

@@ -1,0 +1,56 @@
+"""Compile every kernel once and leave it in numba's cache: ``python -m em_vs_bayes.warm``.
+
+The kernels are interpreted from tables, so one small model of each method compiles them for all models.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import numpy as np
+
+from em_vs_bayes.compile import compile as compile_program
+from em_vs_bayes.spec import GaussianMixture
+
+
+def warm() -> dict[str, float]:
+    """Seconds that the first use of each group of kernels took."""
+    seconds, began = {}, perf_counter()
+
+    def lap(name: str) -> None:
+        nonlocal began
+        seconds[name], began = perf_counter() - began, perf_counter()
+
+    y = np.random.default_rng(0).normal(size=(20, 2))
+    program = compile_program(GaussianMixture(2), y)
+    theta = program.neutral()
+    pot = program.potentials(theta)
+    program.expect(pot)
+    lap("expect")
+    program.decode(pot)
+    lap("decode")
+    program.pointwise(theta)
+    program.probabilities(theta)
+    lap("scores")
+    program.log_prior(theta)
+    x = program.unconstrain(theta)
+    program.constrain(x, theta)
+    lap("coordinates and prior")
+    density = program.density(theta)
+    density(x)
+    lap("log posterior")
+    density.natural(theta)
+    lap("log joint")
+    program.gibbs_sweeps(np.random.default_rng(0), theta.copy(), pot.copy(), np.zeros(20, np.int64), 1, 1)
+    lap("gibbs")
+    return seconds
+
+
+def main() -> None:
+    """Print what each group took."""
+    for name, value in warm().items():
+        print(f"{name:24s} {value:6.2f} s")
+
+
+if __name__ == "__main__":
+    main()
