@@ -24,9 +24,8 @@ $(READY): pyproject.toml constraints.txt
 		python=$$(bash scripts/find-python) && echo "Using $$python" && "$$python" -m venv --clear .venv; \
 	fi
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[dev,docs]'
-	@if [ -f em_vs_bayes/kernels/warm.py ]; then \
-		echo "Compiling the kernels, once" && $(BIN)/python -m em_vs_bayes.kernels.warm; \
-	fi
+	@echo "Compiling the kernels, once"
+	$(BIN)/python -m em_vs_bayes.warm
 	@touch $@
 
 demo: setup
