@@ -47,7 +47,7 @@ def allocate(data, streams, pot, K):
     for s in range(streams.kind.size):
         d = streams.size[s]
         if streams.kind[s] == GAUSS_FULL:
-            features = max(features, min(FEATURES, d * (d + 1) // 2))
+            features = max(features, min(FEATURES, d + d * (d + 1) // 2))
         elif streams.kind[s] == GAUSS_DIAG:
             features = max(features, min(FEATURES, d))
     width = ROWS + GAP
@@ -123,15 +123,31 @@ def combine(x, first, n, c, at, out, to):
 
 
 @inner
+def _add4(out, o, s0, s1, s2, s3):
+    out[o] += s0
+    out[o + 1] += s1
+    out[o + 2] += s2
+    out[o + 3] += s3
+
+
+@inner
 def gram(r, K, f, start, n, out, at, ld):
-    """out[at + k ld + q] += sum_b r[k, b] f[q, b]: K lanes of r times n lanes of f from ``start`` on, in tiles of 2 x 4."""
+    """out[at + k ld + q] += sum_b r[k, b] f[q, b]: K lanes of r times n lanes of f from ``start`` on.
+
+    In tiles of 3 x 4, the least that keeps the multipliers busy rather than the loads; what is left in narrower ones.
+    """
     for q in range(0, n - 3, 4):
         f0 = start + lane(q)
-        f1, f2, f3 = f0 + STRIDE, f0 + STRIDE + STRIDE, f0 + STRIDE + STRIDE + STRIDE
-        for k in range(0, K - 1, 2):
+        f1 = f0 + STRIDE
+        f2 = f1 + STRIDE
+        f3 = f2 + STRIDE
+        for k in range(0, K - 2, 3):
             r0 = lane(k)
             r1 = r0 + STRIDE
-            s00 = s01 = s02 = s03 = s10 = s11 = s12 = s13 = 0.0
+            r2 = r1 + STRIDE
+            s00 = s01 = s02 = s03 = 0.0
+            s10 = s11 = s12 = s13 = 0.0
+            s20 = s21 = s22 = s23 = 0.0
             for b in range(BLOCK):
                 s00 += r[r0 + b] * f[f0 + b]
                 s01 += r[r0 + b] * f[f1 + b]
@@ -141,16 +157,32 @@ def gram(r, K, f, start, n, out, at, ld):
                 s11 += r[r1 + b] * f[f1 + b]
                 s12 += r[r1 + b] * f[f2 + b]
                 s13 += r[r1 + b] * f[f3 + b]
+                s20 += r[r2 + b] * f[f0 + b]
+                s21 += r[r2 + b] * f[f1 + b]
+                s22 += r[r2 + b] * f[f2 + b]
+                s23 += r[r2 + b] * f[f3 + b]
             o = at + k * ld + q
-            out[o] += s00
-            out[o + 1] += s01
-            out[o + 2] += s02
-            out[o + 3] += s03
-            out[o + ld] += s10
-            out[o + ld + 1] += s11
-            out[o + ld + 2] += s12
-            out[o + ld + 3] += s13
-        if K % 2 == 1:
+            _add4(out, o, s00, s01, s02, s03)
+            _add4(out, o + ld, s10, s11, s12, s13)
+            _add4(out, o + 2 * ld, s20, s21, s22, s23)
+        if K % 3 == 2:
+            r0 = lane(K - 2)
+            r1 = r0 + STRIDE
+            s00 = s01 = s02 = s03 = 0.0
+            s10 = s11 = s12 = s13 = 0.0
+            for b in range(BLOCK):
+                s00 += r[r0 + b] * f[f0 + b]
+                s01 += r[r0 + b] * f[f1 + b]
+                s02 += r[r0 + b] * f[f2 + b]
+                s03 += r[r0 + b] * f[f3 + b]
+                s10 += r[r1 + b] * f[f0 + b]
+                s11 += r[r1 + b] * f[f1 + b]
+                s12 += r[r1 + b] * f[f2 + b]
+                s13 += r[r1 + b] * f[f3 + b]
+            o = at + (K - 2) * ld + q
+            _add4(out, o, s00, s01, s02, s03)
+            _add4(out, o + ld, s10, s11, s12, s13)
+        elif K % 3 == 1:
             r0 = lane(K - 1)
             s00 = s01 = s02 = s03 = 0.0
             for b in range(BLOCK):
@@ -159,10 +191,7 @@ def gram(r, K, f, start, n, out, at, ld):
                 s02 += r[r0 + b] * f[f2 + b]
                 s03 += r[r0 + b] * f[f3 + b]
             o = at + (K - 1) * ld + q
-            out[o] += s00
-            out[o + 1] += s01
-            out[o + 2] += s02
-            out[o + 3] += s03
+            _add4(out, o, s00, s01, s02, s03)
     for q in range(n - n % 4, n):
         f0 = start + lane(q)
         for k in range(K):

@@ -189,6 +189,14 @@ def add_diag(pot, o, first, d, K, work):
 
 
 @inner
+def _copy(x, i, out, to):
+    """Lane ``to`` of out = column i."""
+    a, t = lane(i), lane(to)
+    for q in range(BLOCK):
+        out[t + q] = x[a + q]
+
+
+@inner
 def _product(x, i, j, out, to):
     """Lane ``to`` of out = column i times column j."""
     a, b, t = lane(i), lane(j), lane(to)
@@ -203,11 +211,13 @@ def sum_full(first, d, K, work, stats, at):
     ``unpack_full`` turns them into s1 and s2 when the data have been read.
     """
     F = d + d * (d + 1) // 2
-    gram(work.logp, K, work.x, lane(first), d, stats, at, F)
-    done, held = d, np.int64(0)
-    for i in range(d):
-        for j in range(i + 1):
-            _product(work.x, first + i, first + j, work.feature, held)
+    done, held = np.int64(0), np.int64(0)
+    for i in range(-1, d):
+        for j in range(d if i < 0 else i + 1):
+            if i < 0:
+                _copy(work.x, first + j, work.feature, held)
+            else:
+                _product(work.x, first + i, first + j, work.feature, held)
             held += 1
             if held == FEATURES:
                 gram(work.logp, K, work.feature, START, held, stats, at + done, F)
