@@ -35,9 +35,10 @@ class Fit:
     method : str
     theta : ndarray (P,)
         The point estimate in internal coordinates; `params` is the same in the user's.
-    status : Status
-    notes : tuple of str
-        Warnings in words.
+    ended : Status
+        How the method itself ended; `status` has looked at the draws too.
+    remarks : tuple of str
+        What the method itself remarked; `notes` adds the diagnostics.
     history : dict of ndarray
         Per iteration, ``"objective"`` first.
     draws, raw_draws : ndarray (chain, draw, P) or None
@@ -52,8 +53,8 @@ class Fit:
     program: Program
     method: str
     theta: Array
-    status: Status
-    notes: tuple[str, ...]
+    ended: Status
+    remarks: tuple[str, ...]
     history: Mapping[str, Array]
     draws: Array | None
     raw_draws: Array | None
@@ -83,8 +84,8 @@ class Fit:
             program=program,
             method=method,
             theta=theta,
-            status=outcome.status,
-            notes=outcome.notes,
+            ended=outcome.status,
+            remarks=outcome.notes,
             history=dict(history),
             draws=draws,
             raw_draws=outcome.draws,
@@ -107,6 +108,22 @@ class Fit:
     def params(self) -> Params:
         """The EM estimate, or the posterior mean after relabelling, under the user's names."""
         return {name: np.array(value) for name, value in self.program.public(self.theta).items()}
+
+    @cached_property
+    def _diagnosis(self) -> tuple[Status, tuple[str, ...]]:
+        from em_vs_bayes.diagnosis import diagnose
+
+        return diagnose(self)
+
+    @property
+    def status(self) -> Status:
+        """How the fit ended, a sentence. Samplers: R-hat, ESS and k-hat have been looked at."""
+        return self._diagnosis[0]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Warnings in words."""
+        return (*self.remarks, *self._diagnosis[1])
 
     @property
     def converged(self) -> bool:
