@@ -1,0 +1,103 @@
+"""One EM iteration of a Gaussian mixture: this package's E-step against scikit-learn's, on one thread.
+
+    python benchmarks/estep.py
+
+Both get the same data and the same parameters, side by side in one process, and must agree on the log-likelihood.
+scikit-learn's iteration is its E-step, M-step and lower bound; our M-step is left out, being a loop over K x d x d
+numbers whatever the number of rows. Medians of alternating runs; ratios carry over to other machines, seconds do not.
+"""
+
+import resource
+import statistics
+import time
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
+
+from em_vs_bayes.kernels.mixture import expect
+from em_vs_bayes.kernels.tables import GAUSS_DIAG, GAUSS_FULL, Data, Streams
+
+CASES = [(100_000, 2, 3), (100_000, 10, 10), (20_000, 50, 10), (1_000_000, 5, 5)]
+REPEATS = 7
+
+
+def simulate(n, d, K, rng):
+    means = rng.normal(scale=2.0, size=(K, d))
+    return means[rng.integers(K, size=n)] + rng.normal(size=(n, d)) * rng.uniform(0.5, 1.5, size=d)
+
+
+def parameters(y, K, covariance):
+    """scikit-learn's parameters after one iteration from a random start: weights, means, precision factors."""
+    model = GaussianMixture(K, covariance_type=covariance, init_params="random_from_data", max_iter=1, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(y)
+
+
+def tables(y, model, K, covariance):
+    """The same parameters as potentials."""
+    n, d = y.shape
+    centre = y.mean(axis=0)
+    none = np.empty(0)
+    data = Data(y, centre, none, none, np.empty(0, np.int64), np.empty(0, np.int64), np.ones((1, d), bool))
+    means = (model.means_ - centre).ravel()
+    if covariance == "full":
+        W = np.ascontiguousarray(model.precisions_cholesky_.transpose(0, 2, 1))
+        constants = np.log(np.diagonal(W, axis1=1, axis2=2)).sum(axis=1) - 0.5 * d * np.log(2 * np.pi)
+        kind, n_stats = GAUSS_FULL, K * (2 + d + d * d)
+    else:
+        W = model.precisions_cholesky_
+        constants = np.log(W) - 0.5 * np.log(2 * np.pi)
+        kind, n_stats = GAUSS_DIAG, K * (1 + 3 * d)
+    pot = np.concatenate([np.log(model.weights_), constants.ravel(), means, W.ravel()])
+    streams = Streams(*(np.array([value]) for value in (kind, 0, d, K, K)))
+    return data, streams, pot, K, np.empty(n_stats)
+
+
+def seconds(f):
+    start = time.perf_counter()
+    value = f()
+    return time.perf_counter() - start, value
+
+
+def compare(n, d, K, covariance, rng):
+    y = simulate(n, d, K, rng)
+    model = parameters(y, K, covariance)
+    problem = tables(y, model, K, covariance)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    expect(*problem)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+
+    def iteration():
+        lower_bound, log_responsibilities = model._e_step(y)
+        model._m_step(y, log_responsibilities)
+        return lower_bound
+
+    start = model._get_parameters()
+    ours, theirs = [], []
+    for _ in range(REPEATS):
+        t, evidence = seconds(lambda: expect(*problem))
+        ours.append(t)
+        model._set_parameters(start)
+        t, lower_bound = seconds(iteration)
+        theirs.append(t)
+        assert abs(evidence / n - lower_bound) <= 1e-9 * abs(lower_bound), (evidence / n, lower_bound)
+    a, b = statistics.median(ours), statistics.median(theirs)
+    print(f"{n:>9} {d:>3} {K:>3}  {covariance:<5} {1e3 * a:>9.2f} {1e3 * b:>9.1f} {b / a:>7.1f} {grown:>8.0f}")
+
+
+def main():
+    print("        n   d   K  kind       ours   sklearn   ratio   MiB more\n" + " " * 25 + "ms        ms")
+    rng = np.random.default_rng(0)
+    with threadpool_limits(1):
+        for covariance in ("full", "diag"):
+            compare(300, 2, 3, covariance, rng)  # compiles
+            for case in CASES:
+                compare(*case, covariance, rng)
+
+
+if __name__ == "__main__":
+    main()

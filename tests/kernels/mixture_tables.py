@@ -1,0 +1,98 @@
+"""From a naive mixture and rows to the tables that kernels read, and random ones to test with."""
+
+import numpy as np
+from naive.mixture import Diagonal, Full, Linear, Lookup, Mixture
+
+from em_vs_bayes.kernels.tables import GAUSS_DIAG, GAUSS_FULL, LINEAR, LOOKUP, Data, Streams
+
+LOG_2PI = np.log(2 * np.pi)
+
+
+def data_of(y, gaussian, weights=(), labels=(), base=()):
+    """Tables of rows; ``gaussian`` names the columns that are centred and may be missing."""
+    y = np.ascontiguousarray(y, float)
+    centre = np.zeros(y.shape[1])
+    with np.errstate(invalid="ignore"):
+        for j in gaussian:
+            seen = y[~np.isnan(y[:, j]), j]
+            centre[j] = seen.mean() + 0.3 if len(seen) else 0.0
+    pattern, observed = np.empty(0, np.int64), np.ones((1, y.shape[1]), bool)
+    if np.isnan(y).any():
+        kinds, pattern = np.unique(np.vstack([observed, ~np.isnan(y)])[:, ::-1], axis=0, return_inverse=True)
+        pattern = pattern.ravel()[1:]
+        full = len(kinds) - 1  # the complete pattern sorts last, and must be number 0
+        pattern = np.where(pattern == full, 0, pattern + 1).astype(np.int64)
+        observed = np.vstack([kinds[full], kinds[:full]])[:, ::-1].copy()
+    return Data(
+        y,
+        centre,
+        np.asarray(base, float),
+        np.asarray(weights, float),
+        np.asarray(labels, np.int64),
+        pattern,
+        observed,
+    )
+
+
+def potentials_of(model, centre):
+    """Streams, pot and the length of stats."""
+    K = model.K
+    rows, pot, n_stats = [], [model.log_weights], K
+    for s in model.streams:
+        at = sum(map(len, pot))
+        if isinstance(s, Full):
+            d = s.means.shape[1]
+            W = np.linalg.inv(np.linalg.cholesky(s.covariances))
+            c = s.excess + np.log(np.diagonal(W, axis1=1, axis2=2)).sum(1) - 0.5 * d * LOG_2PI
+            m = s.means - centre[s.first : s.first + d]
+            pot += [c, m.ravel(), W.ravel()]
+            rows.append((GAUSS_FULL, s.first, d, at, n_stats))
+            n_stats += K * (1 + d + d * d)
+        elif isinstance(s, Diagonal):
+            d = s.means.shape[1]
+            c = s.excess - np.log(s.sds) - 0.5 * LOG_2PI
+            m = s.means - centre[s.first : s.first + d]
+            pot += [c.ravel(), m.ravel(), (1 / s.sds).ravel()]
+            rows.append((GAUSS_DIAG, s.first, d, at, n_stats))
+            n_stats += 3 * K * d
+        else:
+            pot.append(s.eta.ravel())
+            rows.append((LINEAR if isinstance(s, Linear) else LOOKUP, s.first, s.eta.shape[1], at, n_stats))
+            n_stats += s.eta.size
+    return Streams(*np.array(rows, np.int64).T.copy()), np.concatenate(pot), n_stats
+
+
+def random_stream(kind, size, K, first, rng):
+    if kind == "full":
+        A = rng.normal(size=(K, size, size)) / np.sqrt(size)
+        covariances = A @ A.transpose(0, 2, 1) + 0.3 * np.eye(size)
+        return Full(first, rng.normal(size=(K, size)), covariances, rng.normal(size=K))
+    if kind == "diag":
+        return Diagonal(
+            first, rng.normal(size=(K, size)), rng.uniform(0.5, 2, size=(K, size)), rng.normal(size=(K, size))
+        )
+    if kind == "linear":
+        return Linear(first, rng.normal(size=(K, size)))
+    return Lookup(first, np.log(rng.dirichlet(np.ones(size), size=K)))
+
+
+def random_case(parts, n, K, rng, missing=0.0):
+    """A mixture with the given (kind, size) streams, rows of data for it, and its Gaussian columns."""
+    streams, columns, gaussian = [], [], []
+    for kind, size in parts:
+        first = sum(c.shape[1] for c in columns)
+        streams.append(random_stream(kind, size, K, first, rng))
+        if kind in ("full", "diag"):
+            gaussian += range(first, first + size)
+            columns.append(rng.normal(size=(n, size)) * 1.5 + 5.0)
+            streams[-1].means[:] += 5.0
+        elif kind == "linear":
+            columns.append(rng.poisson(1.5, size=(n, size)).astype(float))
+        else:
+            columns.append(rng.integers(-1, size, size=(n, 1)).astype(float))
+    y = np.hstack(columns)
+    for j in gaussian:
+        y[rng.random(n) < missing, j] = np.nan
+    if missing and n > 2:
+        y[1, gaussian] = np.nan
+    return Mixture(np.log(rng.dirichlet(np.full(K, 3.0))), tuple(streams)), y, gaussian

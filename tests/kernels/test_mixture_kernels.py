@@ -1,0 +1,293 @@
+"""The compiled E-step of a mixture against enumeration in plain Python, for every kind of stream."""
+
+import numpy as np
+import pytest
+from kernels.mixture_tables import data_of, potentials_of, random_case
+from naive import mixture as naive
+from scipy.stats import chi2
+
+from em_vs_bayes.kernels import mixture
+
+STREAMS = {
+    **{f"full{d}": [("full", d)] for d in (1, 2, 3, 4, 5, 8, 11)},
+    **{f"diag{d}": [("diag", d)] for d in (1, 2, 4, 7)},
+    "linear1": [("linear", 1)],
+    "linear6": [("linear", 6)],
+    "lookup": [("lookup", 4)],
+    "product": [("full", 2), ("linear", 2), ("diag", 3), ("lookup", 3), ("full", 1)],
+}
+GAUSSIAN = [name for name in STREAMS if name not in ("linear1", "linear6", "lookup")]
+every_stream = pytest.mark.parametrize("name", STREAMS)
+
+
+class Case:
+    """A random mixture with its tables, and the naive answers for it."""
+
+    def __init__(self, name, n, K, rng, missing=0.0, weighted=False, labelled=False, based=False):
+        self.model, self.y, gaussian = random_case(STREAMS[name] if isinstance(name, str) else name, n, K, rng, missing)
+        self.K = K
+        weights = rng.uniform(0.2, 3.0, size=n) if weighted else np.ones(n)
+        self.labels = rng.integers(-1, K, size=n) if labelled else np.full(n, -1)
+        self.base = rng.normal(size=n) if based else np.zeros(n)
+        self.weights = weights
+        self.data = data_of(
+            self.y,
+            gaussian,
+            weights if weighted else (),
+            self.labels if labelled else (),
+            self.base if based else (),
+        )
+        self.streams, self.pot, n_stats = potentials_of(self.model, self.data.centre)
+        self.stats = np.full(n_stats, np.nan)  # kernels must overwrite
+
+    def call(self, kernel, *extra):
+        return kernel(self.data, self.streams, self.pot, self.K, *extra)
+
+    def joint(self):
+        return np.array([naive.log_joint(self.model, row, label) for row, label in zip(self.y, self.labels)])
+
+    def row_evidence(self):
+        return np.array(naive.row_evidence(self.model, self.y, self.base, self.labels))
+
+    def responsibilities(self):
+        return naive.responsibilities(self.model, self.y, self.labels)
+
+    def statistics(self, responsibilities):
+        weighted = responsibilities * self.weights[:, None]
+        return naive.statistics(self.model, self.y, self.data.centre, weighted)
+
+    def check_expect(self):
+        evidence = self.call(mixture.expect, self.stats)
+        np.testing.assert_allclose(evidence, self.weights @ self.row_evidence(), rtol=1e-11)
+        expected = self.statistics(self.responsibilities())
+        np.testing.assert_allclose(self.stats, expected, rtol=1e-9, atol=1e-10 * max(1.0, abs(expected).max()))
+
+
+@every_stream
+@pytest.mark.parametrize("K", [1, 2, 3, 5])
+def test_expect(name, K, rng):
+    Case(name, 37, K, rng).check_expect()
+
+
+@every_stream
+@pytest.mark.parametrize("n", [1, 256, 300, 520])
+def test_expect_in_several_blocks(name, n, rng):
+    Case(name, n, 2, rng, weighted=n == 300).check_expect()
+
+
+@every_stream
+def test_expect_with_weights_labels_base(name, rng):
+    Case(name, 40, 3, rng, weighted=True, labelled=True, based=True).check_expect()
+
+
+@pytest.mark.parametrize("name", GAUSSIAN)
+@pytest.mark.parametrize("K", [1, 3])
+def test_expect_with_missing_values(name, K, rng):
+    Case(name, 270, K, rng, missing=0.3, weighted=True, labelled=K == 3).check_expect()
+
+
+def test_more_patterns_than_the_table_holds(rng):
+    case = Case([("full", 40)], 200, 4, rng, missing=0.2)
+    assert case.data.observed.shape[0] * 4 * (1 + 2 * 40**2) > 2**21
+    case.check_expect()
+
+
+def test_wide_streams(rng):
+    Case([("full", 19), ("diag", 70)], 30, 4, rng).check_expect()
+
+
+@pytest.mark.parametrize("name", ["full2", "product"])
+def test_evidence_is_the_sum_over_all_assignments(name, rng):
+    case = Case(name, 6, 3, rng)
+    np.testing.assert_allclose(
+        case.call(mixture.expect, case.stats), naive.enumerated_evidence(case.model, case.y), rtol=1e-12
+    )
+
+
+@every_stream
+def test_scores(name, rng):
+    case = Case(name, 280, 3, rng, missing=0.2, weighted=True, labelled=True, based=True)
+    evidence, proba, best = np.empty(280), np.empty((280, 3)), np.empty(280, np.int64)
+    case.call(mixture.pointwise, evidence)
+    case.call(mixture.responsibilities, proba)
+    case.call(mixture.assign, best)
+    np.testing.assert_allclose(evidence, case.row_evidence(), rtol=1e-11, atol=1e-11)
+    np.testing.assert_allclose(proba, case.responsibilities(), rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(best, case.joint().argmax(axis=1))
+
+
+@every_stream
+def test_decode(name, rng):
+    case = Case(name, 280, 3, rng, missing=0.2, weighted=True, labelled=True, based=True)
+    value = case.call(mixture.decode, case.stats)
+    joint = case.joint()
+    np.testing.assert_allclose(value, case.weights @ (joint.max(axis=1) + case.base), rtol=1e-11)
+    expected = case.statistics(np.eye(3)[joint.argmax(axis=1)])
+    np.testing.assert_allclose(case.stats, expected, rtol=1e-9, atol=1e-10 * abs(expected).max())
+
+
+@every_stream
+def test_draw_returns_the_statistics_of_what_it_drew(name, rng):
+    case = Case(name, 300, 3, rng, weighted=True, labelled=True, based=True)
+    z = np.full(300, -7)
+    evidence = case.call(mixture.draw, rng, z, case.stats)
+    np.testing.assert_allclose(evidence, case.weights @ case.row_evidence(), rtol=1e-11)
+    known = case.labels >= 0
+    np.testing.assert_array_equal(z[known], case.labels[known])
+    expected = case.statistics(np.eye(3)[z])
+    np.testing.assert_allclose(case.stats, expected, rtol=1e-9, atol=1e-10 * abs(expected).max())
+
+
+def test_draw_follows_the_responsibilities(rng):
+    case = Case("product", 4, 3, rng, missing=0.3)
+    r = case.responsibilities()
+    n, counts, z = 20_000, np.zeros((4, 3)), np.empty(4, np.int64)
+    for _ in range(n):
+        case.call(mixture.draw, rng, z, case.stats)
+        counts[np.arange(4), z] += 1
+    discrepancy = ((counts - n * r) ** 2 / (n * r)).sum()
+    assert discrepancy < chi2(4 * 2).isf(1e-4)
+
+
+def test_draw_completes_missing_values_from_their_conditional(rng):
+    """Ten thousand copies of one row: sums of drawn x and x x' against E[x] and E[x x'], in standard errors."""
+    case = Case([("full", 4)], 3, 2, rng)
+    n = 10_000
+    y = np.tile(case.y[0], (n, 1))
+    y[:, [0, 2]] = np.nan
+    data = data_of(y, range(4))
+    streams, pot, n_stats = potentials_of(case.model, data.centre)
+    z, stats = np.empty(n, np.int64), np.empty(n_stats)
+    mixture.draw(data, streams, pot, 2, rng, z, stats)
+    for k in range(2):
+        count = (z == k).sum()
+        mean, cov = case.model.streams[0].moments(y[0], k)
+        mean = mean - data.centre
+        assert count > 500 and stats[2 + k] == count
+        s1, s2 = stats[4 + 4 * k : 8 + 4 * k], stats[12 + 16 * k : 28 + 16 * k].reshape(4, 4)
+        error = np.sqrt(np.diag(cov) / count)
+        assert (abs(s1 / count - mean) <= 4.5 * error + 1e-9).all()
+        v, m = np.diag(cov), mean
+        variance = np.outer(v, v) + cov**2 + np.outer(m * m, v) + np.outer(v, m * m) + 2 * np.outer(m, m) * cov
+        assert (abs(s2 / count - np.outer(m, m) - cov) <= 4.5 * np.sqrt(variance / count) + 1e-9).all()
+
+
+def test_draw_with_missing_values_leaves_observed_sums_alone(rng):
+    case = Case("product", 300, 2, rng, missing=0.3)
+    z = np.empty(300, np.int64)
+    case.call(mixture.draw, rng, z, case.stats)
+    drawn = case.stats.copy()
+    expected = case.statistics(np.eye(2)[z])
+    full, diag = case.streams.stat[0], case.streams.stat[2]
+    np.testing.assert_allclose(drawn[: full + 2], expected[: full + 2])
+    np.testing.assert_allclose(drawn[diag : diag + 18], expected[diag : diag + 18], rtol=1e-9)
+    assert abs(drawn[full + 2 : full + 6] - expected[full + 2 : full + 6]).min() > 1e-6  # drawn, not expected
+
+
+def test_the_same_seed_draws_the_same(rng):
+    case = Case("product", 300, 3, rng, missing=0.2)
+    runs = []
+    for _ in range(2):
+        z = np.empty(300, np.int64)
+        case.call(mixture.draw, np.random.default_rng(5), z, case.stats)
+        runs.append((z, case.stats.copy()))
+    np.testing.assert_array_equal(runs[0][0], runs[1][0])
+    np.testing.assert_array_equal(runs[0][1], runs[1][1])
+
+
+@every_stream
+def test_expect_is_additive_over_rows(name, rng):
+    case = Case(name, 600, 3, rng, missing=0.2, weighted=True, labelled=True, based=True)
+    evidence = case.call(mixture.expect, case.stats)
+    total, parts = np.zeros_like(case.stats), 0.0
+    for rows in (slice(0, 1), slice(1, 400), slice(400, 600)):
+        d, part = case.data, np.empty_like(case.stats)
+        pattern = d.pattern[rows] if d.pattern.size else d.pattern
+        piece = d._replace(
+            y=d.y[rows].copy(), base=d.base[rows], weights=d.weights[rows], labels=d.labels[rows], pattern=pattern
+        )
+        parts += mixture.expect(piece, case.streams, case.pot, 3, part)
+        total += part
+    np.testing.assert_allclose(parts, evidence, rtol=1e-12)
+    np.testing.assert_allclose(total, case.stats, rtol=1e-11, atol=1e-10)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_statistics_are_the_gradient_of_the_evidence(missing, rng):
+    """Fisher's identity, where potentials are linear: log weights, constants of Gaussians, LINEAR and LOOKUP."""
+    case = Case("product", 290, 3, rng, missing=missing, weighted=True, labelled=True)
+    case.call(mixture.expect, case.stats)
+    scratch, h = np.empty_like(case.stats), 1e-5
+    pairs = [(k, k) for k in range(3)]
+    for s, length in ((0, 3), (1, 6), (2, 9), (3, 9), (4, 3)):
+        pairs += [(case.streams.pot[s] + i, case.streams.stat[s] + i) for i in range(length)]
+    for i, j in pairs:
+        values = []
+        for step in (h, -h):
+            pot = case.pot.copy()
+            pot[i] += step
+            values.append(mixture.expect(case.data, case.streams, pot, 3, scratch))
+        np.testing.assert_allclose((values[0] - values[1]) / (2 * h), case.stats[j], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("reason", ["label", "category"])
+def test_a_row_that_nothing_explains(reason, rng):
+    """Evidence -inf, and statistics as if the row were not there."""
+    case = Case("product", 20, 2, rng)
+    case.data.y[:, 7] = 1.0
+    if reason == "label":  # of a component with weight 0
+        case.data = case.data._replace(labels=np.r_[0, np.full(19, -1)])
+        case.pot[0] = -np.inf
+    else:  # that no component gives
+        case.data.y[0, 7] = 0.0
+        case.pot[case.streams.pot[3] + np.array([0, 3])] = -np.inf
+    expected = np.empty_like(case.stats)
+    rest = case.data._replace(y=case.data.y[1:].copy(), labels=case.data.labels[1:])
+    assert np.isfinite(mixture.expect(rest, case.streams, case.pot, 2, expected))
+
+    assert case.call(mixture.expect, case.stats) == -np.inf
+    np.testing.assert_allclose(case.stats, expected, rtol=1e-12, atol=1e-14)
+    z, out, proba = np.empty(20, np.int64), np.empty(20), np.empty((20, 2))
+    assert case.call(mixture.draw, rng, z, case.stats) == -np.inf
+    assert z[0] == -1 and z[1:].min() >= 0 and case.stats[:2].sum() == 19
+    assert case.call(mixture.decode, case.stats) == -np.inf
+    assert np.isfinite(case.stats).all() and case.stats[:2].sum() == 19
+    case.call(mixture.pointwise, out)
+    assert out[0] == -np.inf and np.isfinite(out[1:]).all()
+    case.call(mixture.responsibilities, proba)
+    np.testing.assert_array_equal(proba[0], 0.0)
+    without = case.data._replace(weights=np.r_[0.0, np.ones(19)])
+    assert np.isfinite(mixture.expect(without, case.streams, case.pot, 2, case.stats))
+
+
+def test_nan_that_is_not_declared_missing_is_not_hidden(rng):
+    case = Case("full2", 20, 2, rng)
+    case.data.y[3, 1] = np.nan
+    assert np.isnan(case.call(mixture.expect, case.stats))
+    assert np.isnan(case.call(mixture.decode, case.stats))
+
+
+def test_a_probability_of_zero_in_a_linear_stream(rng):
+    """log p = -inf multiplies a count of 0 in the rows that p = 0 explains."""
+    case = Case("linear6", 60, 2, rng)
+    case.model.streams[0].eta[0, 2] = case.pot[2 + 2] = -np.inf
+    case.check_expect()
+
+
+def test_an_empty_component(rng):
+    case = Case("product", 30, 3, rng)
+    case.model.log_weights[:] = np.log([0.4, 0.6, 1.0])
+    case.model.log_weights[2] = -np.inf
+    case.pot[:3] = case.model.log_weights
+    case.check_expect()
+    assert case.stats[2] == 0.0
+
+
+def test_a_narrow_component_far_from_the_centre_keeps_its_digits():
+    """sd 1e-6 at a distance of 1 from the centre: the log density of a row at its mean, to 1e-9."""
+    model = naive.Mixture(np.zeros(1), (naive.Full(0, np.ones((1, 2)), 1e-12 * np.eye(2)[None], np.zeros(1)),))
+    data = data_of([[1.0, 1.0], [-1.0, -1.0]], ())._replace(labels=np.array([0, 0]))
+    streams, pot, _ = potentials_of(model, data.centre)
+    out = np.empty(2)
+    mixture.pointwise(data, streams, pot, 1, out)
+    np.testing.assert_allclose(out[0], -np.log(2 * np.pi * 1e-12), rtol=1e-12)

@@ -1,0 +1,163 @@
+"""A finite mixture by enumeration, one row and one component at a time: what the compiled E-step must equal.
+
+Plain loops in the parameters a person would write (means, covariances); only normal densities come from scipy. Vectors
+of statistics are laid out as the kernels promise: counts first, then each stream's group.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+from math import exp, inf, isnan, log
+
+import numpy as np
+from scipy.stats import multivariate_normal, norm
+
+
+@dataclass(frozen=True)
+class Full:
+    """A normal vector in columns first, first + 1, ...; ``excess`` makes its potential more or less than a density."""
+
+    first: int
+    means: np.ndarray  # (K, d)
+    covariances: np.ndarray  # (K, d, d)
+    excess: np.ndarray  # (K,)
+
+    def split(self, row):
+        x = row[self.first : self.first + self.means.shape[1]]
+        return x, np.flatnonzero(~np.isnan(x)), np.flatnonzero(np.isnan(x))
+
+    def log_potential(self, row, k):
+        x, o, _ = self.split(row)
+        if len(o) == 0:
+            return self.excess[k]
+        return self.excess[k] + multivariate_normal.logpdf(x[o], self.means[k][o], self.covariances[k][np.ix_(o, o)])
+
+    def moments(self, row, k):
+        """E[x], Cov[x] given the observed values."""
+        x, o, m = self.split(row)
+        S, mean, cov = self.covariances[k], x.copy(), np.zeros_like(self.covariances[k])
+        G = S[np.ix_(m, o)] @ np.linalg.inv(S[np.ix_(o, o)])
+        mean[m] = self.means[k][m] + G @ (x[o] - self.means[k][o])
+        cov[np.ix_(m, m)] = S[np.ix_(m, m)] - G @ S[np.ix_(o, m)]
+        return mean, cov
+
+    def statistics(self, row, k, centre):
+        mean, cov = self.moments(row, k)
+        mean = mean - centre[self.first : self.first + len(mean)]
+        return [1.0, mean, np.outer(mean, mean) + cov]
+
+
+@dataclass(frozen=True)
+class Diagonal:
+    """Independent normals; a missing dimension is left out."""
+
+    first: int
+    means: np.ndarray  # (K, d)
+    sds: np.ndarray  # (K, d)
+    excess: np.ndarray  # (K, d)
+
+    def log_potential(self, row, k):
+        total = 0.0
+        for j in range(self.means.shape[1]):
+            x = row[self.first + j]
+            if not isnan(x):
+                total += self.excess[k, j] + norm.logpdf(x, self.means[k, j], self.sds[k, j])
+        return total
+
+    def statistics(self, row, k, centre):
+        d = self.means.shape[1]
+        n, s1, s2 = np.zeros(d), np.zeros(d), np.zeros(d)
+        for j in range(d):
+            x = row[self.first + j] - centre[self.first + j]
+            if not isnan(x):
+                n[j], s1[j], s2[j] = 1.0, x, x * x
+        return [n, s1, s2]
+
+
+@dataclass(frozen=True)
+class Linear:
+    """sum_q T_q eta_kq."""
+
+    first: int
+    eta: np.ndarray  # (K, q)
+
+    def log_potential(self, row, k):
+        terms = [(row[self.first + j], self.eta[k, j]) for j in range(self.eta.shape[1])]
+        return sum(t * e for t, e in terms if t != 0.0)
+
+    def statistics(self, row, k, centre):
+        return [row[self.first : self.first + self.eta.shape[1]]]
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """eta_k[code]."""
+
+    first: int
+    eta: np.ndarray  # (K, C)
+
+    def log_potential(self, row, k):
+        code = int(row[self.first])
+        return 0.0 if code < 0 else self.eta[k, code]
+
+    def statistics(self, row, k, centre):
+        return [np.array([float(c == int(row[self.first])) for c in range(self.eta.shape[1])])]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    log_weights: np.ndarray
+    streams: tuple
+
+    @property
+    def K(self):
+        return len(self.log_weights)
+
+
+def log_joint(model, row, label=-1):
+    """[log w_k + log potential_k], -inf where the label excludes k."""
+    return [
+        -inf
+        if label not in (-1, k)
+        else model.log_weights[k] + sum(s.log_potential(row, k) for s in model.streams)
+        for k in range(model.K)
+    ]
+
+
+def log_sum(values):
+    top = max(values)
+    return top if top == -inf else top + log(sum(exp(v - top) for v in values))
+
+
+def row_evidence(model, y, base, labels):
+    return [log_sum(log_joint(model, row, label)) + h for row, h, label in zip(y, base, labels)]
+
+
+def responsibilities(model, y, labels):
+    out = np.zeros((len(y), model.K))
+    for i, (row, label) in enumerate(zip(y, labels)):
+        joint = log_joint(model, row, label)
+        total = log_sum(joint)
+        for k in range(model.K):
+            out[i, k] = exp(joint[k] - total) if total > -inf else 0.0
+    return out
+
+
+def statistics(model, y, centre, weighted):
+    """Weighted sums of the statistics; ``weighted`` (n, K) is case weight times responsibility."""
+    groups = [weighted.sum(axis=0)]
+    for stream in model.streams:
+        sums = None
+        for i, k in product(range(len(y)), range(model.K)):
+            terms = [np.asarray(t, float) for t in stream.statistics(y[i], k, centre)]
+            if sums is None:
+                sums = [np.zeros((model.K, *t.shape)) for t in terms]
+            for total, term in zip(sums, terms):
+                total[k] += weighted[i, k] * term
+        groups += [total.ravel() for total in sums]
+    return np.concatenate(groups)
+
+
+def enumerated_evidence(model, y):
+    """log of the sum over every assignment of rows to components, of the joint density of rows and assignment."""
+    joints = [log_joint(model, row) for row in y]
+    return log_sum([sum(joint[k] for joint, k in zip(joints, z)) for z in product(range(model.K), repeat=len(y))])
