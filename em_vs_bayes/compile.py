@@ -27,7 +27,7 @@ from em_vs_bayes.spec import Spec
 from em_vs_bayes.values import probability_table
 
 
-def compile(  # noqa: A001 - the name DESIGN gives the stage
+def compile(
     spec: Spec,
     y: Any,
     *,
@@ -156,7 +156,9 @@ def _data(streams: tuple[Stream, ...], n: int, weights: Array, labels: NDArray[n
     pattern, observed = _patterns(y, gaussian)
     bases = [s.base for s in streams if s.base is not None]
     return tables.Data(
-        y=np.require(y, float, ["C", "A", "W"]),  # one array type, so kernels compile once; copies only what is read-only
+        y=np.require(
+            y, float, ["C", "A", "W"]
+        ),  # one array type, so kernels compile once; copies only what is read-only
         centre=np.concatenate([s.centre for s in streams]),
         base=sum(bases[1:], bases[0]).astype(float) if bases else np.empty(0),
         weights=weights,
@@ -206,9 +208,7 @@ def _tables(placed: tuple[Placed, ...], order: Ordering, centre: Mapping[str, Ar
     for p in placed:
         for parameter in p.block.parameters:
             theta = theta.add(p.prefix + parameter.name, parameter.shape)
-    fixed = np.concatenate(
-        [np.ravel(p.block.fixed_values()[q.name]) for p in placed for q in p.block.parameters]
-    )
+    fixed = np.concatenate([np.ravel(p.block.fixed_values()[q.name]) for p in placed for q in p.block.parameters])
     shift = np.zeros(theta.size)
     for name, where, shape in theta.items():
         if name.endswith("means"):

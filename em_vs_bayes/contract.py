@@ -4,9 +4,9 @@ A model is an exponential family once its latent variables are known. Potentials
 
     parameters --potentials--> latent structure --statistics--> parameters
 
-Implement a `Block` and EM, CAVI, Gibbs and NUTS can update it. Implement an `Emission` (usually: name its block and its
-sufficient statistics) and every latent structure can use it. Implement a `Latent` and every emission runs in it. Methods
-see none of these: they talk to the `Program` that `compile` makes of them.
+Implement a `Block` and EM, CAVI, Gibbs and NUTS can update it. Implement an `Emission` (usually: name its block and
+its sufficient statistics) and every latent structure can use it. Implement a `Latent` and every emission runs in it.
+Methods see none of these: they talk to the `Program` that `compile` makes of them.
 
 This module imports nothing of ours.
 """
@@ -83,7 +83,10 @@ class Layout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stats:
-    """Expected sufficient statistics: named arrays that add over rows and scale. Law: ``stats(whole) = sum(stats(parts))``."""
+    """Expected sufficient statistics: named arrays that add over rows and scale.
+
+    Law: ``stats(whole) = sum(stats(parts))``.
+    """
 
     layout: Layout
     flat: Array
@@ -161,7 +164,7 @@ class Block(ABC):
 
     @abstractmethod
     def steps(self) -> tuple[str, ...]:
-        """The Gibbs steps that leave the posterior invariant: ``conjugate``, or ``means`` and ``spread``, or ``slice``."""
+        """The Gibbs steps that leave the posterior invariant: ``conjugate``, ``means`` and ``spread``, or ``slice``."""
 
     @abstractmethod
     def maximize(self, params: Params, stats: Params, *, flat_prior: bool, floor: float) -> Maximum:

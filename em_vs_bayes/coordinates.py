@@ -21,7 +21,9 @@ def coordinates(placed: Sequence[Any], theta: Layout, fixed: Array, order: Order
         priors = p.block.elementwise()
         for parameter in p.block.parameters:
             start = theta.offset(p.prefix + parameter.name)
-            units += _units(parameter, start, fixed, p.prefix + parameter.name in order.names, priors.get(parameter.name))
+            units += _units(
+                parameter, start, fixed, p.prefix + parameter.name in order.names, priors.get(parameter.name)
+            )
     nx = np.array([u[1] for u in units], dtype=np.int64)
     count = np.array([len(u[2]) for u in units], dtype=np.int64)
     return tables.Coordinates(
@@ -51,9 +53,7 @@ def _units(parameter: Parameter, start: int, fixed: Array, ordered: bool, prior:
     if parameter.support == "spd":
         d = parameter.shape[-1]
         matrices = positions.reshape(-1, d * d)
-        return [
-            (tables.SPD, d * (d + 1) // 2, m.tolist(), 0, 0.0, 0.0) for m in matrices if np.isnan(fixed[m[0]])
-        ]
+        return [(tables.SPD, d * (d + 1) // 2, m.tolist(), 0, 0.0, 0.0) for m in matrices if np.isnan(fixed[m[0]])]
     free_positions = positions.ravel()[np.isnan(fixed[positions.ravel()])]
     if free_positions.size == 0:
         return []

@@ -27,7 +27,11 @@ def to_datatree(fit: Fit) -> xr.DataTree:
     groups: dict[str, Any] = {"posterior": posterior}
     log_likelihood, thinned = _log_likelihood(fit, theta)
     groups["log_likelihood"] = {"y": log_likelihood}
-    groups["sample_stats"] = {**dict(fit.sample_stats), "log_likelihood_total": (log_likelihood * _weights(fit)).sum(-1)} if not thinned else dict(fit.sample_stats)
+    groups["sample_stats"] = (
+        {**dict(fit.sample_stats), "log_likelihood_total": (log_likelihood * _weights(fit)).sum(-1)}
+        if not thinned
+        else dict(fit.sample_stats)
+    )
     if fit.permutation is not None:
         groups["sample_stats"]["permutation"] = fit.permutation
         dims["permutation"] = [fit.spec.leading]

@@ -24,8 +24,8 @@ def diagnose(fit: Fit) -> tuple[Status, tuple[str, ...]]:
     if fit.ended is Status.APPROXIMATED and "log_q" in fit.sample_stats:
         khat = pareto_khat(fit)
         if khat > KHAT:
-            words = (f"Pareto k-hat is {khat:.2f} (over {KHAT}): the normal approximation misses the posterior's tails. Use nuts or gibbs.",)
-            return Status.SUSPECT, words
+            warning = f"Pareto k-hat is {khat:.2f} (over {KHAT}): the approximation misses the tails. Use nuts or gibbs."
+            return Status.SUSPECT, (warning,)
         return fit.ended, (f"Pareto k-hat is {khat:.2f}.",)
     return fit.ended, ()
 
@@ -37,17 +37,20 @@ def _chains(fit: Fit) -> tuple[str, ...]:
     if fit.draws.shape[0] < 2 or fit.draws.shape[1] < 4:
         return ("One chain, or a handful of draws, cannot be checked for convergence: run at least four chains.",)
     table = diagnostics(fit)
+    if table["rhat"].isna().all():  # everything is fixed
+        return ()
     words = []
-    worst = table["rhat"].idxmax() if table["rhat"].notna().any() else None
-    if worst is not None and table["rhat"][worst] > RHAT:
+    rhat, ess = table["rhat"].to_numpy(), table["ess_bulk"].to_numpy()
+    if np.nanmax(rhat) > RHAT:
+        at = int(np.nanargmax(rhat))
         words.append(
-            f"R-hat of {worst} is {table['rhat'][worst]:.3f} (over {RHAT}): the chains disagree. Run longer, or start "
+            f"R-hat of {table.index[at]} is {rhat[at]:.3f} (over {RHAT}): the chains disagree. Run longer, or start "
             "them from a fit (init=)."
         )
-    fewest = table["ess_bulk"].idxmin() if table["ess_bulk"].notna().any() else None
     wanted = ESS_PER_CHAIN * fit.draws.shape[0]
-    if fewest is not None and table["ess_bulk"][fewest] < wanted:
-        words.append(f"Bulk ESS of {fewest} is {table['ess_bulk'][fewest]:.0f} (under {wanted}): take more draws.")
+    if np.nanmin(ess) < wanted:
+        at = int(np.nanargmin(ess))
+        words.append(f"Bulk ESS of {table.index[at]} is {ess[at]:.0f} (under {wanted}): take more draws.")
     return tuple(words)
 
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from em_vs_bayes.compile import compile as compile_program
 from em_vs_bayes.methods import METHODS
-from em_vs_bayes.methods.base import Method, Outcome
+from em_vs_bayes.methods.ascent import Interrupted
+from em_vs_bayes.methods.base import Method, Outcome, Run
 from em_vs_bayes.program import Program
 from em_vs_bayes.progress import Progress
 from em_vs_bayes.results import Fit
@@ -76,10 +77,20 @@ def drive(
     """Run a method to its end. Ctrl-C ends it with what there is, status ``interrupted``."""
     finished: list[tuple[Status, Any, list[dict[str, float]]]] = []
     interrupted = False
+    try:
+        runs = method.init(program, start, rng)
+    except Interrupted as stop:
+        runs, interrupted = [Run(state) for state in stop.states[:1]], True
+    except KeyboardInterrupt:
+        runs = []
+    if not runs:
+        note = "Interrupted before the first iteration: the parameters are neutral ones, not estimates."
+        theta = program.with_fixed(program.neutral())
+        return Outcome(theta, Status.INTERRUPTED, notes=(note,)), {"objective": np.empty(0)}
     with Progress(title, shown=progressbar) as bar:
-        for run in method.init(program, start, rng):
+        for run in runs:
             state, records = run.state, run.records or [method.record(run.state)]
-            status = method.finished(state)
+            status = Status.INTERRUPTED if interrupted else method.finished(state)
             try:
                 while status is None:
                     state = method.step(program, state)
@@ -130,9 +141,12 @@ def _require_own_priors(spec: Spec) -> None:
     needs = [
         name
         for name in spec.parameter_dims()
-        if name != "weights" and name not in covered and not any(c.endswith("emission") and name.startswith(c[: -len("emission")]) for c in covered)
+        if name != "weights"
+        and name not in covered
+        and not any(c.endswith("emission") and name.startswith(c[: -len("emission")]) for c in covered)
     ]
     if needs:
         raise ValueError(
-            f"log_prior needs y: the default prior of {needs} is scaled to the data. Pass log_prior(params, y) or give priors."
+            f"log_prior needs y: the default prior of {needs} is scaled to the data. "
+            "Pass log_prior(params, y) or give priors."
         )

@@ -50,7 +50,9 @@ def ordering(spec: Spec) -> Ordering:
         return Ordering((), False, spec.priors)
     for name in names:
         if name in spec.fixed and not np.isnan(np.asarray(spec.fixed[name], dtype=float)).all():
-            raise ValueError(f"ordered={name!r} and fixed[{name!r}] exclude each other: the fixed values already label.")
+            raise ValueError(
+                f"ordered={name!r} and fixed[{name!r}] exclude each other: the fixed values already label."
+            )
     uneven = _uneven(spec)
     if len(names) > 1:
         uneven.append("several parameters are ordered")
@@ -80,7 +82,9 @@ def _uneven(spec: Spec) -> list[str]:
 
 def _differs(prior: Any, k: int) -> bool:
     """Whether any hyperparameter has different values for different components."""
-    arguments = prior.arguments if isinstance(prior, Prior) else {f: getattr(prior, f) for f in prior.__dataclass_fields__}
+    arguments = (
+        prior.arguments if isinstance(prior, Prior) else {f: getattr(prior, f) for f in prior.__dataclass_fields__}
+    )
     return any(_varies(value) for value in arguments.values() if np.ndim(value) and np.shape(value)[0] == k)
 
 

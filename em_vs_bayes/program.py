@@ -358,7 +358,7 @@ class Program:
         permutation : ndarray (..., K)
         """
         out = theta.copy()
-        for name, where, shape in self.tables.theta.items():
+        for name, where, _ in self.tables.theta.items():
             if self._has_leading(name):
                 values = theta[..., where].reshape(*theta.shape[:-1], self.k, -1)
                 taken = np.take_along_axis(values, np.asarray(permutation)[..., None], axis=-2)
@@ -377,7 +377,12 @@ class Program:
         data = self.data
         picked = {
             name: (value[rows] if value.shape[0] == self.n else value)
-            for name, value in (("base", data.base), ("weights", data.weights), ("labels", data.labels), ("pattern", data.pattern))
+            for name, value in (
+                ("base", data.base),
+                ("weights", data.weights),
+                ("labels", data.labels),
+                ("pattern", data.pattern),
+            )
         }
         return replace(self, n=len(rows), y=None, data=data._replace(y=np.ascontiguousarray(data.y[rows]), **picked))
 
@@ -398,8 +403,8 @@ class Density:
     held: Any
 
     def __call__(self, x: Array) -> tuple[float, Array]:
-        return posterior.evaluate(self.held, x)  # type: ignore[no-any-return]
+        return posterior.evaluate(self.held, x)
 
     def natural(self, theta: Array) -> tuple[float, Array]:
         """Log density and gradient in theta itself."""
-        return posterior.evaluate_natural(self.held, theta)  # type: ignore[no-any-return]
+        return posterior.evaluate_natural(self.held, theta)

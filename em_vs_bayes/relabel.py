@@ -44,4 +44,4 @@ def _highest(program: Program, flat: Array) -> Array:
     few = flat[align.even_rows(len(flat), 200)]
     known = not program.tables.unknown
     heights = [program.log_likelihood(t) + (program.log_prior(t) if known else 0.0) for t in few]
-    return few[int(np.argmax(heights))]  # type: ignore[no-any-return]
+    return few[int(np.argmax(heights))]

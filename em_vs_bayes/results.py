@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-
 @final
 @dataclass(frozen=True, eq=False)
 class Fit:
@@ -102,7 +101,7 @@ class Fit:
     @property
     def spec(self) -> Spec:
         """The spec."""
-        return self.program.spec  # type: ignore[no-any-return]
+        return self.program.spec
 
     @property
     def params(self) -> Params:
@@ -253,7 +252,10 @@ class Fit:
 
     def __repr__(self) -> str:
         head = f"Fit({self.spec!r}, method={self.method!r})"
-        values = "\n".join(f"  {n}: {np.array2string(v, precision=4, suppress_small=True, prefix='  ' + n + ': ')}" for n, v in self.params.items())
+        values = "\n".join(
+            f"  {n}: {np.array2string(v, precision=4, suppress_small=True, prefix='  ' + n + ': ')}"
+            for n, v in self.params.items()
+        )
         notes = "".join(f"\n  note: {note}" for note in self.notes)
         return f"{head}\n  {self.status}\n  log-likelihood {self.log_likelihood:.4f}\n{values}{notes}"
 

@@ -223,7 +223,14 @@ def _prefixes(names: list[str]) -> set[str]:
 
 def _to_json(value: Any) -> Any:
     array = np.asarray(value, dtype=float)
-    return np.where(np.isnan(array), None, array.astype(object)).tolist() if array.ndim else float(array)
+    return _null_for_nan(array.tolist())
+
+
+def _null_for_nan(value: Any) -> Any:
+    """JSON has no NaN: a free element travels as null."""
+    if isinstance(value, list):
+        return [_null_for_nan(v) for v in value]
+    return None if value != value else value
 
 
 def _from_json(value: Any) -> Any:

@@ -30,7 +30,9 @@ def start(program: Program, init: Any, rng: np.random.Generator, attempt: int = 
         For an unknown name, or parameters that do not fit the spec.
     """
     if isinstance(init, str) and init not in NAMED:
-        raise ValueError(f"init={init!r} is unknown; wants {', '.join(map(repr, NAMED))}, a Fit or a dict of parameters.")
+        raise ValueError(
+            f"init={init!r} is unknown; wants {', '.join(map(repr, NAMED))}, a Fit or a dict of parameters."
+        )
     if isinstance(init, Mapping):
         return program.theta_of(init)
     if init is not None and not isinstance(init, str):
@@ -56,7 +58,7 @@ def from_labels(program: Program, labels: NDArray[np.int64]) -> Array:
 
 
 def partition(features: Array, k: int, rng: np.random.Generator, lloyd: int) -> NDArray[np.int64]:
-    """Labels (n,) by k-means++ (Arthur & Vassilvitskii 2007) and ``lloyd`` rounds of k-means; 0 rounds: random centres."""
+    """Labels (n,): k-means++ (Arthur & Vassilvitskii 2007), ``lloyd`` rounds of k-means; with none, random centres."""
     n = len(features)
     sample = features if n <= SUBSAMPLE else features[rng.choice(n, SUBSAMPLE, replace=False)]
     centres = sample[rng.integers(len(sample))][None, :]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+
 from em_vs_bayes.contract import Array
 from em_vs_bayes.priors import Prior
 

@@ -15,7 +15,7 @@ from scipy.special import digamma
 from em_vs_bayes.blocks.elementwise import coordinate_ascent, element_density, uncentred
 from em_vs_bayes.contract import Array, Block, Maximum, Parameter, Params, Shapes
 from em_vs_bayes.kernels import tables
-from em_vs_bayes.priors import InverseGamma, Normal, NormalInverseGamma, Prior
+from em_vs_bayes.priors import InverseGamma, Normal, Prior
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 
@@ -171,7 +171,10 @@ class DiagonalGaussianBlock(Block):
         means = np.where(np.isfinite(means), means, params["means"])
         spread = np.where(np.isfinite(spread), spread, params[self._spread_name])
         spread, floored = self._floored(spread, floor)
-        return Maximum({"means": means, self._spread_name: np.where(np.isnan(self.fixed_spread), spread, self.fixed_spread)}, floored)
+        return Maximum(
+            {"means": means, self._spread_name: np.where(np.isnan(self.fixed_spread), spread, self.fixed_spread)},
+            floored,
+        )
 
     def _in_sd(self) -> dict[str, str]:
         return {} if self._shared else {"parameter": "sd" if self._sd else "variance"}
@@ -219,7 +222,7 @@ class DiagonalGaussianBlock(Block):
         return coordinate_ascent(objective, start, np.isnan(self.fixed_means), np.sqrt(self.scale))
 
     def _counts_and_scatter(self, mean: Array, stats: Params, variance: Array | float = 0.0) -> tuple[Array, Array]:
-        """Counts and E sum (x - mu)^2 in the spread parameter's shape, the joint prior's term included by the caller."""
+        """Counts and E sum (x - mu)^2 in the spread parameter's shape; the joint prior's term is the caller's."""
         n = stats["n"]
         scatter = stats["s2"] - 2.0 * mean * stats["s1"] + n * (mean**2 + variance)
         scatter = np.maximum(scatter, 0.0)
@@ -333,7 +336,10 @@ class DiagonalGaussianBlock(Block):
             means, spread = factor.expected(**self._in_sd())
             return {"means": means, self._spread_name: self._trimmed(spread)}
         spread = factor.spread.expected(**({"parameter": "sd"} if self._sd else {}))
-        return {"means": factor.mean, self._spread_name: np.where(np.isnan(self.fixed_spread), spread, self.fixed_spread)}
+        return {
+            "means": factor.mean,
+            self._spread_name: np.where(np.isnan(self.fixed_spread), spread, self.fixed_spread),
+        }
 
     def factor_draw(self, factor: Any, rng: np.random.Generator, size: int) -> Params:
         if self._conjugate:

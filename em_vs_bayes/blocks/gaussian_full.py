@@ -1,8 +1,8 @@
 """Means with full covariance matrices, one per component or one tied over all.
 
-Three priors, one form. With the joint normal-inverse-Wishart prior and nothing fixed, one conjugate update does it. With
-independent priors, or with some elements of the means fixed, the update is conditional: means given covariances, then
-covariances given means (ECM, Meng & Rubin 1993; two factors under CAVI; two draws under Gibbs).
+Three priors, one form. With the joint normal-inverse-Wishart prior and nothing fixed, one conjugate update does it.
+With independent priors, or with some elements of the means fixed, the update is conditional: means given
+covariances, then covariances given means (ECM, Meng & Rubin 1993; two factors under CAVI; two draws under Gibbs).
 """
 
 from __future__ import annotations
@@ -166,7 +166,9 @@ class FullGaussianBlock(Block):
         covariances = self._stack(covariances)
         usable = np.isfinite(covariances).all(axis=(1, 2), keepdims=True)
         covariances, floored = self._floored(np.where(usable, covariances, old), floor)
-        covariances = np.where(np.isnan(self.fixed_covariances[: self._matrices]), covariances, self.fixed_covariances[: self._matrices])
+        covariances = np.where(
+            np.isnan(self.fixed_covariances[: self._matrices]), covariances, self.fixed_covariances[: self._matrices]
+        )
         return Maximum({"means": means, "covariances": self._unstack(covariances)}, floored)
 
     def _flat(self) -> Any:
@@ -241,7 +243,9 @@ class FullGaussianBlock(Block):
             scatter = scatter + self.prior.kappa[:, None, None] * (off[:, :, None] * off[:, None, :] + covariance)
             n = n + 1.0
         if self.tied:
-            return InverseWishart(np.ravel(base.df)[:1] + n.sum(), np.reshape(base.scale, (1, self._d, self._d)) + scatter.sum(0))
+            return InverseWishart(
+                np.ravel(base.df)[:1] + n.sum(), np.reshape(base.scale, (1, self._d, self._d)) + scatter.sum(0)
+            )
         return InverseWishart(base.df + n, base.scale + scatter)
 
     def _conditional_covariances(self, mean: Array, stats: Params, flat_prior: bool) -> Array:
@@ -334,7 +338,9 @@ class FullGaussianBlock(Block):
             means, covariances = factor.expected()
             return {"means": means, "covariances": covariances}
         spread = np.where(
-            np.isnan(self.fixed_covariances[: self._matrices]), factor.spread.expected(), self.fixed_covariances[: self._matrices]
+            np.isnan(self.fixed_covariances[: self._matrices]),
+            factor.spread.expected(),
+            self.fixed_covariances[: self._matrices],
         )
         return {"means": factor.mean, "covariances": self._unstack(spread)}
 
@@ -343,7 +349,9 @@ class FullGaussianBlock(Block):
             means, covariances = factor.draw(rng, size)
             return {"means": means, "covariances": covariances}
         spread = factor.spread.draw(rng, size)
-        spread = np.where(np.isnan(self.fixed_covariances[: self._matrices]), spread, self.fixed_covariances[: self._matrices])
+        spread = np.where(
+            np.isnan(self.fixed_covariances[: self._matrices]), spread, self.fixed_covariances[: self._matrices]
+        )
         values, vectors = np.linalg.eigh(factor.covariance)
         root = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
         means = factor.mean + np.einsum("kij,skj->ski", root, rng.standard_normal((size, self._k, self._d)))

@@ -98,7 +98,6 @@ class ScalarBlock(Block):
 
     def _maximize_numerically(self, start: Array, t: Array) -> Array:
         """The objective is separable over components (generalised EM)."""
-
         log_density = element_density(self.prior, (self._k,))
 
         def objective(value: Array, k: int) -> float:

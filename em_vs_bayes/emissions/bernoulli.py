@@ -38,7 +38,9 @@ class Bernoulli(LinearEmission):
         if bad.size:
             raise ValueError(f"{name} must be 0 or 1 for Bernoulli; got {bad[0]:g}.")
         prior = resolve_prior(context, "probs", (Beta,), Beta(1.0, 1.0), n_components)
-        block = ProbabilityBlock("probs", prior, context.leading, self.fixed_values(context, "probs", n_components, 0.0, 1.0))
+        block = ProbabilityBlock(
+            "probs", prior, context.leading, self.fixed_values(context, "probs", n_components, 0.0, 1.0)
+        )
         filled = np.where(seen, values, 0.0)
         return (self.linear(np.column_stack([filled, seen - filled]), block, None),)
 
@@ -51,7 +53,8 @@ class Bernoulli(LinearEmission):
     def symbolic_log_density(self, y: Any, params: Mapping[str, Any], n_components: int) -> Any:
         import pymc as pm
 
-        return pm.logp(pm.Bernoulli.dist(p=params["probs"]), read.vector(y, "y", "Bernoulli").astype(int)[:, None])
+        trial = pm.Bernoulli.dist(p=params["probs"])
+        return self.where_seen(lambda seen: pm.logp(trial, seen.astype(int)), read.vector(y, "y", "Bernoulli"))
 
     def internal(self, params: Mapping[str, Any], centre: Mapping[str, Array]) -> Params:
         return {"probs": np.asarray(params["probs"], dtype=float)}

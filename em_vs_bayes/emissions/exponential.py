@@ -33,7 +33,9 @@ class Exponential(LinearEmission):
             raise ValueError(f"{name} must be non-negative for Exponential; got {values[seen].min():g}.")
         mean = values[seen].mean() if seen.any() else 1.0
         prior = resolve_prior(context, "rates", (Gamma,), Gamma(2.0, 2.0 * max(mean, 1e-300)), n_components)
-        block = RateBlock("rates", prior, context.leading, self.fixed_values(context, "rates", n_components, 0.0, np.inf))
+        block = RateBlock(
+            "rates", prior, context.leading, self.fixed_values(context, "rates", n_components, 0.0, np.inf)
+        )
         return (self.linear(np.column_stack([seen, np.where(seen, values, 0.0)]), block, None),)
 
     def dims(self) -> dict[str, tuple[str, ...]]:
@@ -45,7 +47,8 @@ class Exponential(LinearEmission):
     def symbolic_log_density(self, y: Any, params: Mapping[str, Any], n_components: int) -> Any:
         import pymc as pm
 
-        return pm.logp(pm.Exponential.dist(lam=params["rates"]), read.vector(y, "y", "Exponential")[:, None])
+        waiting = pm.Exponential.dist(lam=params["rates"])
+        return self.where_seen(lambda seen: pm.logp(waiting, seen), read.vector(y, "y", "Exponential"))
 
     def internal(self, params: Mapping[str, Any], centre: Mapping[str, Array]) -> Params:
         return {"rates": np.asarray(params["rates"], dtype=float)}

@@ -89,7 +89,9 @@ def gaussian_priors(
         raise TypeError(f"priors['{context.prefix}means'] must be Normal or evb.Prior(name, ...); got {mean_prior!r}.")
     if not isinstance(spread_prior, (*families, Prior)):
         wanted = " or ".join(f.__name__ for f in families)
-        raise TypeError(f"priors['{context.prefix}{name}'] must be {wanted} or evb.Prior(name, ...); got {spread_prior!r}.")
+        raise TypeError(
+            f"priors['{context.prefix}{name}'] must be {wanted} or evb.Prior(name, ...); got {spread_prior!r}."
+        )
     mean_prior = _broadcast(mean_prior, shape, context.prefix + "means")
     if isinstance(mean_prior, Normal):
         mean_prior = centred(mean_prior, seen.centre)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,15 @@ class LinearEmission(Emission, ABC):
     def public(self, params: Params, centre: Mapping[str, Array]) -> Params:
         return dict(params)
 
+    @staticmethod
+    def where_seen(log_density: Callable[[Array], Any], values: Array) -> Any:
+        """PyTensor: ``log_density`` of the values (n, 1); a missing one contributes 0 to every component."""
+        import pytensor.tensor as pt
+
+        seen = ~np.isnan(values)[:, None]
+        density = log_density(np.where(seen, values[:, None], 0.0))
+        return density if seen.all() else pt.where(seen, density, 0.0)
+
     def seeds(self, y: Any) -> Array:
         values = read.vector(y, "y", type(self).__name__)
         centred = np.where(np.isnan(values), np.nanmean(values), values)
@@ -43,11 +52,11 @@ class LinearEmission(Emission, ABC):
 
 def resolve_prior(context: Context, name: str, families: tuple[type, ...], default: Any, shape: Any) -> Any:
     """The user's prior for ``name`` (or for the whole ``"emission"``), broadcast; the default where there is none."""
-    given = context.priors.get(name, context.priors.get("emission", default))
+    given: Any = context.priors.get(name, context.priors.get("emission", default))
     wanted = " or ".join(f.__name__ for f in families)
     if isinstance(given, Prior):
         return given
-    if not isinstance(given, families):
+    if type(given) not in families:
         raise TypeError(
             f"priors[{context.prefix + name!r}] must be {wanted} (conjugate) or evb.Prior(name, ...); got {given!r}."
         )

@@ -53,7 +53,9 @@ class MvNormal(Emission):
         name = context.prefix + "y"
         values = read.matrix(y, name)
         if context.like is not None and len(context.like["y"]) != values.shape[1]:
-            raise ValueError(f"{name} has {values.shape[1]} column(s); the model was fitted to {len(context.like['y'])}.")
+            raise ValueError(
+                f"{name} has {values.shape[1]} column(s); the model was fitted to {len(context.like['y'])}."
+            )
         seen = moments(values, name, context.like)
         build = self._full_block if self._full else self._diagonal_block
         kind = tables.GAUSS_FULL if self._full else tables.GAUSS_DIAG
@@ -170,10 +172,11 @@ def _check_fixed_covariances(fixed: Array, tied: bool, prefix: str) -> None:
     known = ~np.isnan(fixed)
     whole = known.all(axis=(1, 2))
     if not np.array_equal(known.any(axis=(1, 2)), whole):
-        raise ValueError(f"fixed[{name!r}]: a component's covariance is fixed whole or not at all; some elements are NaN.")
+        raise ValueError(
+            f"fixed[{name!r}]: a component's covariance is fixed whole or not at all; some elements are NaN."
+        )
     if tied and whole.any() and not (whole.all() and np.ptp(fixed, axis=0).max() == 0):
         raise ValueError(f"fixed[{name!r}]: a tied covariance is one matrix for all components.")
     for k in np.flatnonzero(whole):
         if not np.allclose(fixed[k], fixed[k].T) or np.linalg.eigvalsh(fixed[k])[0] <= 0:
             raise ValueError(f"fixed[{name!r}][{k}] must be symmetric positive definite; got {fixed[k].tolist()}.")
-

@@ -35,7 +35,9 @@ class Poisson(LinearEmission):
             raise ValueError(f"{name} must hold counts (0, 1, 2, ...) for Poisson; got {bad[0]:g}.")
         mean = max(values[seen].mean() if seen.any() else 1.0, 1.0 / len(values))
         prior = resolve_prior(context, "rates", (Gamma,), Gamma(2.0, 2.0 / mean), n_components)
-        block = RateBlock("rates", prior, context.leading, self.fixed_values(context, "rates", n_components, 0.0, np.inf))
+        block = RateBlock(
+            "rates", prior, context.leading, self.fixed_values(context, "rates", n_components, 0.0, np.inf)
+        )
         filled = np.where(seen, values, 0.0)
         return (self.linear(np.column_stack([filled, seen]), block, -gammaln(filled + 1.0)),)
 
@@ -48,7 +50,8 @@ class Poisson(LinearEmission):
     def symbolic_log_density(self, y: Any, params: Mapping[str, Any], n_components: int) -> Any:
         import pymc as pm
 
-        return pm.logp(pm.Poisson.dist(params["rates"]), read.vector(y, "y", "Poisson")[:, None])
+        poisson = pm.Poisson.dist(params["rates"])
+        return self.where_seen(lambda seen: pm.logp(poisson, seen), read.vector(y, "y", "Poisson"))
 
     def internal(self, params: Mapping[str, Any], centre: Mapping[str, Array]) -> Params:
         return {"rates": np.asarray(params["rates"], dtype=float)}

@@ -48,7 +48,9 @@ class Product(Emission):
         names = list(y.keys()) if callable(getattr(y, "keys", None)) else list(getattr(y, "columns", []))
         missing = [name for name in self._parts if name not in names]
         if missing:
-            raise ValueError(f"y must be a frame or dict with {list(self._parts)}; it lacks {missing} (it has {names}).")
+            raise ValueError(
+                f"y must be a frame or dict with {list(self._parts)}; it lacks {missing} (it has {names})."
+            )
         split = {name: y[name] for name in self._parts}
         lengths = {name: len(values) for name, values in split.items()}
         if len(set(lengths.values())) > 1:

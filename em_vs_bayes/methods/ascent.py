@@ -61,10 +61,20 @@ def screened(make: Callable[[int], Any], step: Callable[[Any], Any], height: Cal
     """
     if n == 1:
         return [make(0)]
-    states = []
-    for attempt in range(n):
-        state = make(attempt)
-        for _ in range(SCREENING):
-            state = step(state)
-        states.append(state)
+    states: list[Any] = []
+    try:
+        for attempt in range(n):
+            states.append(make(attempt))
+            for _ in range(SCREENING):
+                states[-1] = step(states[-1])
+    except KeyboardInterrupt:
+        raise Interrupted(sorted(states, key=height, reverse=True)) from None
     return sorted(states, key=height, reverse=True)[:FINISHERS]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C before the driver had a state: the starts as far as they came, best first."""
+
+    def __init__(self, states: list[Any]) -> None:
+        super().__init__("interrupted while screening starts")
+        self.states = states

@@ -129,7 +129,7 @@ class EM(Method):
         return State(step.theta, stats, state.climb.then(objective), step.floored, step.boundary)
 
     def _extrapolated(self, program: Program, state: State, once: State) -> State:
-        """Two EM steps, a jump along their trend, and one EM step from there; the two plain ones where that is no gain."""
+        """Two EM steps, a jump along their trend, one EM step from there; the two plain ones where that is no gain."""
         twice = self._plain(program, once)
         x0, x1, x2 = (program.unconstrain(s.theta) for s in (state, once, twice))
         r, v = x1 - x0, (x2 - x1) - (x1 - x0)
@@ -169,7 +169,8 @@ class EM(Method):
         if state.floored:
             which = ", ".join(map(str, state.floored))
             notes.append(
-                f"The covariance floor ({self.covariance_floor:g} of the features' variances) holds component(s) {which}."
+                f"The covariance floor ({self.covariance_floor:g} of the features' variances) holds "
+                f"component(s) {which}."
             )
         if state.boundary:
             notes.append(f"The estimate lies on the boundary in {', '.join(sorted(set(state.boundary)))}.")

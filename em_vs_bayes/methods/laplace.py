@@ -53,7 +53,11 @@ class Laplace(Method):
         return replace(state, map=whiten(state.density, x))
 
     def record(self, state: State) -> dict[str, float]:
-        return {"objective": state.map.height if state.map else state.density(state.density.program.unconstrain(state.theta))[0]}
+        return {
+            "objective": state.map.height
+            if state.map
+            else state.density(state.density.program.unconstrain(state.theta))[0]
+        }
 
     def finished(self, state: State) -> Status | None:
         if state.map is None:
@@ -70,7 +74,11 @@ class Laplace(Method):
         x = state.map.to_x(u)
         log_p = np.array([state.density(row)[0] for row in x])
         log_q = -0.5 * (u**2).sum(axis=1) - 0.5 * program.ndim * np.log(2.0 * np.pi) - state.map.log_det
-        notes = ["The information at the mode is not positive definite: a direction is flat or rises."] if state.map.repaired else []
+        notes = (
+            ["The information at the mode is not positive definite: a direction is flat or rises."]
+            if state.map.repaired
+            else []
+        )
         return Outcome(
             None,
             status,

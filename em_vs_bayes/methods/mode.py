@@ -45,14 +45,15 @@ class Whitening:
 
 def climb(density: Density, x: Array, max_iter: int = 500) -> Array:
     """Maximise the density by L-BFGS from ``x``, then Newton steps with a numerical Hessian."""
-
     from scipy import optimize  # slow to import; EM does without
 
     def negative(at: Array) -> tuple[float, Array]:
         value, gradient = density(at)
         return (-value if np.isfinite(value) else 1e300), -gradient
 
-    best = optimize.minimize(negative, x, jac=True, method="L-BFGS-B", options={"maxiter": max_iter, "ftol": 1e-15, "gtol": 1e-8})
+    best = optimize.minimize(
+        negative, x, jac=True, method="L-BFGS-B", options={"maxiter": max_iter, "ftol": 1e-15, "gtol": 1e-8}
+    )
     x = best.x if best.fun <= negative(x)[0] else x
     for _ in range(3):
         value, gradient = density(x)

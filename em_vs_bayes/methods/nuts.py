@@ -143,7 +143,10 @@ def _divergences(stats: dict[str, Array]) -> tuple[str, ...]:
     count = int(np.sum(stats.get("diverging", 0)))
     if not count:
         return ()
-    return (f"{count} divergent transition(s): the posterior has a corner that the step size cannot follow. Raise target_accept.",)
+    return (
+        f"{count} divergent transition(s): the posterior has a corner that the step size cannot follow. "
+        "Raise target_accept.",
+    )
 
 
 def _direct(program: Program, method: NUTS, theta: Array, found: Whitening, seed: int) -> Any:

@@ -103,7 +103,9 @@ CASES = [
     Case("independent priors, tied", evb.GaussianMixture(2, covariance="tied", priors=independent), plane),
     Case(
         "independent priors, diag",
-        evb.GaussianMixture(2, covariance="diag", priors={"means": p.Normal(0, 5), "covariances": p.InverseGamma(3, 2)}),
+        evb.GaussianMixture(
+            2, covariance="diag", priors={"means": p.Normal(0, 5), "covariances": p.InverseGamma(3, 2)}
+        ),
         plane,
     ),
     Case("fixed means", evb.GaussianMixture(2, fixed={"means": [[0.0, np.nan], [np.nan, np.nan]]}), plane),
@@ -118,7 +120,12 @@ CASES = [
     Case("normal, named priors", evb.Mixture(e.Normal(), 2, priors=by_name), line, conjugate=False),
     Case("normal, ordered", evb.Mixture(e.Normal(), 2, priors=by_name, ordered="means"), line, conjugate=False),
     Case("poisson", evb.Mixture(e.Poisson(), 2), counts),
-    Case("poisson, named", evb.Mixture(e.Poisson(), 2, priors={"rates": evb.Prior("LogNormal", mu=1.0, sigma=1.0)}), counts, conjugate=False),
+    Case(
+        "poisson, named",
+        evb.Mixture(e.Poisson(), 2, priors={"rates": evb.Prior("LogNormal", mu=1.0, sigma=1.0)}),
+        counts,
+        conjugate=False,
+    ),
     Case("exponential", evb.Mixture(e.Exponential(), 2), waits),
     Case("bernoulli", evb.Mixture(e.Bernoulli(), 2, priors={"probs": p.Beta(2.0, 3.0)}), coins),
     Case("categorical", evb.Mixture(e.Categorical(3), 2, priors={"probs": p.Dirichlet(1.5)}), sides),

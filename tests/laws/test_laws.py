@@ -28,7 +28,14 @@ def test_law_1_evidence_is_the_sum_over_all_assignments(case):
 def test_law_2_em_never_falls(case):
     for objective in ("mle", "map"):
         fit = case.spec.fit(
-            case.data(), method="em", objective=objective, accelerate=None, n_init=1, seed=1, max_iter=200, progressbar=False
+            case.data(),
+            method="em",
+            objective=objective,
+            accelerate=None,
+            n_init=1,
+            seed=1,
+            max_iter=200,
+            progressbar=False,
         )
         history = fit.history["objective"]
         assert len(history) >= 2
@@ -113,7 +120,9 @@ def test_law_8_labels_do_not_matter(case):
     turned = program.permuted(theta, order)
     assert program.log_likelihood(turned) == pytest.approx(program.log_likelihood(theta), rel=1e-12)
     assert program.log_prior(turned) == pytest.approx(program.log_prior(theta), rel=1e-12)
-    np.testing.assert_allclose(program.probabilities(turned), program.probabilities(theta)[:, order], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        program.probabilities(turned), program.probabilities(theta)[:, order], rtol=1e-9, atol=1e-12
+    )
 
 
 @all_cases
