@@ -14,7 +14,7 @@ from em_vs_bayes.contract import Array
 from em_vs_bayes.pymc.marginal import log_marginal
 
 
-def Mixture(  # noqa: N802 - stands beside the distributions of PyMC
+def Mixture(
     name: str,
     *params: Any,
     weights: Any,

@@ -1,0 +1,176 @@
+"""Law 7: the PyMC model and the compiled program are one posterior, in value and in gradient.
+
+The two share the data and the spec's priors, and no formula.
+"""
+
+import numpy as np
+import pytest
+
+import em_vs_bayes as evb
+from em_vs_bayes import priors
+from em_vs_bayes.emissions import Bernoulli, Categorical, Exponential, MvNormal, Normal, Poisson, Product
+
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
+
+RNG = np.random.default_rng(20260102)
+N = 40
+Z = np.arange(N) % 2
+TABLE = RNG.normal(size=(N, 3)) @ np.array([[1.0, 0.5, 0], [0, 1, 0.3], [0, 0, 2]]) + 4.0 * Z[:, None] + 100.0
+PAIR = np.ascontiguousarray(TABLE[:, :2])
+LINE = TABLE[:, 0]
+COUNTS = RNG.poisson(2 + 5 * Z).astype(float)
+TIMES = RNG.exponential(1.0 + 3 * Z)
+HOLES = np.where(RNG.random(TABLE.shape) < 0.3, np.nan, TABLE)
+HOLES[np.isnan(HOLES).all(axis=1)] = TABLE[0]
+POWERS = RNG.integers(0, 3, N) + 0.5 * (np.arange(N) % 3)
+KNOWN = np.where(np.arange(N) % 4 == 0, Z, -1)
+NAN = np.nan
+SPREAD_2 = np.array([[2.0, 0.3], [0.3, 1.0]])
+
+
+def gaussian(covariance="full", **options):
+    return evb.GaussianMixture(2, covariance, **options)
+
+
+def mixture(emission, **options):
+    return evb.Mixture(emission, 2, **options)
+
+
+IW = priors.InverseWishart(df=[5.0, 6.0], scale=SPREAD_2)
+TIED_IW = priors.InverseWishart(df=5.0, scale=SPREAD_2)
+IG = priors.InverseGamma(shape=3.0, rate=2.0)
+WIDE = priors.Normal(mean=100.0, sd=[[3.0, 4.0], [5.0, 6.0]])
+NIW = priors.NormalInverseWishart(mean=[99.0, 101.0], kappa=[0.5, 2.0], df=[5.0, 7.0], scale=SPREAD_2)
+NIG = priors.NormalInverseGamma(mean=99.0, kappa=[[0.5, 0.5], [2.0, 2.0]], shape=3.0, rate=2.0)
+HEAVY = evb.Prior("StudentT", nu=4.0, mu=100.0, sigma=5.0)
+HALF = evb.Prior("HalfNormal", sigma=3.0)
+ONE_MEAN = np.array([[NAN, 101.0], [NAN, NAN]])
+ONE_COVARIANCE = np.array([SPREAD_2, np.full((2, 2), NAN)])
+ONE_DIAGONAL = np.array([np.diag([2.0, 3.0]), np.full((2, 2), NAN)])
+ONE_SPHERE = np.array([2.0 * np.eye(2), np.full((2, 2), NAN)])
+ITEMS = Product(u=MvNormal("tied"), c=Categorical(3), b=Bernoulli(), n=Poisson(), t=Exponential(), g=Normal())
+ITEMS_Y = {
+    "u": HOLES[:, :2],
+    "c": np.where(np.arange(N) % 7 == 0, NAN, (Z + np.arange(N)) % 3),
+    "b": np.where(np.arange(N) % 5 == 0, NAN, (Z + (np.arange(N) % 3 == 0)) % 2),
+    "n": np.where(np.arange(N) % 6 == 0, NAN, COUNTS),
+    "t": np.where(np.arange(N) % 9 == 0, NAN, TIMES),
+    "g": np.where(np.arange(N) % 8 == 0, NAN, LINE),
+}
+
+CASES = {
+    # covariance structures, default (joint) priors
+    "full": (gaussian(), TABLE, {}),
+    "tied": (gaussian("tied"), TABLE, {}),
+    "diag": (gaussian("diag"), TABLE, {}),
+    "spherical": (gaussian("spherical"), TABLE, {}),
+    "one column": (gaussian(), LINE, {}),
+    "one component": (evb.GaussianMixture(1), PAIR, {}),
+    # joint priors that differ by component
+    "full joint": (gaussian(priors={"emission": NIW}), PAIR, {}),
+    "diag joint": (gaussian("diag", priors={"emission": NIG}), PAIR, {}),
+    # independent priors
+    "full independent": (gaussian(priors={"means": WIDE, "covariances": IW}), PAIR, {}),
+    "tied independent": (gaussian("tied", priors={"means": WIDE, "covariances": TIED_IW}), PAIR, {}),
+    "diag independent": (gaussian("diag", priors={"means": WIDE, "covariances": IG}), PAIR, {}),
+    "spherical independent": (gaussian("spherical", priors={"means": WIDE, "covariances": IG}), PAIR, {}),
+    # priors by name
+    "full named": (gaussian(priors={"means": HEAVY}), PAIR, {}),
+    "tied named": (gaussian("tied", priors={"means": HEAVY}), PAIR, {}),
+    "diag named": (gaussian("diag", priors={"means": HEAVY, "covariances": HALF}), PAIR, {}),
+    "spherical named": (gaussian("spherical", priors={"covariances": HALF}), PAIR, {}),
+    # fixed values
+    "full fixed mean": (gaussian(fixed={"means": ONE_MEAN}), PAIR, {}),
+    "tied fixed mean": (gaussian("tied", fixed={"means": ONE_MEAN}), PAIR, {}),
+    "diag fixed mean": (gaussian("diag", fixed={"means": ONE_MEAN}), PAIR, {}),
+    "spherical fixed mean": (gaussian("spherical", fixed={"means": ONE_MEAN}), PAIR, {}),
+    "full fixed covariance": (gaussian(fixed={"covariances": ONE_COVARIANCE}), PAIR, {}),
+    "diag fixed covariance": (gaussian("diag", fixed={"covariances": ONE_DIAGONAL}), PAIR, {}),
+    "spherical fixed covariance": (gaussian("spherical", fixed={"covariances": ONE_SPHERE}), PAIR, {}),
+    "tied fixed covariance": (gaussian("tied", fixed={"covariances": SPREAD_2}), PAIR, {}),
+    "independent fixed mean": (
+        gaussian(priors={"means": WIDE, "covariances": IW}, fixed={"means": ONE_MEAN, "covariances": ONE_COVARIANCE}),
+        PAIR,
+        {},
+    ),
+    "named fixed mean": (gaussian(priors={"means": HEAVY}, fixed={"means": ONE_MEAN}), PAIR, {}),
+    "all means fixed": (gaussian(fixed={"means": [[99.0, 100.0], [104.0, 105.0]]}), PAIR, {}),
+    "fixed weight": (
+        evb.GaussianMixture(3, "diag", priors={"weights": priors.Dirichlet([2.0, 3.0, 4.0])}, fixed={"weights": [0.2, NAN, NAN]}),
+        PAIR,
+        {},
+    ),
+    "all weights fixed": (gaussian("diag", fixed={"weights": [0.3, 0.7]}), PAIR, {}),
+    # data: missing, weighted, labelled
+    "full missing": (gaussian(), HOLES, {}),
+    "tied missing": (gaussian("tied"), HOLES, {}),
+    "diag missing": (gaussian("diag"), HOLES, {}),
+    "spherical missing": (gaussian("spherical"), HOLES, {}),
+    "case weights": (gaussian(), HOLES, {"weights": POWERS}),
+    "labels": (gaussian(), PAIR, {"labels": KNOWN}),
+    # the univariate normal, whose parameter is the standard deviation
+    "normal": (mixture(Normal()), LINE, {}),
+    "normal independent": (
+        mixture(Normal(), priors={"means": priors.Normal(100.0, [2.0, 3.0]), "sigmas": IG}), LINE, {}
+    ),
+    "normal named": (mixture(Normal(), priors={"means": HEAVY, "sigmas": HALF}), LINE, {}),
+    "normal fixed": (mixture(Normal(), fixed={"means": [NAN, 104.0], "sigmas": [2.0, NAN]}), LINE, {}),
+    "normal ordered": (mixture(Normal(), ordered="means"), LINE, {}),
+    "normal ordered sigmas": (mixture(Normal(), ordered="sigmas"), LINE, {}),
+    "normal truncated": (
+        mixture(Normal(), ordered="means", priors={"means": priors.Normal([99.0, 105.0], 2.0), "sigmas": IG}), LINE, {}
+    ),
+    # rates and probabilities
+    "poisson": (mixture(Poisson()), COUNTS, {}),
+    "poisson named": (mixture(Poisson(), priors={"rates": evb.Prior("LogNormal", mu=1.0, sigma=[0.5, 1.0])}), COUNTS, {}),
+    "poisson fixed": (mixture(Poisson(), fixed={"rates": [2.0, NAN]}), COUNTS, {}),
+    "poisson ordered": (mixture(Poisson(), ordered="rates"), COUNTS, {}),
+    "poisson truncated": (
+        mixture(Poisson(), ordered="rates", priors={"rates": priors.Gamma([2.0, 6.0], 1.0)}), COUNTS, {"weights": POWERS}
+    ),
+    "poisson uniform": (mixture(Poisson(), priors={"rates": evb.Prior("Uniform", lower=0.5, upper=20.0)}), COUNTS, {}),
+    "exponential": (mixture(Exponential()), TIMES, {"labels": KNOWN}),
+    "product": (mixture(ITEMS), ITEMS_Y, {}),
+    "product ordered probs": (mixture(ITEMS, ordered="b_probs"), ITEMS_Y, {}),
+    "product fixed": (
+        mixture(
+            ITEMS,
+            fixed={
+                "c_probs": [[0.2, NAN, NAN], [0.1, 0.3, 0.6]],
+                "b_probs": [NAN, 0.9],
+                "u_means": ONE_MEAN,
+            },
+            priors={"c_probs": priors.Dirichlet([[2.0, 3.0, 4.0], [1.0, 1.0, 1.0]]), "b_probs": priors.Beta(2.0, 3.0)},
+        ),
+        ITEMS_Y,
+        {},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_value_and_gradient(case, road):
+    spec, y, data = CASES[case]
+    both = road(spec, y, **data)
+    x = both.x(both.theta)
+    if both.program.order.names:  # whichever way the partition came out, the model's parameters are in order
+        both.theta = both.to_theta(x)
+    assert both.to_theta(x) == pytest.approx(both.theta, rel=1e-9, abs=1e-12)
+
+    value, expected = both.log_density(x), both.direct(both.theta)
+    assert np.isfinite(expected)
+    assert value == pytest.approx(expected, rel=1e-10, abs=1e-9)
+
+    # the direct gradient in theta, carried to x by differences of x -> theta, which involve no density
+    _, natural = both.program.density(both.theta).natural(both.theta)
+    gradient, rng = both.gradient(x), np.random.default_rng(5)
+    for _ in range(2):
+        v = [rng.standard_normal(np.shape(part)) for part in x]
+        h = 1e-5
+        ahead = both.to_theta([part + h * w for part, w in zip(x, v, strict=True)])
+        behind = both.to_theta([part - h * w for part, w in zip(x, v, strict=True)])
+        direction = (ahead - behind) / (2 * h)
+        moves = direction != 0
+        mine = sum(float(np.sum(g * w)) for g, w in zip(gradient, v, strict=True))
+        scale = float(np.abs(natural[moves] * direction[moves]).sum()) + 1.0
+        assert mine == pytest.approx(float(natural[moves] @ direction[moves]), abs=3e-8 * scale)
