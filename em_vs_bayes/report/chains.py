@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 SHOWN = 8  # parameters shown of each method, the worst-mixed ones
 CHAIN = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
-STEPS = 1000  # points of a trace that the eye can tell apart
+STEPS = 500  # points of a trace that the eye can tell apart
 
 
 def worst(c: "Comparison", a: "Aligned") -> list[str]:

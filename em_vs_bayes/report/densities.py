@@ -81,9 +81,7 @@ def _curves(c: "Comparison", y: np.ndarray) -> Figure:
         )
     for k, part in enumerate(_components(c.aligned[0], grid)):
         ax.plot(grid, part, color=COMPONENT[k % len(COMPONENT)], linestyle=":", linewidth=1.5)
-        ax.annotate(
-            f"{k}", (grid[part.argmax()], part.max()), fontsize=8, color=INK, ha="center", va="bottom"
-        )
+        ax.annotate(f"{k}", (grid[part.argmax()], part.max()), fontsize=8, color=INK, ha="center", va="bottom")
     ax.set_xlabel(names(c)[0], fontsize=9)
     ax.set_ylabel("density", fontsize=9)
     ax.legend(frameon=False, fontsize=9)

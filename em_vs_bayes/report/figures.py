@@ -37,7 +37,7 @@ type Share = Literal["none", "all", "row", "col"]
 def data_uri(figure: Figure, dpi: int = 130) -> str:
     """The figure as an image inside a ``data:`` address: lossless WebP, half the size of PNG."""
     out = BytesIO()
-    figure.savefig(out, format="webp", dpi=dpi, facecolor="white", pil_kwargs={"lossless": True})
+    figure.savefig(out, format="webp", dpi=dpi, facecolor="white", pil_kwargs={"lossless": True, "method": 1})
     return "data:image/webp;base64," + b64encode(out.getvalue()).decode("ascii")
 
 
@@ -94,8 +94,7 @@ def forest(c: "Comparison") -> Figure:
     for i, a in enumerate(c.aligned):
         part = c.table[a.name].loc[labels]
         low, middle, high = (
-            (part[name] - base["estimate"][labels]) / base["sd"][labels]
-            for name in ("lower", "estimate", "upper")
+            (part[name] - base["estimate"][labels]) / base["sd"][labels] for name in ("lower", "estimate", "upper")
         )
         y = at + 0.7 * ((i + 0.5) / len(c.aligned) - 0.5)
         ax.hlines(y, low, high, color=colour(a), linewidth=2, linestyle=dash(a))
@@ -118,13 +117,9 @@ def histories(c: "Comparison") -> Figure | None:
         objective = np.asarray(a.fit.history["objective"], dtype=float)
         gap = np.nanmax(objective) - objective
         shown = gap > 0
-        ax.semilogy(
-            np.flatnonzero(shown), gap[shown], color=colour(a), marker="o", markersize=3, linewidth=1.2
-        )
+        ax.semilogy(np.flatnonzero(shown), gap[shown], color=colour(a), marker="o", markersize=3, linewidth=1.2)
         what = "ELBO" if a.fit.method in ("vi", "advi") else "objective"
-        ax.set_title(
-            f"{a.name}: {what} up to {np.nanmax(objective):,.2f}", loc="left", fontsize=10, color=INK
-        )
+        ax.set_title(f"{a.name}: {what} up to {np.nanmax(objective):,.2f}", loc="left", fontsize=10, color=INK)
         ax.set_xlabel("iteration", fontsize=8)
     axes[0, 0].set_ylabel("still to climb", fontsize=8)
     return figure
@@ -137,9 +132,11 @@ def seconds(c: "Comparison") -> Figure:
     total = c.timing["total"].to_numpy(dtype=float)
     at = np.arange(len(total))
     left = total.min() / 3
-    ax.barh(at, total - left, left=left, color=[colour(a) for a in c.aligned], height=0.6)
+    shades = [colour(a) for a in c.aligned]
+    ax.hlines(at, left, total, color=shades, linewidth=2)
+    ax.scatter(total, at, color=shades, s=40, zorder=3)
     for y, value in zip(at, total, strict=True):
-        ax.text(value * 1.08, y, f"{value:.3g} s", va="center", fontsize=8, color=INK)
+        ax.text(value * 1.15, y, f"{value:.3g} s", va="center", fontsize=8, color=INK)
     ax.set_xscale("log")
     ax.set_xlim(left, total.max() * 3)
     ax.set_yticks(at, [a.name for a in c.aligned])

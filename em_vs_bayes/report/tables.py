@@ -27,9 +27,7 @@ def parameters(aligned: "Sequence[Aligned]", level: float) -> pd.DataFrame:
     Monte-Carlo standard error of the mean are those of Markov chains alone.
     """
     cells = dict(scalars(aligned[0].fit))
-    frames = {
-        a.name: _point(a, cells, level) if a.sample is None else _draws(a, cells, level) for a in aligned
-    }
+    frames = {a.name: _point(a, cells, level) if a.sample is None else _draws(a, cells, level) for a in aligned}
     return pd.concat(frames, axis=1, names=["method", "quantity"]).rename_axis("parameter")
 
 

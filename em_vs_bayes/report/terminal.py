@@ -34,9 +34,7 @@ def show(c: "Comparison", console: Console) -> None:
     abreast = max(1, room // (2 + max(len(cell) for column in columns.values() for cell in column)))
     for start in range(0, len(columns), abreast):
         console.print(_table(labels, dict(list(columns.items())[start : start + abreast])))
-    note = (
-        f"estimate ± sd (standard error for em); the table also holds intervals of {words.percent(c.level)}"
-    )
+    note = f"estimate ± sd (standard error for em); the table also holds intervals of {words.percent(c.level)}"
     console.print(Text(f"{note}\n", "dim"))
     for f in c.findings:
         mark, style = MARK[f.severity]
