@@ -1,8 +1,8 @@
 """Simulation-based calibration: where a parameter drawn from the prior falls among the draws of its posterior.
 
-If theta ~ prior and y ~ p(y | theta), the rank of theta among exact draws of p(theta | y) is uniform (Talts, Betancourt,
-Simpson, Vehtari & Gelman 2018). The log-likelihood is ranked with the parameters: it sees errors in their dependence
-(Modrak et al. 2023).
+If theta ~ prior and y ~ p(y | theta), the rank of theta among exact draws of p(theta | y) is uniform (Talts,
+Betancourt, Simpson, Vehtari & Gelman 2018). The log-likelihood is ranked with the parameters: it sees errors in
+their dependence (Modrak et al. 2023).
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _ranks_of(fit: evb.Fit, truth: Mapping[str, np.ndarray]) -> dict[str, int]:
     out = {}
     for name, draws in fit.program.public(kept).items():
         for index in np.ndindex(truth[name].shape):
-            if name == "covariances" and index[1] < index[2] or name == "weights" and index[0] > 0:
+            if (name == "covariances" and index[1] < index[2]) or (name == "weights" and index[0] > 0):
                 continue  # said already
             label = f"{name}[{', '.join(map(str, index))}]"
             out[label] = int((draws[(slice(None), *index)] < truth[name][index]).sum())
