@@ -106,11 +106,10 @@ def _check_rows(streams: tuple[Stream, ...], k: int, n: int, *, fitting: bool) -
             "they say nothing about a mixture. Drop them."
         )
     if fitting and k > 1:
-        rows = np.hstack([stream.columns for stream in streams])
-        head = rows[: max(20 * k, 1000)]
-        distinct = len(np.unique(head, axis=0))
-        if distinct < k and len(head) < n:
-            distinct = len(np.unique(rows, axis=0))
+        head, distinct = max(20 * k, 1000), 0
+        for stop in (head, n):  # the first rows nearly always settle it
+            if distinct < k:
+                distinct = len(np.unique(np.hstack([s.columns[:stop] for s in streams]), axis=0))
         if distinct < k:
             raise ValueError(f"n_components={k} is more than the {distinct} distinct row(s) of y.")
 
@@ -171,7 +170,7 @@ def _data(streams: tuple[Stream, ...], n: int, weights: Array, labels: NDArray[n
 def _patterns(y: Array, gaussian: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Which pattern of missingness each row has; 0 is complete. Empty when nothing is missing."""
     complete = np.ones((1, y.shape[1]), dtype=bool)
-    if not np.isnan(y[:, gaussian]).any():
+    if not any(np.isnan(y[:, j]).any() for j in np.flatnonzero(gaussian)):
         return np.empty(0, dtype=np.int64), complete
     unique, inverse = np.unique(np.vstack([~np.isnan(y), complete]), axis=0, return_inverse=True)
     whole = inverse[-1]

@@ -256,7 +256,7 @@ class Emission(ABC):
 
     @abstractmethod
     def seeds(self, y: Any) -> Array:
-        """Features (n, f) for k-means++ starts: finite, on comparable scales."""
+        """Features (n, f) for k-means++ starts, NaN where missing; they are standardised there."""
 
     @abstractmethod
     def simulate(self, params: Mapping[str, Array], z: NDArray[np.int64], rng: np.random.Generator) -> Any:

@@ -24,7 +24,7 @@ def diagnose(fit: Fit) -> tuple[Status, tuple[str, ...]]:
     if fit.ended is Status.APPROXIMATED and "log_q" in fit.sample_stats:
         khat = pareto_khat(fit)
         if khat > KHAT:
-            warning = f"Pareto k-hat is {khat:.2f} (over {KHAT}): the approximation misses the tails. Use nuts or gibbs."
+            warning = f"Pareto k-hat is {khat:.2f} (over {KHAT}): the approximation misses tails. Use nuts or gibbs."
             return Status.SUSPECT, (warning,)
         return fit.ended, (f"Pareto k-hat is {khat:.2f}.",)
     return fit.ended, ()

@@ -152,7 +152,7 @@ class Program:
         return theta
 
     def seeds(self) -> Array:
-        """Features (n, f) on comparable scales, for k-means++ starts."""
+        """Features (n, f) for k-means++ starts, NaN where missing."""
         return self.spec.model_emission.seeds(self.y)
 
     # --- E-step -------------------------------------------------------------------------------------------------
@@ -315,10 +315,10 @@ class Program:
         return out
 
     def unconstrain(self, theta: Array) -> Array:
-        """Unconstrained coordinates of theta."""
+        """Unconstrained coordinates of theta; NaN where theta is on the edge of its support."""
         x = np.empty(self.ndim)
-        coordinate_kernels.unconstrain(self.tables.coordinates, theta, x)
-        return x
+        inside = coordinate_kernels.unconstrain(self.tables.coordinates, theta, x)
+        return x if inside else np.full(self.ndim, np.nan)
 
     # --- the user's parameters ----------------------------------------------------------------------------------
 

@@ -60,7 +60,15 @@ def from_labels(program: Program, labels: NDArray[np.int64]) -> Array:
 def partition(features: Array, k: int, rng: np.random.Generator, lloyd: int) -> NDArray[np.int64]:
     """Labels (n,): k-means++ (Arthur & Vassilvitskii 2007), ``lloyd`` rounds of k-means; with none, random centres."""
     n = len(features)
-    sample = features if n <= SUBSAMPLE else features[rng.choice(n, SUBSAMPLE, replace=False)]
+    picked = np.arange(n) if n <= SUBSAMPLE else rng.choice(n, SUBSAMPLE, replace=False)
+    centre, spread = np.nanmean(features[picked], axis=0), np.nanstd(features[picked], axis=0)
+    spread = np.where(spread > 0, spread, 1.0)
+
+    def standardised(rows: Array) -> Array:
+        """Comparable scales; a missing value sits at the mean."""
+        return np.nan_to_num((rows - centre) / spread, nan=0.0)
+
+    sample = standardised(features[picked])
     centres = sample[rng.integers(len(sample))][None, :]
     nearest = _squared(sample, centres)[:, 0]
     for _ in range(1, k):
@@ -74,10 +82,8 @@ def partition(features: Array, k: int, rng: np.random.Generator, lloyd: int) -> 
         if np.array_equal(moved, centres):
             break
         centres = moved
-    if n <= SUBSAMPLE:
-        return _squared(features, centres).argmin(axis=1)
-    blocks = np.array_split(np.arange(n), -(-n // SUBSAMPLE))
-    return np.concatenate([_squared(features[b], centres).argmin(axis=1) for b in blocks])
+    blocks = (features[start : start + SUBSAMPLE] for start in range(0, n, SUBSAMPLE))
+    return np.concatenate([_squared(standardised(block), centres).argmin(axis=1) for block in blocks])
 
 
 def _squared(x: Array, centres: Array) -> Array:

@@ -9,7 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from em_vs_bayes.blocks import ProbabilityBlock
-from em_vs_bayes.contract import Array, Context, Params, Stream
+from em_vs_bayes.contract import Array, Context, Stream
 from em_vs_bayes.emissions import read
 from em_vs_bayes.emissions.linear import LinearEmission, resolve_prior
 from em_vs_bayes.priors import Beta
@@ -55,6 +55,3 @@ class Bernoulli(LinearEmission):
 
         trial = pm.Bernoulli.dist(p=params["probs"])
         return self.where_seen(lambda seen: pm.logp(trial, seen.astype(int)), read.vector(y, "y", "Bernoulli"))
-
-    def internal(self, params: Mapping[str, Any], centre: Mapping[str, Array]) -> Params:
-        return {"probs": np.asarray(params["probs"], dtype=float)}

@@ -9,7 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from em_vs_bayes.blocks import RateBlock
-from em_vs_bayes.contract import Array, Context, Params, Stream
+from em_vs_bayes.contract import Array, Context, Stream
 from em_vs_bayes.emissions import read
 from em_vs_bayes.emissions.linear import LinearEmission, resolve_prior
 from em_vs_bayes.priors import Gamma
@@ -49,6 +49,3 @@ class Exponential(LinearEmission):
 
         waiting = pm.Exponential.dist(lam=params["rates"])
         return self.where_seen(lambda seen: pm.logp(waiting, seen), read.vector(y, "y", "Exponential"))
-
-    def internal(self, params: Mapping[str, Any], centre: Mapping[str, Array]) -> Params:
-        return {"rates": np.asarray(params["rates"], dtype=float)}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from em_vs_bayes.contract import Array, Context
+from em_vs_bayes.emissions import blocks
 from em_vs_bayes.priors import InverseGamma, Normal, Prior
 
 
@@ -26,25 +27,16 @@ def moments(values: Array, name: str, like: Mapping[str, Array] | None) -> Momen
     d = values.shape[1]
     if like is not None:
         return Moments(np.asarray(like["y"]), np.ones(d), np.eye(d))
-    complete = not np.isnan(values).any()
-    if not complete:
-        empty_columns = np.isnan(values).all(axis=0)
-        if empty_columns.any():
-            raise ValueError(f"{name} has no observed value in column(s) {np.flatnonzero(empty_columns).tolist()}.")
-    centre = values.mean(axis=0) if complete else np.nanmean(values, axis=0)
-    variance = values.var(axis=0) if complete else np.nanvar(values, axis=0)
+    counts = blocks.counts(values)
+    if (counts == 0).any():
+        raise ValueError(f"{name} has no observed value in column(s) {np.flatnonzero(counts == 0).tolist()}.")
+    centre, variance, covariance = blocks.moments(values, counts)
     constant = variance <= (1e-14 * np.maximum(np.abs(centre), 1e-300)) ** 2
     if constant.any():
         raise ValueError(
             f"{name} is constant in column(s) {np.flatnonzero(constant).tolist()}: a normal distribution has no "
             "variance to estimate there. Drop the column(s)."
         )
-    if complete:
-        covariance = np.atleast_2d(np.cov(values, rowvar=False, bias=True))
-    else:
-        rows = values[~np.isnan(values).any(axis=1)]
-        enough = rows.shape[0] > 2 * d
-        covariance = np.atleast_2d(np.cov(rows, rowvar=False, bias=True)) if enough else np.diag(variance)
     return Moments(centre, variance, covariance)
 
 

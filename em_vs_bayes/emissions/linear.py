@@ -32,6 +32,9 @@ class LinearEmission(Emission, ABC):
     def public(self, params: Params, centre: Mapping[str, Array]) -> Params:
         return dict(params)
 
+    def internal(self, params: Mapping[str, Any], centre: Mapping[str, Array]) -> Params:
+        return {name: np.asarray(params[name], dtype=float) for name in self.dims()}
+
     @staticmethod
     def where_seen(log_density: Callable[[Array], Any], values: Array) -> Any:
         """PyTensor: ``log_density`` of the values (n, 1); a missing one contributes 0 to every component."""
@@ -42,9 +45,7 @@ class LinearEmission(Emission, ABC):
         return density if seen.all() else pt.where(seen, density, 0.0)
 
     def seeds(self, y: Any) -> Array:
-        values = read.vector(y, "y", type(self).__name__)
-        centred = np.where(np.isnan(values), np.nanmean(values), values)
-        return ((centred - centred.mean()) / (centred.std() or 1.0))[:, None]
+        return read.vector(y, "y", type(self).__name__)[:, None]
 
     def to_dict(self) -> dict[str, Any]:
         return {"emission": type(self).__name__}

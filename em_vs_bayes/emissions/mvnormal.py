@@ -140,10 +140,7 @@ class MvNormal(Emission):
         return {"means": ("feature",), "covariances": ("feature", "feature_to")}
 
     def seeds(self, y: Any) -> Array:
-        values = read.matrix(y)
-        filled = np.where(np.isnan(values), np.nanmean(values, axis=0), values) if np.isnan(values).any() else values
-        spread = filled.std(axis=0)
-        return (filled - filled.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+        return read.matrix(y)
 
     def simulate(self, params: Mapping[str, Array], z: Any, rng: np.random.Generator) -> Array:
         root = np.linalg.cholesky(params["covariances"])

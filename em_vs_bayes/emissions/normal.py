@@ -71,7 +71,7 @@ class Normal(Emission):
         return {"means": (), "sigmas": ()}
 
     def seeds(self, y: Any) -> Array:
-        return _standardised(read.vector(y, "y", "Normal")[:, None])
+        return read.vector(y, "y", "Normal")[:, None]
 
     def simulate(self, params: Mapping[str, Array], z: Any, rng: np.random.Generator) -> Array:
         return rng.normal(params["means"][z], params["sigmas"][z])
@@ -92,9 +92,3 @@ class Normal(Emission):
 def _default_prior(seen: Moments, n_components: int) -> NormalInverseGamma:
     rate = seen.variance / n_components**2
     return NormalInverseGamma(mean=seen.centre, kappa=0.01, shape=2.0, rate=rate)
-
-
-def _standardised(values: Array) -> Array:
-    filled = np.where(np.isnan(values), np.nanmean(values, axis=0), values)
-    spread = filled.std(axis=0)
-    return (filled - filled.mean(axis=0)) / np.where(spread > 0, spread, 1.0)

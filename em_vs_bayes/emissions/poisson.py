@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from em_vs_bayes.blocks import RateBlock
-from em_vs_bayes.contract import Array, Context, Params, Stream
+from em_vs_bayes.contract import Array, Context, Stream
 from em_vs_bayes.emissions import read
 from em_vs_bayes.emissions.linear import LinearEmission, resolve_prior
 from em_vs_bayes.priors import Gamma
@@ -52,6 +52,3 @@ class Poisson(LinearEmission):
 
         poisson = pm.Poisson.dist(params["rates"])
         return self.where_seen(lambda seen: pm.logp(poisson, seen), read.vector(y, "y", "Poisson"))
-
-    def internal(self, params: Mapping[str, Any], centre: Mapping[str, Array]) -> Params:
-        return {"rates": np.asarray(params["rates"], dtype=float)}
