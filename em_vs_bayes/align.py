@@ -51,14 +51,10 @@ def ecr(allocations: np.ndarray, reference: np.ndarray, n_components: int) -> np
     allocations, reference = np.atleast_2d(np.asarray(allocations)), np.asarray(reference)
     draws, n = allocations.shape
     if reference.shape != (n,):
-        raise ValueError(
-            f"reference has shape {reference.shape}; allocations {allocations.shape} want ({n},)"
-        )
+        raise ValueError(f"reference has shape {reference.shape}; allocations {allocations.shape} want ({n},)")
     for name, labels in (("allocations", allocations), ("reference", reference)):
         if labels.size and (labels.min() < 0 or labels.max() >= n_components):
-            raise ValueError(
-                f"{name} holds labels {labels.min()} to {labels.max()}; wants 0 to {n_components - 1}"
-            )
+            raise ValueError(f"{name} holds labels {labels.min()} to {labels.max()}; wants 0 to {n_components - 1}")
     cells = n_components**2
     agreement = np.empty((draws, n_components, n_components))
     step = max(1, BLOCK // max(n, 1))
@@ -127,9 +123,7 @@ def stephens(
     return permutation
 
 
-def hungarian_by_parameters(
-    draws: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray]
-) -> np.ndarray:
+def hungarian_by_parameters(draws: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray]) -> np.ndarray:
     """Relabel each draw so that its parameters lie nearest the reference's, each in units of its own spread.
 
     For models whose responsibilities are not at hand; parameters that overlap mislead it where ``stephens``
@@ -157,9 +151,7 @@ def hungarian_by_parameters(
     for name in names:
         x, centre = np.asarray(draws[name], dtype=np.float64), np.asarray(reference[name], dtype=np.float64)
         if x.shape[1:] != centre.shape:
-            raise ValueError(
-                f"{name} of reference has shape {centre.shape}; draws {x.shape} want {x.shape[1:]}"
-            )
+            raise ValueError(f"{name} of reference has shape {centre.shape}; draws {x.shape} want {x.shape[1:]}")
         x, centre = x.reshape(*x.shape[:2], -1), centre.reshape(len(centre), -1)
         scale = x.std(axis=(0, 1))  # over draws and labels: the same whatever the labels are
         scale[scale == 0] = 1.0
@@ -210,9 +202,7 @@ def invert(permutation: np.ndarray) -> np.ndarray:
 
 def _divergences(one: Callable[[int], np.ndarray], q: np.ndarray, count: int) -> np.ndarray:
     """Stephens' costs (draws, K, K), less the term sum p log p, which no relabelling changes."""
-    names = -np.log(
-        np.maximum(q, np.finfo(np.float64).tiny)
-    ).T  # a reference of exactly 0 costs much, not infinity
+    names = -np.log(np.maximum(q, np.finfo(np.float64).tiny)).T  # a reference of exactly 0 costs much, not infinity
     cost = np.empty((count, q.shape[1], q.shape[1]))
     for s in range(count):
         p = one(s)

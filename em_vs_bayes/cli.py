@@ -53,13 +53,9 @@ class Covariance(StrEnum):
     spherical = "spherical"
 
 
-Data = Annotated[
-    str, typer.Argument(help="A shipped data set (see `datasets`), or the path of a CSV or Parquet file.")
-]
+Data = Annotated[str, typer.Argument(help="A shipped data set (see `datasets`), or the path of a CSV or Parquet file.")]
 ModelOption = Annotated[Model, typer.Option(help="gmm: Gaussian mixture; mixture: of any --emission.")]
-EmissionOption = Annotated[
-    EmissionName, typer.Option(help="Distribution within a component (--model mixture).")
-]
+EmissionOption = Annotated[EmissionName, typer.Option(help="Distribution within a component (--model mixture).")]
 Components = Annotated[int, typer.Option("--components", "-k", help="Number of components.")]
 CovarianceOption = Annotated[Covariance, typer.Option(help="Structure of the covariances (--model gmm).")]
 Columns = Annotated[str | None, typer.Option(help="Columns to use, with commas. Default: all.")]
@@ -198,32 +194,24 @@ def said() -> Iterator[None]:
         raise typer.Exit(2) from refusal
 
 
-def read(
-    data: str, columns: str | None, weights_column: str | None, *, one: bool
-) -> tuple[pd.DataFrame, Any]:
+def read(data: str, columns: str | None, weights_column: str | None, *, one: bool) -> tuple[pd.DataFrame, Any]:
     """The columns to fit and the case weights (or None), all numbers; ``one`` asks for a single column."""
     frame = _table(data)
     chosen = split(columns) if columns else [c for c in frame.columns if c != weights_column]
     wanted = [*chosen, *([weights_column] if weights_column else [])]
     if absent := [c for c in wanted if c not in frame.columns]:
-        raise ValueError(
-            f"{data} has no column {', '.join(absent)}; it has {', '.join(map(str, frame.columns))}"
-        )
+        raise ValueError(f"{data} has no column {', '.join(absent)}; it has {', '.join(map(str, frame.columns))}")
     if words := [c for c in wanted if frame[c].dtype.kind not in "biuf"]:
         raise ValueError(
             f"{data}: {', '.join(map(str, words))} holds no numbers; choose by --columns "
             f"among {', '.join(map(str, frame.columns))}"
         )
     if one and len(chosen) != 1:
-        raise ValueError(
-            f"--model mixture wants one column; {data} gives {', '.join(chosen)}; choose by --columns"
-        )
+        raise ValueError(f"--model mixture wants one column; {data} gives {', '.join(chosen)}; choose by --columns")
     return frame[chosen], frame[weights_column].to_numpy(float) if weights_column else None
 
 
-def build(
-    model: Model, emission: EmissionName, components: int, covariance: Covariance, y: pd.DataFrame
-) -> Spec:
+def build(model: Model, emission: EmissionName, components: int, covariance: Covariance, y: pd.DataFrame) -> Spec:
     """The spec that the options name."""
     import em_vs_bayes as evb
 

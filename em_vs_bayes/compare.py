@@ -69,9 +69,7 @@ def compare(
         raise ValueError(f"level is {level}; wants a probability between 0 and 1")
     if isinstance(fits, Sequence):
         if y is not None:
-            raise ValueError(
-                "y was given with a list of fits, which hold their data; give a spec, or leave y out"
-            )
+            raise ValueError("y was given with a list of fits, which hold their data; give a spec, or leave y out")
         return Comparison(tuple(fits), level)
     if y is None:
         raise ValueError("y got None; a spec wants the data to fit")
@@ -153,8 +151,7 @@ class Comparison:
         for number, fit in enumerate(self.fits[1:], start=1):
             if fit.spec != first.spec:
                 raise ValueError(
-                    f"fits[{number}] is of another spec: {fit.spec} against {first.spec}; wants fits of one "
-                    "spec"
+                    f"fits[{number}] is of another spec: {fit.spec} against {first.spec}; wants fits of one spec"
                 )
             if not _same_data(first, fit):
                 raise ValueError(f"fits[{number}] is of other data than fits[0]; wants fits of the same data")
@@ -169,9 +166,7 @@ class Comparison:
         methods = [fit.method for fit in self.fits]
         seen = [methods[:i].count(m) + 1 for i, m in enumerate(methods)]
         names = [m if i == 1 else f"{m} {i}" for m, i in zip(methods, seen, strict=True)]
-        return tuple(
-            _to_labels_of(self.reference, fit, name) for fit, name in zip(self.fits, names, strict=True)
-        )
+        return tuple(_to_labels_of(self.reference, fit, name) for fit, name in zip(self.fits, names, strict=True))
 
     @cached_property
     def cells(self) -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -235,9 +230,7 @@ def _same_data(a: "Fit", b: "Fit") -> bool:
     )
 
 
-def in_labels(
-    fit: "Fit", order: np.ndarray, arrays: Mapping[str, Any], lead: int = 0
-) -> dict[str, np.ndarray]:
+def in_labels(fit: "Fit", order: np.ndarray, arrays: Mapping[str, Any], lead: int = 0) -> dict[str, np.ndarray]:
     """Arrays shaped as parameters of ``fit``, after ``lead`` dims of draws, with components in ``order``."""
     dims = fit.spec.parameter_dims()
     axes = {n: [lead + i for i, d in enumerate(dims[n]) if d in LABEL_DIMS] for n in dims}

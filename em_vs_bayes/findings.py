@@ -76,11 +76,7 @@ def headline(findings: tuple[Finding, ...]) -> str:
         few = "one reservation" if count["warning"] == 1 else f"{count['warning']} reservations"
         agree = "The methods agree in part" if count["good"] else "The methods do not agree"
         return f"{agree}, with {few}."
-    return (
-        "The methods agree, and every diagnostic is in order."
-        if count["good"]
-        else "Every diagnostic is in order."
-    )
+    return "The methods agree, and every diagnostic is in order." if count["good"] else "Every diagnostic is in order."
 
 
 def not_converged(c: "Comparison") -> Iterator[Finding]:
@@ -88,9 +84,7 @@ def not_converged(c: "Comparison") -> Iterator[Finding]:
     for a in c.aligned:
         if not a.fit.converged and a.fit.status.name != "GIVEN":
             notes = " ".join(str(note) for note in a.fit.notes)
-            yield Finding(
-                "not_converged", "", float(a.fit.n_iter), f"{a.name}: {a.fit.status} {notes}".rstrip()
-            )
+            yield Finding("not_converged", "", float(a.fit.n_iter), f"{a.name}: {a.fit.status} {notes}".rstrip())
 
 
 def agreement(c: "Comparison") -> Iterator[Finding]:
@@ -109,9 +103,7 @@ def agreement(c: "Comparison") -> Iterator[Finding]:
         where, worst = gap.idxmax(), float(gap.max())
         at, there = own["estimate"][where], base["estimate"][where]
         pair = f"{a.name} and {best.name}"
-        if worst < (APART if a.fit.method == "em" else NEAR) or (
-            a.is_chain and not _beyond_noise(own, base, where)
-        ):
+        if worst < (APART if a.fit.method == "em" else NEAR) or (a.is_chain and not _beyond_noise(own, base, where)):
             yield Finding(
                 "agreement",
                 where,
@@ -337,9 +329,7 @@ def _noise(a: "Aligned", worst: float) -> str:
 
 def _why(a: "Aligned") -> str:
     if a.fit.method == "em":
-        return (
-            " em reports the highest point, the other the mean: a skewed posterior or the prior parts them."
-        )
+        return " em reports the highest point, the other the mean: a skewed posterior or the prior parts them."
     if a.is_chain:
         return " Both sample one posterior, so at least one has not converged."
     return " An approximation pays with such a shift where the posterior is skewed or has dependent blocks."
@@ -364,9 +354,7 @@ def _stuck(a: "Aligned") -> Iterator[Finding]:
         return
     centre, spread = np.median(every, axis=1), every.std(axis=1).clip(min=1e-12)
     best = int(centre.argmax())
-    for chain in np.flatnonzero(
-        centre[best] - centre > np.maximum(GAP * np.maximum(spread, spread[best]), FAR)
-    ):
+    for chain in np.flatnonzero(centre[best] - centre > np.maximum(GAP * np.maximum(spread, spread[best]), FAR)):
         behind = float(centre[best] - centre[chain])
         yield Finding(
             "stuck_chain",

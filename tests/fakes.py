@@ -42,11 +42,12 @@ class FakeFit:
     spec: Any = field(default_factory=FakeSpec)
     converged: bool = True
     notes: tuple[str, ...] = ()
+    weights: np.ndarray = field(default_factory=lambda: np.empty(0))
     n_iter: int = 7
 
     @property
     def program(self):
-        return SimpleNamespace(y=self.y, n=len(self.y), data=SimpleNamespace(weights=np.empty(0)))
+        return SimpleNamespace(y=self.y, n=len(self.y), data=SimpleNamespace(weights=self.weights))
 
     @property
     def params(self):

@@ -31,9 +31,7 @@ def test_stephens_is_the_best_of_all_permutations(rng, k):
     found = align.stephens(draws, reference)
     for p, permutation in zip(draws, found, strict=True):
         loss = {
-            perm: sum(
-                p[i, perm[j]] * np.log(p[i, perm[j]] / reference[i, j]) for i in range(20) for j in range(k)
-            )
+            perm: sum(p[i, perm[j]] * np.log(p[i, perm[j]] / reference[i, j]) for i in range(20) for j in range(k))
             for perm in permutations(range(k))
         }
         assert loss[tuple(permutation)] == pytest.approx(min(loss.values()), abs=1e-10)
@@ -44,9 +42,7 @@ def test_ecr_is_the_best_of_all_permutations(rng, k):
     reference = rng.integers(k, size=40)
     draws = rng.integers(k, size=(50, 40))
     for z, permutation in zip(draws, align.ecr(draws, reference, k), strict=True):
-        agreement = {
-            perm: sum(z[i] == perm[reference[i]] for i in range(40)) for perm in permutations(range(k))
-        }
+        agreement = {perm: sum(z[i] == perm[reference[i]] for i in range(40)) for perm in permutations(range(k))}
         assert agreement[tuple(permutation)] == max(agreement.values())
 
 
@@ -107,18 +103,14 @@ def test_parameters_are_the_best_of_all_permutations(rng, k):
     draws, reference = {"m": rng.normal(size=(40, k, 2))}, {"m": rng.normal(size=(k, 2))}
     scale = draws["m"].std((0, 1))
     for x, permutation in zip(draws["m"], align.hungarian_by_parameters(draws, reference), strict=True):
-        distance = {
-            perm: (((x[list(perm)] - reference["m"]) / scale) ** 2).sum() for perm in permutations(range(k))
-        }
+        distance = {perm: (((x[list(perm)] - reference["m"]) / scale) ** 2).sum() for perm in permutations(range(k))}
         assert distance[tuple(permutation)] == pytest.approx(min(distance.values()))
 
 
 def test_transition_matrix_is_permuted_on_both_axes(rng):
     transition = rng.dirichlet(np.ones(3), size=(2, 4, 3))  # chain, draw, state, state_to
     permutation = np.array([[rng.permutation(3) for _ in range(4)] for _ in range(2)])
-    out = align.apply(
-        permutation, {"transition": transition, "scalar": transition[..., 0, 0]}, {"transition": (2, 3)}
-    )
+    out = align.apply(permutation, {"transition": transition, "scalar": transition[..., 0, 0]}, {"transition": (2, 3)})
     for c in range(2):
         for s in range(4):
             p = permutation[c, s]

@@ -82,12 +82,22 @@ def test_elpd_is_that_of_the_draws_and_differences_are_paired(y):
     table = compare([em(y), poor, good]).elpd
     assert list(table.index) == ["nuts", "gibbs"]  # best first; em has no draws
     # Importance sampling without smoothing: the harmonic mean of each row's densities.
-    plain, other = (
-        -np.log(np.exp(-f.idata["log_likelihood"]["y"].to_numpy()).mean((0, 1))) for f in (good, poor)
-    )
+    plain, other = (-np.log(np.exp(-f.idata["log_likelihood"]["y"].to_numpy()).mean((0, 1))) for f in (good, poor))
     assert table["elpd"]["nuts"] == pytest.approx(plain.sum(), abs=1.0)
     assert table["difference"]["gibbs"] == pytest.approx(table["elpd"]["gibbs"] - table["elpd"]["nuts"])
     assert table["se_difference"]["gibbs"] == pytest.approx(np.sqrt(len(y)) * (plain - other).std(), rel=0.05)
+
+
+def test_elpd_of_case_weights_is_that_of_copies(y):
+    weights = np.arange(len(y)) % 3 + 1.0
+    copies = np.repeat(y, weights.astype(int))
+    draws = [around(seed=1), around({**TRUTH, "sigmas": np.array([2.0, 2.0])})]
+    weighted, whole = (
+        compare([FakeFit(data, m, d, weights=w) for m, d in zip(("gibbs", "nuts"), draws, strict=True)]).elpd
+        for data, w in ((y, weights), (copies, np.empty(0)))
+    )
+    sums = ["elpd", "se", "p", "difference", "se_difference"]
+    pd.testing.assert_frame_equal(weighted[sums], whole[sums])
 
 
 # --- findings
@@ -103,9 +113,7 @@ def test_methods_that_agree_are_said_to_agree(y):
 
 def test_chains_of_two_samplers_that_differ(y):
     away = {**TRUTH, "means": TRUTH["means"] + 0.1}
-    c = compare(
-        [FakeFit(y, "gibbs", around(away, draws=2000)), FakeFit(y, "nuts", around(draws=2000, seed=1))]
-    )
+    c = compare([FakeFit(y, "gibbs", around(away, draws=2000)), FakeFit(y, "nuts", around(draws=2000, seed=1))])
     found = only(c, "disagreement")
     assert found.parameter.startswith("means")
     assert found.figure == pytest.approx(1.0, abs=0.15)

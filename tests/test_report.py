@@ -223,9 +223,7 @@ def test_every_covariance_in_every_dimension_makes_a_page(iris_like, covariance,
         full = densities.full_covariances(c.aligned[0])
         assert full.shape == (2, d, d)
         point = c.aligned[0].params["means"] + 0.3
-        joint = np.stack(
-            [multivariate_normal(m, s).logpdf(point) for m, s in zip(c.aligned[0].params["means"], full)]
-        )
+        joint = np.stack([multivariate_normal(m, s).logpdf(point) for m, s in zip(c.aligned[0].params["means"], full)])
         mixed = np.log((c.aligned[0].params["weights"][:, None] * np.exp(joint)).sum(0))
         np.testing.assert_allclose(c.aligned[0].fit.score_samples(point), mixed, rtol=1e-9)
 

@@ -9,6 +9,7 @@ import arviz_stats as az
 import numpy as np
 import pandas as pd
 from arviz_stats.base import array_stats
+from scipy.special import logsumexp
 
 from em_vs_bayes.compare import COLUMNS
 
@@ -54,9 +55,11 @@ def scalars(fit: "Fit") -> Iterator[tuple[str, tuple[str, tuple[int, ...]]]]:
 def elpd(aligned: "Sequence[Aligned]") -> pd.DataFrame:
     """Leave-one-out predictive density of each posterior sample, best first (Vehtari et al. 2017).
 
-    ``difference`` and its standard error are paired over observations, against the best. ``bad_khat`` counts
-    the observations whose Pareto k lies above ``good_khat_limit``: there the estimate is not to be trusted.
+    ``difference`` and its standard error are paired over observations, against the best. ``bad_khat`` counts the
+    rows whose Pareto k lies above ``good_khat_limit``: there the estimate is not to be trusted. A row of case weight
+    w stands for w observations, each left out by itself.
     """
+    weights = aligned[0].fit.program.data.weights
     rows, pointwise = {}, {}
     for a in aligned:
         if a.sample is None or "log_likelihood" not in a.fit.idata.children:
@@ -64,15 +67,26 @@ def elpd(aligned: "Sequence[Aligned]") -> pd.DataFrame:
         with warnings.catch_warnings():  # a bad k-hat is in the table and among the findings
             warnings.filterwarnings("ignore", "Estimated shape parameter of Pareto", UserWarning)
             loo = az.loo(a.fit.idata, pointwise=True, var_name="y", reff=None if a.is_chain else 1.0)
-        k = loo.pareto_k.to_numpy().ravel()
-        pointwise[a.name] = loo.elpd_i.to_numpy().ravel()
-        rows[a.name] = [loo.elpd, loo.se, loo.p, 0.0, 0.0, k.max(), int((k > loo.good_k).sum()), loo.good_k]
+        each, k = loo.elpd_i.to_numpy().ravel(), loo.pareto_k.to_numpy().ravel()
+        terms = np.asarray(a.fit.idata["log_likelihood"]["y"])
+        known = logsumexp(terms, axis=(0, 1)) - np.log(terms.shape[0] * terms.shape[1])
+        effective, _ = _sum(known - each, weights)
+        pointwise[a.name] = each
+        bad = int((k > loo.good_k).sum())
+        rows[a.name] = [*_sum(each, weights), effective, 0.0, 0.0, k.max(), bad, loo.good_k]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=ELPD).sort_values("elpd", ascending=False)
     for name in table.index[1:]:
         gap = pointwise[name] - pointwise[table.index[0]]
-        table.loc[name, "difference"] = gap.sum()
-        table.loc[name, "se_difference"] = np.sqrt(len(gap) * gap.var(ddof=1))
+        table.loc[name, ["difference", "se_difference"]] = _sum(gap, weights)
     return table.rename_axis("method")
+
+
+def _sum(terms: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """Sum over observations and its standard error; a row counts as many times as its case weight says."""
+    w = weights if weights.size else np.ones(len(terms))
+    total = w.sum()
+    mean = (w * terms).sum() / total
+    return float(total * mean), float(np.sqrt(total * (w * (terms - mean) ** 2).sum() / total))
 
 
 def timing(aligned: "Sequence[Aligned]", table: pd.DataFrame) -> pd.DataFrame:
