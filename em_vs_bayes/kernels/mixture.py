@@ -1,10 +1,12 @@
 """The E-step of a finite mixture, in one pass over blocks of rows: log potentials, responsibilities, statistics.
 
-``expect`` returns the log evidence sum_i w_i (log sum_k exp(log potential_ik) + base_i) and its gradient with respect to
-the potentials (Fisher's identity): the expected statistics. No array of size n x K exists. Where ``labels`` gives a
-row's component, the sum over k has that term alone, and the evidence is the joint log density of row and label.
+``expect`` returns the log evidence sum_i w_i (log sum_k exp(log potential_ik) + base_i) and its gradient with
+respect to the potentials (Fisher's identity): the expected statistics. No array of size n x K exists. Where
+``labels`` gives a row's component, the sum over k has that term alone, and the evidence is the joint log density of
+row and label.
 
-A row that no component can have produced has evidence -inf, and adds nothing to the statistics.
+A row that no component can have produced has evidence -inf, and adds nothing to the statistics. Values of y must be
+finite, with finite squares, or missing.
 """
 
 import math

@@ -73,27 +73,38 @@ def load(data, start, work):
     n, p = data.y.shape
     rows = min(ROWS, n - start)
     x = work.x
-    for j in range(p):
-        centre = data.centre[j]
-        to = lane(j)
+    whole = p - p % 4
+    for j in range(0, whole, 4):  # four columns at a time: a row's neighbours are in the same cache line
+        c0, c1, c2, c3 = data.centre[j], data.centre[j + 1], data.centre[j + 2], data.centre[j + 3]
+        t0, t1, t2, t3 = lane(j), lane(j + 1), lane(j + 2), lane(j + 3)
         for b in range(rows):
-            x[to + np.uint64(b)] = data.y[start + b, j] - centre
-        for b in range(np.uint64(rows), BLOCK):
-            x[to + b] = 0.0
+            q = np.uint64(b)
+            x[t0 + q] = data.y[start + b, j] - c0
+            x[t1 + q] = data.y[start + b, j + 1] - c1
+            x[t2 + q] = data.y[start + b, j + 2] - c2
+            x[t3 + q] = data.y[start + b, j + 3] - c3
+    for j in range(whole, p):
+        c0, t0 = data.centre[j], lane(j)
+        for b in range(rows):
+            x[t0 + np.uint64(b)] = data.y[start + b, j] - c0
+    for j in range(p):
+        t0 = lane(j)
+        for q in range(np.uint64(rows), BLOCK):
+            x[t0 + q] = 0.0
     if data.pattern.size > 0:
         for j in range(p):
-            to = lane(j)
-            for b in range(BLOCK):
-                value = x[to + b]
-                x[to + b] = value if value == value else 0.0
+            t0 = lane(j)
+            for q in range(BLOCK):
+                value = x[t0 + q]
+                x[t0 + q] = value if value == value else 0.0
     weight = work.row
-    for b in range(rows):
-        weight[b] = 1.0
+    for i in range(rows):
+        weight[i] = 1.0
     if data.weights.size > 0:
-        for b in range(rows):
-            weight[b] = data.weights[start + b]
-    for b in range(rows, ROWS):
-        weight[b] = 0.0
+        for i in range(rows):
+            weight[i] = data.weights[start + i]
+    for i in range(rows, ROWS):
+        weight[i] = 0.0
     return rows
 
 
@@ -136,12 +147,13 @@ def gram(r, K, f, start, n, out, at, ld):
 
     In tiles of 3 x 4, the least that keeps the multipliers busy rather than the loads; what is left in narrower ones.
     """
+    triples = K - (K % 3 if K % 3 != 1 or K == 1 else 4)  # 4 = 2 + 2: a tile of one row would wait for loads
     for q in range(0, n - 3, 4):
         f0 = start + lane(q)
         f1 = f0 + STRIDE
         f2 = f1 + STRIDE
         f3 = f2 + STRIDE
-        for k in range(0, K - 2, 3):
+        for k in range(0, triples, 3):
             r0 = lane(k)
             r1 = r0 + STRIDE
             r2 = r1 + STRIDE
@@ -165,8 +177,8 @@ def gram(r, K, f, start, n, out, at, ld):
             _add4(out, o, s00, s01, s02, s03)
             _add4(out, o + ld, s10, s11, s12, s13)
             _add4(out, o + 2 * ld, s20, s21, s22, s23)
-        if K % 3 == 2:
-            r0 = lane(K - 2)
+        for k in range(triples, K - 1, 2):
+            r0 = lane(k)
             r1 = r0 + STRIDE
             s00 = s01 = s02 = s03 = 0.0
             s10 = s11 = s12 = s13 = 0.0
@@ -179,18 +191,18 @@ def gram(r, K, f, start, n, out, at, ld):
                 s11 += r[r1 + b] * f[f1 + b]
                 s12 += r[r1 + b] * f[f2 + b]
                 s13 += r[r1 + b] * f[f3 + b]
-            o = at + (K - 2) * ld + q
+            o = at + k * ld + q
             _add4(out, o, s00, s01, s02, s03)
             _add4(out, o + ld, s10, s11, s12, s13)
-        elif K % 3 == 1:
-            r0 = lane(K - 1)
+        if K == 1:
+            r0 = START
             s00 = s01 = s02 = s03 = 0.0
             for b in range(BLOCK):
                 s00 += r[r0 + b] * f[f0 + b]
                 s01 += r[r0 + b] * f[f1 + b]
                 s02 += r[r0 + b] * f[f2 + b]
                 s03 += r[r0 + b] * f[f3 + b]
-            o = at + (K - 1) * ld + q
+            o = at + q
             _add4(out, o, s00, s01, s02, s03)
     for q in range(n - n % 4, n):
         f0 = start + lane(q)

@@ -222,7 +222,7 @@ def sum_full(first, d, K, work, stats, at):
             if held == FEATURES:
                 gram(work.logp, K, work.feature, START, held, stats, at + done, F)
                 done += held
-                held = 0
+                held = np.int64(0)
     gram(work.logp, K, work.feature, START, held, stats, at + done, F)
 
 

@@ -137,9 +137,7 @@ def _slot(data, streams, pot, K, pattern, conditionals):
             if streams.kind[s] == GAUSS_FULL:
                 first, d = streams.col[s], streams.size[s]
                 n = _observed_first(data.observed[pattern], first, d, conditionals.order)
-                _derive(
-                    pot, streams.pot[s], d, K, n, conditionals.order, conditionals.value[slot], conditionals.at[s]
-                )
+                _derive(pot, streams.pot[s], d, K, n, conditionals.order, conditionals.value[slot], conditionals.at[s])
     return slot
 
 

@@ -9,9 +9,6 @@ value. ``exp`` returns 0 where the result would be below 4e-308 (the subnormal r
 import math
 
 import numpy as np
-from llvmlite import ir
-from numba import float64, int64
-from numba.extending import intrinsic
 
 from em_vs_bayes.kernels.jit import exact
 
@@ -26,29 +23,9 @@ ROOT_HALF_BITS = int(np.float64(math.sqrt(0.5)).view(np.int64))
 SMALLEST_NORMAL = 2.0**-1022
 
 
-@intrinsic
-def float_bits(typingctx, x):
-    """The 64 bits of a float64 as an int64."""
-
-    def codegen(context, builder, signature, args):
-        return builder.bitcast(args[0], ir.IntType(64))
-
-    return int64(float64), codegen
-
-
-@intrinsic
-def bits_float(typingctx, bits):
-    """The float64 that has these 64 bits."""
-
-    def codegen(context, builder, signature, args):
-        return builder.bitcast(args[0], ir.DoubleType())
-
-    return float64(int64), codegen
-
-
 @exact
 def exp(x):
-    """e^x = 2^k e^r with k = round(x / ln 2): the polynomial for e^r is Chebyshev interpolation of (e^r - 1 - r) / r^2."""
+    """e^x = 2^k e^r with k = round(x / ln 2); the polynomial interpolates (e^r - 1 - r) / r^2 in Chebyshev points."""
     shifted = x * INV_LN2 + ROUND
     k = shifted - ROUND
     r = (x - k * LN2_HIGH) - k * LN2_LOW
@@ -62,7 +39,8 @@ def exp(x):
     p = p * r + 0.04166666666662413
     p = p * r + 0.16666666666666669
     p = p * r + 0.5
-    half_scale = bits_float((float_bits(shifted) + 1022) << 52)  # 2^(k-1): k = 1024 still fits
+    exponent_field = (np.float64(shifted).view(np.int64) + 1022) << 52
+    half_scale = np.int64(exponent_field).view(np.float64)  # 2^(k-1): k = 1024 still fits
     value = (1.0 + (r + r * r * p)) * half_scale * 2.0
     value = 0.0 if x < EXP_LOW else value
     return math.inf if x > EXP_HIGH else value
@@ -72,10 +50,10 @@ def exp(x):
 def log(x):
     """log x = e ln 2 + log m with m in [sqrt(1/2), sqrt(2)), and log m = 2 artanh(s), s = (m - 1) / (m + 1)."""
     tiny = x < SMALLEST_NORMAL
-    bits = float_bits(x * 2.0**54 if tiny else x)
+    bits = np.float64(x * 2.0**54 if tiny else x).view(np.int64)
     exponent = (bits - ROOT_HALF_BITS) >> 52
-    f = bits_float(bits - (exponent << 52)) - 1.0
-    e = bits_float(exponent + ROUND_BITS) - ROUND - (54.0 if tiny else 0.0)
+    f = np.int64(bits - (exponent << 52)).view(np.float64) - 1.0
+    e = np.int64(exponent + ROUND_BITS).view(np.float64) - ROUND - (54.0 if tiny else 0.0)
     s = f / (2.0 + f)
     u = s * s
     p = 0.14617807153417325

@@ -116,9 +116,7 @@ class Mixture:
 def log_joint(model, row, label=-1):
     """[log w_k + log potential_k], -inf where the label excludes k."""
     return [
-        -inf
-        if label not in (-1, k)
-        else model.log_weights[k] + sum(s.log_potential(row, k) for s in model.streams)
+        -inf if label not in (-1, k) else model.log_weights[k] + sum(s.log_potential(row, k) for s in model.streams)
         for k in range(model.K)
     ]
 
