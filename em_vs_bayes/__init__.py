@@ -9,13 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from em_vs_bayes import datasets, emissions, priors
+from em_vs_bayes.compare import Comparison, compare
 from em_vs_bayes.priors import Prior
 from em_vs_bayes.spec import GaussianMixture, Mixture
 from em_vs_bayes.status import Status
 
 if TYPE_CHECKING:
     from em_vs_bayes import pymc
-    from em_vs_bayes.compare import Comparison, compare
     from em_vs_bayes.results import Fit, load
 
 __version__ = "0.1.0"
@@ -36,8 +36,6 @@ __all__ = [
 ]
 
 _LAZY = {
-    "compare": ("em_vs_bayes.compare", "compare"),
-    "Comparison": ("em_vs_bayes.compare", "Comparison"),
     "Fit": ("em_vs_bayes.results", "Fit"),
     "load": ("em_vs_bayes.results", "load"),
     "pymc": ("em_vs_bayes.pymc", None),

@@ -53,8 +53,14 @@ def compile(
     """
     k = spec.size
     order = ordering(spec)
+    case_weights = _weights(weights, read.rows(y))
     context = Context(
-        priors=order.priors, fixed=spec.fixed, ordered=order.names, leading=spec.leading, like=like and like.centre
+        priors=order.priors,
+        fixed=spec.fixed,
+        ordered=order.names,
+        leading=spec.leading,
+        like=like and like.centre,
+        weights=case_weights if case_weights.size else None,
     )
     streams = spec.model_emission.streams(y, k, context)
     if like is not None:
@@ -64,7 +70,7 @@ def compile(
     known = _labels(labels, n, k)
     if order.names and (known >= 0).any():
         raise ValueError("labels and ordered exclude each other: known components already label the parameters.")
-    data = _data(streams, n, _weights(weights, n), known)
+    data = _data(streams, n, case_weights, known)
     placed = _place(_weight_block(spec, context), streams)
     centre = {stream.prefix + "y": stream.centre for stream in streams}
     return Program(

@@ -281,6 +281,7 @@ class Context:
     ordered: tuple[str, ...] = ()
     leading: str = "component"
     like: Mapping[str, Array] | None = None  # centres of the data the model was fitted to, when y is new
+    weights: Array | None = None  # case weights, for defaults that are scaled to the data
 
     def narrowed(self, prefix: str) -> Self:
         """The part of the context for one stream of a product."""
@@ -288,7 +289,7 @@ class Context:
         fixed = {k.removeprefix(prefix): v for k, v in self.fixed.items() if k.startswith(prefix)}
         ordered = tuple(o.removeprefix(prefix) for o in self.ordered if o.startswith(prefix))
         like = self.like and {k.removeprefix(prefix): v for k, v in self.like.items() if k.startswith(prefix)}
-        return type(self)(self.prefix + prefix, cut, fixed, ordered, self.leading, like)
+        return type(self)(self.prefix + prefix, cut, fixed, ordered, self.leading, like, self.weights)
 
 
 class Latent(ABC):

@@ -35,8 +35,6 @@ def to_datatree(fit: Fit) -> xr.DataTree:
     if fit.permutation is not None:
         groups["sample_stats"]["permutation"] = fit.permutation
         dims["permutation"] = [fit.spec.leading]
-    groups["observed_data"] = {"y": program.data.y} if program.data.y.shape[1] > 1 else {"y": program.data.y[:, 0]}
-    dims["y"] = ["obs"]
     attrs = {
         "inference_library": fit.attrs.get("inference_library", "em_vs_bayes"),
         "created_at": datetime.now(UTC).isoformat(),
@@ -50,13 +48,27 @@ def to_datatree(fit: Fit) -> xr.DataTree:
     }
     if thinned > 1:
         attrs["log_likelihood_thinned"] = thinned
-    if program.data.y.shape[1] > 1:
-        groups["observed_data"] = {"y": program.data.y}
-    observed_dims = {"y": ["obs", "column"]} if program.data.y.shape[1] > 1 else {"y": ["obs"]}
-    observed = from_dict({"observed_data": groups.pop("observed_data")}, dims=observed_dims)
-    tree = from_dict(groups, coords=coords, dims=dims, attrs={"posterior": attrs, "sample_stats": attrs})
-    tree["observed_data"] = observed["observed_data"]
+    tree = from_dict(
+        groups, coords=coords, dims=dims | {"y": ["obs"]}, attrs={"posterior": attrs, "sample_stats": attrs}
+    )
+    observed, observed_dims = _observed(fit)
+    own = {"feature": coords["feature"]} if "feature" in coords else {}
+    tree["observed_data"] = from_dict({"observed_data": observed}, coords=own, dims=observed_dims)["observed_data"]
     return tree
+
+
+def _observed(fit: Fit) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """The data as the user gave them: ``y``, or one variable per stream of a product."""
+    from em_vs_bayes.emissions import Product, read
+
+    y, emission = fit.program.y, fit.spec.model_emission
+    if isinstance(emission, Product):
+        streams = {name: read.matrix(y[name], name) for name in emission.parts}
+        columns = {n: v[:, 0] if v.shape[1] == 1 else v for n, v in streams.items()}
+        return columns, {n: ["obs"] + ([f"{n}_feature"] if v.ndim == 2 else []) for n, v in columns.items()}
+    values = read.matrix(y)
+    multivariate = "feature" in {dim for dims in fit.spec.parameter_dims().values() for dim in dims}
+    return {"y": values if multivariate else values[:, 0]}, {"y": ["obs", "feature"] if multivariate else ["obs"]}
 
 
 def _weights(fit: Fit) -> Any:

@@ -60,6 +60,8 @@ def load(path: str | Path) -> Fit:
     from em_vs_bayes.compile import compile as compile_program
     from em_vs_bayes.results import Fit
 
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"path={str(path)!r} is not a file.")
     if not zipfile.is_zipfile(path):
         raise ValueError(f"path={str(path)!r} is not a saved fit (a zip of JSON and arrays).")
     with zipfile.ZipFile(path) as archive:

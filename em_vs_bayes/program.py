@@ -267,7 +267,7 @@ class Program:
         out, stats = np.empty((draws, theta.size)), np.zeros(self.stats_layout.size)
         t = self.tables
         done = gibbs.sweeps(
-            self.data, self.streams, t.blocks, t.prior, t.plan, self.k, rng, theta, pot, stats, z, thin, out
+            self.copies.data, self.streams, t.blocks, t.prior, t.plan, self.k, rng, theta, pot, stats, z, thin, out
         )
         return out[: done // thin]
 
@@ -385,6 +385,15 @@ class Program:
             )
         }
         return replace(self, n=len(rows), y=None, data=data._replace(y=np.ascontiguousarray(data.y[rows]), **picked))
+
+    @cached_property
+    def copies(self) -> Program:
+        """The program in which a row of whole weight w stands w times: its allocations are drawn copy by copy."""
+        weights = self.data.weights
+        if not weights.size:
+            return self
+        repeated = self.subset(np.repeat(np.arange(self.n), weights.astype(np.int64)))
+        return replace(repeated, data=repeated.data._replace(weights=np.empty(0)))
 
     def with_labels(self, labels: NDArray[np.int64]) -> Program:
         """The same program with every component known: its statistics are those of the assignment."""

@@ -47,9 +47,10 @@ def from_labels(program: Program, labels: NDArray[np.int64]) -> Array:
     if program.k == 1:
         labels = np.zeros_like(labels)
     known = program.with_labels(labels)
+    flat = bool(program.tables.unknown)  # a density that only PyMC knows cannot be maximised here
     for _ in range(2):
         _, stats = known.expect(program.potentials(theta))
-        theta = program.with_fixed(program.maximize(theta, stats, flat_prior=False, floor=1e-4).theta)
+        theta = program.with_fixed(program.maximize(theta, stats, flat_prior=flat, floor=1e-4).theta)
     weights = theta[: program.k]
     if np.isnan(program.tables.fixed[: program.k]).all():  # an empty component could never come back
         weights = np.maximum(weights, 0.1 / program.k)

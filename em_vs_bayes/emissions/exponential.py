@@ -31,8 +31,9 @@ class Exponential(LinearEmission):
         seen = ~np.isnan(values)
         if (values[seen] < 0).any():
             raise ValueError(f"{name} must be non-negative for Exponential; got {values[seen].min():g}.")
-        mean = values[seen].mean() if seen.any() else 1.0
-        prior = resolve_prior(context, "rates", (Gamma,), Gamma(2.0, 2.0 * max(mean, 1e-300)), n_components)
+        prior = resolve_prior(
+            context, "rates", (Gamma,), Gamma(2.0, 2.0 * max(self.mean(values, context), 1e-300)), n_components
+        )
         block = RateBlock(
             "rates", prior, context.leading, self.fixed_values(context, "rates", n_components, 0.0, np.inf)
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,15 +22,15 @@ class Moments:
     covariance: Array
 
 
-def moments(values: Array, name: str, like: Mapping[str, Array] | None) -> Moments:
-    """Available-case moments. New data for a fitted model (``like``) keep that model's centre."""
+def moments(values: Array, name: str, context: Context) -> Moments:
+    """Available-case moments. New data for a fitted model keep that model's centre."""
     d = values.shape[1]
-    if like is not None:
-        return Moments(np.asarray(like["y"]), np.ones(d), np.eye(d))
-    counts = blocks.counts(values)
+    if context.like is not None:
+        return Moments(np.asarray(context.like["y"]), np.ones(d), np.eye(d))
+    counts = blocks.counts(values, context.weights)
     if (counts == 0).any():
         raise ValueError(f"{name} has no observed value in column(s) {np.flatnonzero(counts == 0).tolist()}.")
-    centre, variance, covariance = blocks.moments(values, counts)
+    centre, variance, covariance = blocks.moments(values, counts, context.weights)
     constant = variance <= (1e-14 * np.maximum(np.abs(centre), 1e-300)) ** 2
     if constant.any():
         raise ValueError(
@@ -79,11 +79,10 @@ def gaussian_priors(
     spread_prior = own.get(name, default_spread)
     if not isinstance(mean_prior, (Normal, Prior)):
         raise TypeError(f"priors['{context.prefix}means'] must be Normal or evb.Prior(name, ...); got {mean_prior!r}.")
-    if not isinstance(spread_prior, (*families, Prior)):
-        wanted = " or ".join(f.__name__ for f in families)
-        raise TypeError(
-            f"priors['{context.prefix}{name}'] must be {wanted} or evb.Prior(name, ...); got {spread_prior!r}."
-        )
+    elementwise = InverseGamma in families  # a whole matrix has no density element by element
+    if not isinstance(spread_prior, (*families, Prior) if elementwise else families):
+        wanted = " or ".join([f.__name__ for f in families] + ["evb.Prior(name, ...)"] * elementwise)
+        raise TypeError(f"priors['{context.prefix}{name}'] must be {wanted}; got {spread_prior!r}.")
     mean_prior = _broadcast(mean_prior, shape, context.prefix + "means")
     if isinstance(mean_prior, Normal):
         mean_prior = centred(mean_prior, seen.centre)

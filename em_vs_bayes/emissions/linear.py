@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from em_vs_bayes.contract import Array, Block, Context, Emission, Params, Stream
-from em_vs_bayes.emissions import read
+from em_vs_bayes.emissions import blocks, read
 from em_vs_bayes.kernels import tables
 from em_vs_bayes.priors import Prior
 from em_vs_bayes.values import scalars_per_component
@@ -24,6 +24,12 @@ class LinearEmission(Emission, ABC):
     def linear(statistics: Array, block: Block, base: Array | None) -> Stream:
         columns = np.ascontiguousarray(statistics, dtype=float)
         return Stream(tables.LINEAR, columns, np.zeros(columns.shape[1]), columns.shape[1], block, base)
+
+    @staticmethod
+    def mean(values: Array, context: Context) -> float:
+        """Mean of the observed values, case weights counted; 1 where nothing is observed."""
+        seen = blocks.counts(values[:, None], context.weights)
+        return float(blocks.means(values[:, None], seen, context.weights)[0]) if seen[0] > 0 else 1.0
 
     @staticmethod
     def fixed_values(context: Context, name: str, n_components: int, low: float, high: float) -> Array:

@@ -56,7 +56,7 @@ class MvNormal(Emission):
             raise ValueError(
                 f"{name} has {values.shape[1]} column(s); the model was fitted to {len(context.like['y'])}."
             )
-        seen = moments(values, name, context.like)
+        seen = moments(values, name, context)
         build = self._full_block if self._full else self._diagonal_block
         kind = tables.GAUSS_FULL if self._full else tables.GAUSS_DIAG
         return (Stream(kind, values, seen.centre, values.shape[1], build(n_components, seen, context)),)
@@ -99,6 +99,7 @@ class MvNormal(Emission):
         )
         fixed = broadcast(context.fixed.get("covariances"), (k, d, d), context.prefix + "covariances")
         _check_fixed_covariances(fixed, False, context.prefix)
+        _check_fixed_structure(fixed, spherical, context.prefix)
         variances = np.einsum("kii->ki", fixed)
         return DiagonalGaussianBlock(
             prior,
@@ -177,3 +178,15 @@ def _check_fixed_covariances(fixed: Array, tied: bool, prefix: str) -> None:
     for k in np.flatnonzero(whole):
         if not np.allclose(fixed[k], fixed[k].T) or np.linalg.eigvalsh(fixed[k])[0] <= 0:
             raise ValueError(f"fixed[{name!r}][{k}] must be symmetric positive definite; got {fixed[k].tolist()}.")
+
+
+def _check_fixed_structure(fixed: Array, spherical: bool, prefix: str) -> None:
+    """What a diagonal or spherical covariance cannot hold is refused, not dropped."""
+    variances = np.einsum("kii->ki", fixed)
+    kept = np.where(np.eye(fixed.shape[-1]) > 0, fixed, 0.0)
+    known = ~np.isnan(fixed)
+    if np.any(fixed[known] != kept[known]) or (spherical and np.any(np.ptp(variances[known[:, 0, 0]], axis=1) > 0)):
+        wanted = "a multiple of the identity" if spherical else "diagonal"
+        raise ValueError(
+            f"fixed[{prefix + 'covariances'!r}] must be {wanted} for this covariance; got {fixed.tolist()}."
+        )

@@ -35,7 +35,7 @@ class Normal(Emission):
     def streams(self, y: Any, n_components: int, context: Context) -> tuple[Stream, ...]:
         name = context.prefix + "y"
         values = read.vector(y, name, "Normal")[:, None]
-        seen = moments(values, name, context.like)
+        seen = moments(values, name, context)
         prior, mean_prior, spread_prior = gaussian_priors(
             context,
             seen,

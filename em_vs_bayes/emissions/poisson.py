@@ -33,7 +33,7 @@ class Poisson(LinearEmission):
         bad = values[seen][(values[seen] < 0) | (values[seen] != np.floor(values[seen]))]
         if bad.size:
             raise ValueError(f"{name} must hold counts (0, 1, 2, ...) for Poisson; got {bad[0]:g}.")
-        mean = max(values[seen].mean() if seen.any() else 1.0, 1.0 / len(values))
+        mean = max(self.mean(values, context), 1.0 / len(values))
         prior = resolve_prior(context, "rates", (Gamma,), Gamma(2.0, 2.0 / mean), n_components)
         block = RateBlock(
             "rates", prior, context.leading, self.fixed_values(context, "rates", n_components, 0.0, np.inf)

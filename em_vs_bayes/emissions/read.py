@@ -17,7 +17,12 @@ def matrix(y: Any, name: str = "y") -> Array:
     try:
         array = np.asarray(values)
         if array.dtype == object:
+            text = [value for value in array.ravel() if isinstance(value, (str, bytes))]
+            if text:  # float() would take "1"; a column of text is a mistake all the same
+                raise TypeError(f"found the text {text[0]!r}")
             array = np.where(_missing(array), np.nan, array)
+        if np.iscomplexobj(array):
+            raise TypeError("complex numbers have no order")
         array = array.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
         raise TypeError(

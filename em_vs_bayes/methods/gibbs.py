@@ -89,7 +89,7 @@ class Gibbs(Method):
             if program.order.names and not program.order.exchangeable:
                 theta = _sorted_values(program, theta)
             chains.append(
-                Chain(child, np.ascontiguousarray(theta), program.potentials(theta), np.zeros(program.n, np.int64), [])
+                Chain(child, np.ascontiguousarray(theta), program.potentials(theta), np.zeros(program.copies.n, np.int64), [])
             )
         return [Run(State(tuple(chains), 10))]
 
