@@ -61,7 +61,10 @@ def rows(y: Any) -> int:
     """Number of observations of whatever the user gave."""
     if isinstance(y, dict):
         return len(next(iter(y.values())))
-    return len(y)
+    try:
+        return len(y)
+    except TypeError:
+        raise ValueError(f"y must be (n,) or (n, d), or a frame or dict of streams; got {y!r}.") from None
 
 
 def _missing(array: np.ndarray) -> np.ndarray:

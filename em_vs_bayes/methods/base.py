@@ -79,14 +79,33 @@ class Method(ABC):
         """Fraction done and a short text."""
 
     @abstractmethod
+    def checkpoint(self, state: Any) -> dict[str, Array]:
+        """What `restore` needs to go on as if the run had not stopped; empty where a method cannot."""
+
+    @abstractmethod
+    def restore(self, program: Program, checkpoint: dict[str, Array], records: list[dict[str, float]]) -> Run:
+        """The run as it was at its checkpoint."""
+
+    @abstractmethod
     def outcome(self, program: Program, state: Any, status: Status) -> Outcome:
         """The result, also of an interrupted run."""
+
+
+def not_resumable(method: str) -> ValueError:
+    """The refusal of a method that keeps no checkpoint."""
+    return ValueError(f"method={method!r} cannot be resumed; start a new fit from this one: fit(..., init=fit).")
 
 
 def positive_integer(name: str, value: Any, least: int = 1) -> None:
     """Refuse anything but an integer of at least ``least``."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}.")
+
+
+def tolerance(value: Any) -> None:
+    """Refuse a ``tol`` that is not a non-negative number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not value >= 0:
+        raise ValueError(f"tol must be a non-negative number of nats; got {value!r}.")
 
 
 def one_of(name: str, value: Any, choices: tuple[Any, ...]) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from em_vs_bayes import starts
 from em_vs_bayes.contract import Array
 from em_vs_bayes.methods.ascent import Climb, screened
-from em_vs_bayes.methods.base import Method, Outcome, Run, one_of, positive_integer
+from em_vs_bayes.methods.base import Method, Outcome, Run, one_of, positive_integer, tolerance
 from em_vs_bayes.program import Program
 from em_vs_bayes.status import Status
 
@@ -74,8 +74,7 @@ class EM(Method):
         positive_integer("max_iter", self.max_iter)
         if self.n_init is not None:
             positive_integer("n_init", self.n_init)
-        if not self.tol >= 0:
-            raise ValueError(f"tol must be a non-negative number of nats; got {self.tol!r}.")
+        tolerance(self.tol)
         if not 0 <= self.covariance_floor < 1:
             raise ValueError(f"covariance_floor must lie in [0, 1); got {self.covariance_floor!r}.")
 
@@ -163,6 +162,18 @@ class EM(Method):
 
     def progress(self, state: State) -> tuple[float, str]:
         return state.climb.iteration / self.max_iter, f"objective {state.climb.objective:.6g}"
+
+    def checkpoint(self, state: State) -> dict[str, Array]:
+        flags = np.array([state.crawling], dtype=float)
+        floored = np.array(state.floored, dtype=float)
+        return {"theta": state.theta, "climb": state.climb.to_array(), "crawling": flags, "floored": floored}
+
+    def restore(self, program: Program, checkpoint: dict[str, Array], records: list[dict[str, float]]) -> Run:
+        theta = checkpoint["theta"]
+        _, stats = self._expect(program, theta)
+        climb, crawling = Climb.from_array(checkpoint["climb"]), bool(checkpoint["crawling"][0])
+        floored = tuple(int(k) for k in checkpoint["floored"])
+        return Run(State(theta, stats, climb, floored, crawling=crawling), records)
 
     def outcome(self, program: Program, state: State, status: Status) -> Outcome:
         notes = []

@@ -12,7 +12,7 @@ from typing import Any, final
 import numpy as np
 
 from em_vs_bayes.contract import Array
-from em_vs_bayes.methods.base import Method, Outcome, Run, positive_integer
+from em_vs_bayes.methods.base import Method, Outcome, Run, not_resumable, positive_integer
 from em_vs_bayes.methods.em import EM
 from em_vs_bayes.methods.mode import Whitening, climb, whiten
 from em_vs_bayes.program import Density, Program
@@ -67,6 +67,12 @@ class Laplace(Method):
     def progress(self, state: State) -> tuple[float, str]:
         return float(state.map is not None), "mode"
 
+    def checkpoint(self, state: State) -> dict[str, Array]:
+        return {}
+
+    def restore(self, program: Program, checkpoint: dict[str, Array], records: list[dict[str, float]]) -> Run:
+        raise not_resumable("laplace")
+
     def outcome(self, program: Program, state: State, status: Status) -> Outcome:
         if state.map is None:
             return Outcome(state.theta, status)
@@ -92,6 +98,8 @@ class Laplace(Method):
 def near_mode(program: Program, start: Any, rng: np.random.Generator) -> Array:
     """theta near the posterior mode: EM-MAP from ``start``, not run to the last digit."""
     program.require_known_priors("This method's direct road")
+    if program.ndim == 0:
+        raise ValueError("fixed leaves no parameter free: there is no posterior to explore. Use spec.at.")
     em = EM(objective="map", tol=1e-3, max_iter=300)
     state = em.init(program, start, rng)[0].state
     while em.finished(state) is None:

@@ -15,7 +15,7 @@ import numpy as np
 from em_vs_bayes import starts
 from em_vs_bayes.contract import Array
 from em_vs_bayes.methods.ascent import Climb, screened
-from em_vs_bayes.methods.base import Method, Outcome, Run, positive_integer
+from em_vs_bayes.methods.base import Method, Outcome, Run, positive_integer, tolerance
 from em_vs_bayes.methods.em import sorted_components
 from em_vs_bayes.program import Program
 from em_vs_bayes.status import Status
@@ -57,8 +57,7 @@ class VI(Method):
         positive_integer("draws", self.draws)
         if self.n_init is not None:
             positive_integer("n_init", self.n_init)
-        if not self.tol >= 0:
-            raise ValueError(f"tol must be a non-negative number of nats; got {self.tol!r}.")
+        tolerance(self.tol)
 
     def init(self, program: Program, start: Any, rng: np.random.Generator) -> list[Run]:
         program.require_conjugate()
@@ -96,6 +95,14 @@ class VI(Method):
 
     def progress(self, state: State) -> tuple[float, str]:
         return state.climb.iteration / self.max_iter, f"ELBO {state.climb.objective:.6g}"
+
+    def checkpoint(self, state: State) -> dict[str, Array]:
+        return {"stats": state.stats, "climb": state.climb.to_array()}
+
+    def restore(self, program: Program, checkpoint: dict[str, Array], records: list[dict[str, float]]) -> Run:
+        stats = checkpoint["stats"]
+        factors = program.factors(starts.from_statistics(program, stats), stats)
+        return Run(State(factors, stats, Climb.from_array(checkpoint["climb"])), records)
 
     def outcome(self, program: Program, state: State, status: Status) -> Outcome:
         rng = np.random.default_rng(0)  # draws are a function of q alone
