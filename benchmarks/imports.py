@@ -1,0 +1,23 @@
+"""Seconds to import, and from nothing to a fitted mixture, each in fresh processes with a warm disk."""
+
+from benchmarks.measure import probe
+from benchmarks.show import at_most, table
+
+TARGET = 0.6
+TURNS = 5
+
+
+def run() -> None:
+    rows = []
+    for module in ("em_vs_bayes", "numpy", "numba", "scipy.special", "sklearn.mixture", "pymc"):
+        runs = [probe("importing", module) for _ in range(TURNS if module != "pymc" else 2)]
+        best = min(run["cpu"] for run in runs)
+        ours = module == "em_vs_bayes"
+        loaded = runs[0]["loaded"]
+        if ours and "pymc" in loaded:
+            raise RuntimeError("import em_vs_bayes brings pymc along.")
+        rows.append((f"import {module}", at_most(best, TARGET, "s") if ours else f"{best:.2f} s", ", ".join(loaded)))
+    for library in ("em_vs_bayes", "sklearn"):
+        best = min(probe("first_fit", library)["cpu"] for _ in range(TURNS))
+        rows.append((f"import {library} and fit Old Faithful", f"{best:.2f} s", ""))
+    table("Imports", ("what", "seconds", "heavy modules loaded"), rows, "Processor time, fresh process, best of five.")
