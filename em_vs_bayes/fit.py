@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from time import perf_counter
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from em_vs_bayes.compile import compile as compile_program
 from em_vs_bayes.methods import METHODS
 from em_vs_bayes.methods.ascent import Interrupted
-from em_vs_bayes.methods.base import Method, Outcome, Run
+from em_vs_bayes.methods.base import Method, Outcome, Run, not_resumable
 from em_vs_bayes.program import Program
 from em_vs_bayes.progress import Progress
 from em_vs_bayes.results import Fit
@@ -43,9 +43,9 @@ def fit(
     began = perf_counter()
     program = compile_program(spec, y, weights=weights, labels=labels)
     compiled = perf_counter()
-    outcome, history = drive(chosen, program, _start(spec, init), np.random.default_rng(seed), method, progressbar)
+    driven = drive(chosen, program, _start(spec, init), np.random.default_rng(seed), method, progressbar)
     seconds = {"compile": compiled - began, "fit": perf_counter() - compiled}
-    return Fit.from_outcome(program, method, outcome, history, seconds, _used(chosen))
+    return Fit.from_driven(program, method, driven, seconds, _used(chosen))
 
 
 def make_method(name: str, options: Mapping[str, Any]) -> Method:
@@ -71,22 +71,34 @@ def _start(spec: Spec, init: Any) -> Any:
     return init
 
 
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """What the loop leaves: the outcome, its history and what a resumed run needs."""
+
+    outcome: Outcome
+    history: dict[str, Any]
+    checkpoint: dict[str, Any]
+
+
 def drive(
     method: Method, program: Program, start: Any, rng: np.random.Generator, title: str, progressbar: bool
-) -> tuple[Outcome, dict[str, Any]]:
+) -> Driven:
     """Run a method to its end. Ctrl-C ends it with what there is, status ``interrupted``."""
-    finished: list[tuple[Status, Any, list[dict[str, float]]]] = []
-    interrupted = False
     try:
-        runs = method.init(program, start, rng)
+        return loop(method, program, method.init(program, start, rng), title, progressbar)
     except Interrupted as stop:
-        runs, interrupted = [Run(state) for state in stop.states[:1]], True
+        return loop(method, program, [Run(stop.states[0])], title, progressbar, interrupted=True)
     except KeyboardInterrupt:
-        runs = []
-    if not runs:
         note = "Interrupted before the first iteration: the parameters are neutral ones, not estimates."
         theta = program.with_fixed(program.neutral())
-        return Outcome(theta, Status.INTERRUPTED, notes=(note,)), {"objective": np.empty(0)}
+        return Driven(Outcome(theta, Status.INTERRUPTED, notes=(note,)), {"objective": np.empty(0)}, {})
+
+
+def loop(
+    method: Method, program: Program, runs: list[Run], title: str, progressbar: bool, *, interrupted: bool = False
+) -> Driven:
+    """Step each candidate until it is finished and keep the best."""
+    finished: list[tuple[Status, Any, list[dict[str, float]]]] = []
     with Progress(title, shown=progressbar) as bar:
         for run in runs:
             state, records = run.state, run.records or [method.record(run.state)]
@@ -105,7 +117,21 @@ def drive(
     status, state, records = max(finished, key=lambda run: (run[0].good, run[2][-1]["objective"]))
     status = Status.INTERRUPTED if interrupted and not status.good else status
     history = {name: np.array([r.get(name, np.nan) for r in records]) for name in records[-1]}
-    return method.outcome(program, state, status), history
+    return Driven(method.outcome(program, state, status), history, method.checkpoint(state))
+
+
+def resume(fit: Fit, progressbar: bool, options: Mapping[str, Any]) -> Fit:
+    """Go on where a fit stopped. See `Fit.resume`."""
+    method = make_method(fit.method, {**fit.options, **options})
+    if not fit.checkpoint:
+        raise not_resumable(fit.method)
+    names = list(fit.history)
+    records = [dict(zip(names, row, strict=True)) for row in zip(*fit.history.values(), strict=True)]
+    began = perf_counter()
+    run = method.restore(fit.program, dict(fit.checkpoint), records)
+    driven = loop(method, fit.program, [run], fit.method, progressbar)
+    seconds = {**{k: v for k, v in fit.seconds.items() if k != "total"}, "resumed": perf_counter() - began}
+    return Fit.from_driven(fit.program, fit.method, driven, seconds, _used(method))
 
 
 def _used(method: Method) -> dict[str, Any]:
@@ -119,7 +145,7 @@ def at(spec: Spec, y: Any, params: Mapping[str, Any], *, exog: Any, lengths: Any
             raise ValueError(f"{name} does not apply to {type(spec).__name__}; got {type(value).__name__}.")
     program = compile_program(spec, y)
     outcome = Outcome(program.theta_of(params), Status.GIVEN)
-    return Fit.from_outcome(program, "given", outcome, {"objective": np.empty(0)}, {}, {})
+    return Fit.from_driven(program, "given", Driven(outcome, {"objective": np.empty(0)}, {}), {}, {})
 
 
 def log_prior(spec: Spec, params: Mapping[str, Any], y: Any) -> float:

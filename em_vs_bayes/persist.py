@@ -25,6 +25,7 @@ def save(fit: Fit, path: str | Path) -> None:
     arrays: dict[str, Any] = {"theta": fit.theta, "weights": data.weights, "labels": data.labels}
     arrays |= {f"history/{name}": value for name, value in fit.history.items()}
     arrays |= {f"sample_stats/{name}": value for name, value in fit.sample_stats.items()}
+    arrays |= {f"checkpoint/{name}": value for name, value in fit.checkpoint.items()}
     optional = {"draws": fit.draws, "raw_draws": fit.raw_draws, "permutation": fit.permutation}
     arrays |= {name: value for name, value in optional.items() if value is not None}
     attrs = {}
@@ -98,6 +99,7 @@ def load(path: str | Path) -> Fit:
         options=meta["options"],
         attrs={**meta["attrs"], **_group(arrays, "attrs")},
         lower_bound=meta["lower_bound"],
+        checkpoint=_group(arrays, "checkpoint"),
     )
 
 

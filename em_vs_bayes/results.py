@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from em_vs_bayes.contract import Array, Params
-from em_vs_bayes.methods.base import Outcome
 from em_vs_bayes.program import Program
 from em_vs_bayes.relabel import relabel
 from em_vs_bayes.spec import Spec
@@ -21,6 +20,8 @@ from em_vs_bayes.status import Status
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
+
+    from em_vs_bayes.fit import Driven
 
 
 @final
@@ -62,19 +63,20 @@ class Fit:
     seconds: Mapping[str, float]
     options: Mapping[str, Any]
     attrs: Mapping[str, Any]
-    lower_bound: float | None = None
+    lower_bound: float | None
+    checkpoint: Mapping[str, Array]
 
     @classmethod
-    def from_outcome(
+    def from_driven(
         cls,
         program: Program,
         method: str,
-        outcome: Outcome,
-        history: Mapping[str, Array],
+        driven: Driven,
         seconds: Mapping[str, float],
         options: Mapping[str, Any],
     ) -> Fit:
         """Relabel what wants it and take the posterior mean where the method gave only draws."""
+        outcome = driven.outcome
         draws, permutation = outcome.draws, None
         if draws is not None and outcome.exchange:
             draws, permutation = relabel(program, draws, None)
@@ -85,7 +87,7 @@ class Fit:
             theta=theta,
             ended=outcome.status,
             remarks=outcome.notes,
-            history=dict(history),
+            history=driven.history,
             draws=draws,
             raw_draws=outcome.draws,
             permutation=permutation,
@@ -94,6 +96,7 @@ class Fit:
             options=dict(options),
             attrs=outcome.attrs,
             lower_bound=outcome.elbo,
+            checkpoint=driven.checkpoint,
         )
 
     # --- what was fitted ----------------------------------------------------------------------------------------
@@ -243,6 +246,28 @@ class Fit:
         from em_vs_bayes.datatree import to_datatree
 
         return to_datatree(self)
+
+    def resume(self, *, progressbar: bool = True, **options: Any) -> Fit:
+        """Go on where this fit stopped, as if it had not.
+
+        Parameters
+        ----------
+        **options
+            Changed options of the method: a larger ``max_iter``, or ``draws`` (the new total per chain).
+
+        Returns
+        -------
+        Fit
+            EM and Gibbs: the very run that would not have been stopped. VI too, with conjugate priors.
+
+        Raises
+        ------
+        ValueError
+            For methods that keep no checkpoint (nuts, laplace, advi).
+        """
+        from em_vs_bayes.fit import resume
+
+        return resume(self, progressbar, options)
 
     def save(self, path: str | Path) -> None:
         """Write the fit to one file: a zip of JSON and plain arrays, nothing that runs when loaded."""

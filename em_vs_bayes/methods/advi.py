@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from em_vs_bayes.contract import Array
-from em_vs_bayes.methods.base import Method, Outcome, Run, positive_integer
+from em_vs_bayes.methods.base import Method, Outcome, Run, not_resumable, positive_integer
 from em_vs_bayes.program import Program
 from em_vs_bayes.status import Status
 
@@ -67,6 +67,12 @@ class ADVI(Method):
 
     def progress(self, state: State) -> tuple[float, str]:
         return float(state.result is not None), "ADVI"
+
+    def checkpoint(self, state: State) -> dict[str, Array]:
+        return {}
+
+    def restore(self, program: Program, checkpoint: dict[str, Array], records: list[dict[str, float]]) -> Run:
+        raise not_resumable("advi")
 
     def outcome(self, program: Program, state: State, status: Status) -> Outcome:
         if state.result is None:

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from em_vs_bayes.contract import Array
 from em_vs_bayes.status import Status
 
 SCREENING = 30  # iterations each start gets before the best go on
@@ -23,6 +26,15 @@ class Climb:
 
     def then(self, objective: float) -> Climb:
         return Climb(objective, objective - self.objective, self.gain, self.iteration + 1)
+
+    def to_array(self) -> Array:
+        """For a checkpoint."""
+        return np.array([self.objective, self.gain, self.previous_gain, self.iteration])
+
+    @classmethod
+    def from_array(cls, values: Array) -> Climb:
+        """From a checkpoint."""
+        return cls(float(values[0]), float(values[1]), float(values[2]), int(values[3]))
 
     @property
     def rounding(self) -> float:

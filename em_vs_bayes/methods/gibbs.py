@@ -8,6 +8,7 @@ are drawn.
 
 from __future__ import annotations
 
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -89,7 +90,13 @@ class Gibbs(Method):
             if program.order.names and not program.order.exchangeable:
                 theta = _sorted_values(program, theta)
             chains.append(
-                Chain(child, np.ascontiguousarray(theta), program.potentials(theta), np.zeros(program.copies.n, np.int64), [])
+                Chain(
+                    child,
+                    np.ascontiguousarray(theta),
+                    program.potentials(theta),
+                    np.zeros(program.copies.n, np.int64),
+                    [],
+                )
             )
         return [Run(State(tuple(chains), 10))]
 
@@ -136,6 +143,26 @@ class Gibbs(Method):
     def progress(self, state: State) -> tuple[float, str]:
         total = self.tune + self.draws * self.thin
         return sum(c.done for c in state.chains) / (total * self.chains), f"{self.chains} chains"
+
+    def checkpoint(self, state: State) -> dict[str, Array]:
+        saved: dict[str, Any] = {}
+        for c, chain in enumerate(state.chains):
+            text = json.dumps(chain.rng.bit_generator.state)
+            saved[f"{c}/rng"] = np.frombuffer(text.encode(), dtype=np.uint8).copy()
+            saved[f"{c}/theta"], saved[f"{c}/done"] = chain.theta, np.array([chain.done])
+            saved[f"{c}/kept"] = np.concatenate(chain.kept) if chain.kept else np.empty((0, chain.theta.size))
+        return saved
+
+    def restore(self, program: Program, checkpoint: dict[str, Array], records: list[dict[str, float]]) -> Run:
+        chains = []
+        for c in range(self.chains):
+            rng = np.random.default_rng()
+            rng.bit_generator.state = json.loads(checkpoint[f"{c}/rng"].tobytes())
+            theta, kept = checkpoint[f"{c}/theta"].copy(), checkpoint[f"{c}/kept"]
+            z = np.zeros(program.copies.n, np.int64)
+            done = int(checkpoint[f"{c}/done"][0])
+            chains.append(Chain(rng, theta, program.potentials(theta), z, [kept] if len(kept) else [], done))
+        return Run(State(tuple(chains), 10), records)
 
     def outcome(self, program: Program, state: State, status: Status) -> Outcome:
         lengths = [sum(map(len, c.kept)) for c in state.chains]

@@ -14,7 +14,7 @@ from typing import Any, final
 import numpy as np
 
 from em_vs_bayes.contract import Array
-from em_vs_bayes.methods.base import Method, Outcome, Run, one_of, positive_integer
+from em_vs_bayes.methods.base import Method, Outcome, Run, not_resumable, one_of, positive_integer
 from em_vs_bayes.methods.laplace import near_mode
 from em_vs_bayes.methods.mode import Whitening, climb, whiten
 from em_vs_bayes.program import Program
@@ -106,6 +106,12 @@ class NUTS(Method):
 
     def progress(self, state: State) -> tuple[float, str]:
         return state.done, f"{self.chains} chains"
+
+    def checkpoint(self, state: State) -> dict[str, Array]:
+        return {}
+
+    def restore(self, program: Program, checkpoint: dict[str, Array], records: list[dict[str, float]]) -> Run:
+        raise not_resumable("nuts")
 
     def outcome(self, program: Program, state: State, status: Status) -> Outcome:
         if self.sampler == "pymc":

@@ -101,7 +101,7 @@ class VI(Method):
 
     def restore(self, program: Program, checkpoint: dict[str, Array], records: list[dict[str, float]]) -> Run:
         stats = checkpoint["stats"]
-        factors = program.factors(starts.from_statistics(program, stats), stats)
+        factors = program.factors(program.with_fixed(program.neutral()), stats)
         return Run(State(factors, stats, Climb.from_array(checkpoint["climb"])), records)
 
     def outcome(self, program: Program, state: State, status: Status) -> Outcome:

@@ -138,6 +138,31 @@ def test_law_10_save_and_load(case, tmp_path):
     assert back.log_likelihood == fit.log_likelihood
 
 
+RESUMABLE = {
+    "em": ({"max_iter": 4, "accelerate": None, "n_init": 1}, {"max_iter": 40}),
+    "vi": ({"max_iter": 4, "n_init": 1}, {"max_iter": 40}),
+    "gibbs": ({"draws": 15, "tune": 5, "chains": 2}, {"draws": 40}),
+}
+
+
+@pytest.mark.parametrize("method", RESUMABLE)
+@pytest.mark.parametrize("case", [*CONJUGATE[:2], CONJUGATE[-1]], ids=lambda c: c.name)
+def test_law_10_stopped_and_resumed_is_not_stopped(case, method, tmp_path):
+    """Also through a file in between."""
+    short, more = RESUMABLE[method]
+    stopped = case.spec.fit(case.data(), method=method, seed=3, progressbar=False, **short)
+    stopped.save(tmp_path / "fit")
+    resumed = evb.load(tmp_path / "fit").resume(progressbar=False, **more)
+    whole = case.spec.fit(case.data(), method=method, seed=3, progressbar=False, **(short | more))
+    if method != "gibbs":  # its history counts chunks of sweeps, whose size follows the clock
+        np.testing.assert_array_equal(resumed.history["objective"], whole.history["objective"])
+    assert resumed.status is whole.status
+    for name, value in whole.params.items():
+        np.testing.assert_array_equal(resumed.params[name], value)
+    if method == "gibbs":
+        np.testing.assert_array_equal(resumed.raw_draws, whole.raw_draws)
+
+
 def test_the_stats_of_different_models_do_not_add():
     a, b = CASES[0].program(), CASES[1].program()
     sa, sb = (q.named_stats(np.zeros(q.stats_layout.size)) for q in (a, b))
