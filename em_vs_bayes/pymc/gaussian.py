@@ -1,4 +1,4 @@
-"""Gaussian densities and covariance matrices as PyMC wants them: batched over components, missing values integrated out.
+"""Gaussian densities and covariances as PyMC wants them: batched over components, missing values integrated out.
 
 `SPDTransform` lets a covariance matrix itself be a free random variable, so that a prior on Sigma is written as a
 prior on Sigma, and the chain runs on its Cholesky factor.
@@ -78,7 +78,7 @@ def _log_det(w: Any) -> Any:
 
 
 @final
-class SPDTransform(Transform):  # type: ignore[misc]  # PyMC is untyped here
+class SPDTransform(Transform):
     """Sigma (..., d, d) = L L' to x (..., d (d + 1) / 2): L row by row, its diagonal as logarithms.
 
     The Jacobian is that of x to the lower triangle of Sigma: log |J| = d log 2 + sum_i (d - i + 1) log L_ii,

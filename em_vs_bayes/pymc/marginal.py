@@ -62,7 +62,9 @@ class LogMarginal(Op):
         if log_joint.type.ndim != 2:
             raise ValueError(f"log_joint must be (n, K); got {log_joint.type.ndim} dimension(s).")
         n, k = log_joint.type.shape
-        return Apply(self, [log_joint], [pt.tensor(shape=(n,), dtype="float64"), pt.tensor(shape=(n, k), dtype="float64")])
+        return Apply(
+            self, [log_joint], [pt.tensor(shape=(n,), dtype="float64"), pt.tensor(shape=(n, k), dtype="float64")]
+        )
 
     def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
         (a,) = inputs

@@ -17,9 +17,7 @@ from em_vs_bayes.pymc.build import Built, build
 STATS = {"logp": "lp", "depth": "tree_depth", "maxdepth_reached": "reached_max_treedepth"}  # nutpie's names
 
 
-def sample(
-    program: Program, method: Any, start: Any, seed: int, cores: int
-) -> tuple[Array, dict[str, Array]]:
+def sample(program: Program, method: Any, start: Any, seed: int, cores: int) -> tuple[Array, dict[str, Array]]:
     """The No-U-Turn sampler by `pymc.sample`.
 
     Parameters
@@ -109,9 +107,7 @@ def _initvals(program: Program, built: Built, start: Any, seed: int) -> dict[str
 
 def _theta(program: Program, posterior: Any) -> Array:
     """Draws of the public parameters (chain, draw, ...) as theta (chain, draw, P)."""
-    public: Mapping[str, Array] = {
-        name: np.asarray(posterior[name]) for name in program.spec.parameter_dims()
-    }
+    public: Mapping[str, Array] = {name: np.asarray(posterior[name]) for name in program.spec.parameter_dims()}
     internal = {"weights": public["weights"]} | program.spec.model_emission.internal(public, program.centre)
     lead = public["weights"].shape[:2]
     parts = [internal[name].reshape(*lead, -1) for name, _, _ in program.tables.theta.items()]

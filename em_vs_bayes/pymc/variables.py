@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any, final
 
 import numpy as np
@@ -74,7 +75,9 @@ class Variables:
             return variable
         value = pt.as_tensor(np.where(free, 0.0, fixed))
         if free.any():
-            picked = {key: pt.broadcast_to(pt.as_tensor(a), fixed.shape)[free.nonzero()] for key, a in arguments.items()}
+            picked = {
+                key: pt.broadcast_to(pt.as_tensor(a), fixed.shape)[free.nonzero()] for key, a in arguments.items()
+            }
             value = value[free.nonzero()].set(make(name + "_free", **picked, shape=(int(free.sum()),)))
             self.start[name + "_free"] = lambda params: read(params)[free]
         return pm.Deterministic(name, value, dims=dims)
@@ -83,18 +86,19 @@ class Variables:
         self, name: str, prior: Prior, fixed: Array, *, dims: tuple[str, ...], read: Read, gap: float = 1.0
     ) -> Any:
         """A parameter with a PyMC distribution by name on each of its free elements."""
-        kind = getattr(pm, prior.name, None)
-        if not (isinstance(kind, type) and issubclass(kind, pm.Distribution)):
-            raise ValueError(f"priors[{name!r}]={prior!r}: PyMC has no distribution {prior.name!r}.")
+        kind = _distribution(name, prior)
         shape = fixed.shape
         arguments = {key: _fit(np.asarray(value), shape, name, prior) for key, value in prior.arguments.items()}
 
         def make(own: str, **options: Any) -> Any:
             if not arguments:
                 options.setdefault("shape", shape)
-            variable = kind(own, **options)
+            try:
+                variable = kind(own, **options)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"priors[{name!r}]={prior!r}: PyMC refuses it elementwise ({error}).") from error
             if variable.owner.op.ndim_supp:
-                raise ValueError(f"priors[{name!r}]={prior!r}: it applies elementwise and wants a univariate distribution.")
+                raise ValueError(f"priors[{name!r}]={prior!r} applies elementwise and wants a univariate distribution.")
             return variable
 
         return self.elementwise(name, make, arguments, fixed, dims=dims, read=read, gap=gap)
@@ -108,6 +112,20 @@ class Variables:
         return self.elementwise(name, make, {}, fixed, dims=dims, read=read)
 
 
+def _distribution(name: str, prior: Prior) -> Any:
+    """The PyMC distribution that a prior names; it must be continuous and have every argument given."""
+    kind: Any = getattr(pm, prior.name, None)
+    continuous = isinstance(kind, type) and issubclass(kind, pm.Continuous)
+    if not continuous:
+        raise ValueError(f"priors[{name!r}]={prior!r}: PyMC has no continuous distribution {prior.name!r}.")
+    parameters = signature(kind.dist).parameters.values()
+    known = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    odd = [key for key in prior.arguments if key not in known]  # PyMC would take no notice of them
+    if odd:
+        raise ValueError(f"priors[{name!r}]={prior!r}: {prior.name} has no argument {odd}; it has {known}.")
+    return kind
+
+
 def _fit(value: Array, shape: tuple[int, ...], name: str, prior: Prior) -> Array:
     """Broadcast as compiled code does: a vector (K,) fits (K, 1) as one value per component."""
     if len(shape) == 2 and value.shape == shape[:1] and shape[1] == 1:
@@ -119,7 +137,7 @@ def _fit(value: Array, shape: tuple[int, ...], name: str, prior: Prior) -> Array
 
 
 @final
-class OrderedFromTies(Ordered):  # type: ignore[misc]  # PyMC is untyped here
+class OrderedFromTies(Ordered):
     """PyMC's ordered transform; initial values that are tied or out of order are spread ``gap`` apart."""
 
     def __init__(self, gap: float) -> None:

@@ -69,7 +69,7 @@ class InverseCholesky(Op):
         return [input_shapes[0]]
 
     def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
-        """From W Sigma W' = I: dW = -Phi(W dSigma W') W, Phi the lower triangle with half the diagonal (Murray 2016)."""
+        """From W Sigma W' = I: dW = -Phi(W dSigma W') W, Phi = lower triangle, half the diagonal (Murray 2016)."""
         (w,), (g,) = outputs, cotangents
         d = w.shape[-1]
         inner = pt.matmul(g, w.mT) * (pt.tri(d, dtype="float64") - 0.5 * pt.eye(d))

@@ -22,7 +22,8 @@ class Road:
         self.program = compile_program(spec, y, **data)
         self.built = build(self.program)
         self.model = self.built.model
-        self.theta = starts.start(self.program, "random", np.random.default_rng(3))
+        start = starts.start(self.program, "random", np.random.default_rng(3))
+        self.theta = 0.9 * start + 0.1 * self.program.with_fixed(self.program.neutral())  # off every boundary
         self.names = list(spec.parameter_dims())
         inputs = self.model.value_vars
         logp = self.model.logp(jacobian=False)

@@ -43,6 +43,7 @@ WIDE = priors.Normal(mean=100.0, sd=[[3.0, 4.0], [5.0, 6.0]])
 NIW = priors.NormalInverseWishart(mean=[99.0, 101.0], kappa=[0.5, 2.0], df=[5.0, 7.0], scale=SPREAD_2)
 NIG = priors.NormalInverseGamma(mean=99.0, kappa=[[0.5, 0.5], [2.0, 2.0]], shape=3.0, rate=2.0)
 HEAVY = evb.Prior("StudentT", nu=4.0, mu=100.0, sigma=5.0)
+LOGNORMAL = evb.Prior("LogNormal", mu=1.0, sigma=[0.5, 1.0])
 HALF = evb.Prior("HalfNormal", sigma=3.0)
 ONE_MEAN = np.array([[NAN, 101.0], [NAN, NAN]])
 ONE_COVARIANCE = np.array([SPREAD_2, np.full((2, 2), NAN)])
@@ -96,7 +97,9 @@ CASES = {
     "named fixed mean": (gaussian(priors={"means": HEAVY}, fixed={"means": ONE_MEAN}), PAIR, {}),
     "all means fixed": (gaussian(fixed={"means": [[99.0, 100.0], [104.0, 105.0]]}), PAIR, {}),
     "fixed weight": (
-        evb.GaussianMixture(3, "diag", priors={"weights": priors.Dirichlet([2.0, 3.0, 4.0])}, fixed={"weights": [0.2, NAN, NAN]}),
+        evb.GaussianMixture(
+            3, "diag", priors={"weights": priors.Dirichlet([2.0, 3.0, 4.0])}, fixed={"weights": [0.2, NAN, NAN]}
+        ),
         PAIR,
         {},
     ),
@@ -122,11 +125,13 @@ CASES = {
     ),
     # rates and probabilities
     "poisson": (mixture(Poisson()), COUNTS, {}),
-    "poisson named": (mixture(Poisson(), priors={"rates": evb.Prior("LogNormal", mu=1.0, sigma=[0.5, 1.0])}), COUNTS, {}),
+    "poisson named": (mixture(Poisson(), priors={"rates": LOGNORMAL}), COUNTS, {}),
     "poisson fixed": (mixture(Poisson(), fixed={"rates": [2.0, NAN]}), COUNTS, {}),
     "poisson ordered": (mixture(Poisson(), ordered="rates"), COUNTS, {}),
     "poisson truncated": (
-        mixture(Poisson(), ordered="rates", priors={"rates": priors.Gamma([2.0, 6.0], 1.0)}), COUNTS, {"weights": POWERS}
+        mixture(Poisson(), ordered="rates", priors={"rates": priors.Gamma([2.0, 6.0], 1.0)}),
+        COUNTS,
+        {"weights": POWERS},
     ),
     "poisson uniform": (mixture(Poisson(), priors={"rates": evb.Prior("Uniform", lower=0.5, upper=20.0)}), COUNTS, {}),
     "exponential": (mixture(Exponential()), TIMES, {"labels": KNOWN}),
