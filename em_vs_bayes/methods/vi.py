@@ -23,9 +23,10 @@ from em_vs_bayes.status import Status
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Factors, the statistics under them and their ELBO."""
+    """Factors, the statistics that made them, those under them, and their ELBO."""
 
     factors: tuple[Any, ...]
+    made_from: Array
     stats: Array
     climb: Climb
     past: tuple[float, ...] = ()
@@ -67,7 +68,7 @@ class VI(Method):
         def make(attempt: int) -> State:
             theta = starts.start(program, start, rng, attempt)
             _, stats = program.expect(program.potentials(theta))
-            state = self._at(program, program.factors(theta, stats))
+            state = self._at(program, program.factors(theta, stats), stats)
             return replace(state, past=(state.climb.objective,))
 
         best = screened(
@@ -78,12 +79,12 @@ class VI(Method):
         )
         return [Run(state, [{"objective": value} for value in state.past]) for state in best]
 
-    def _at(self, program: Program, factors: tuple[Any, ...]) -> State:
+    def _at(self, program: Program, factors: tuple[Any, ...], made_from: Array) -> State:
         evidence, stats = program.expect(program.expected_potentials(factors))
-        return State(factors, stats, Climb(evidence - program.kl(factors)))
+        return State(factors, made_from, stats, Climb(evidence - program.kl(factors)))
 
     def step(self, program: Program, state: State, *, screening: bool = False) -> State:
-        new = self._at(program, program.update_factors(state.factors, state.stats))
+        new = self._at(program, program.update_factors(state.factors, state.stats), state.stats)
         elbo = new.climb.objective
         return replace(new, climb=state.climb.then(elbo), past=(*state.past, elbo) if screening else ())
 
@@ -97,12 +98,13 @@ class VI(Method):
         return state.climb.iteration / self.max_iter, f"ELBO {state.climb.objective:.6g}"
 
     def checkpoint(self, state: State) -> dict[str, Array]:
-        return {"stats": state.stats, "climb": state.climb.to_array()}
+        return {"stats": state.made_from, "climb": state.climb.to_array()}
 
     def restore(self, program: Program, checkpoint: dict[str, Array], records: list[dict[str, float]]) -> Run:
         stats = checkpoint["stats"]
         factors = program.factors(program.with_fixed(program.neutral()), stats)
-        return Run(State(factors, stats, Climb.from_array(checkpoint["climb"])), records)
+        climb = Climb.from_array(checkpoint["climb"])
+        return Run(replace(self._at(program, factors, stats), climb=climb), records)
 
     def outcome(self, program: Program, state: State, status: Status) -> Outcome:
         rng = np.random.default_rng(0)  # draws are a function of q alone
