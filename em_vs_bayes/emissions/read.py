@@ -67,8 +67,11 @@ def rows(y: Any) -> int:
         raise ValueError(f"y must be (n,) or (n, d), or a frame or dict of streams; got {y!r}.") from None
 
 
-def _missing(array: np.ndarray) -> np.ndarray:
-    return np.array([value is None or value != value for value in array.ravel()]).reshape(array.shape)
+def _missing(array: np.ndarray) -> Any:
+    """None, NaN and pandas' NA alike."""
+    from pandas import isna
+
+    return isna(array)
 
 
 def _kind(y: Any) -> str:
