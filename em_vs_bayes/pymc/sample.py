@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -85,12 +84,11 @@ def advi(program: Program, method: Any, theta: Array, seed: int) -> tuple[Array,
         Noisy estimates, one per step.
     """
     built = build(program)
-    with built.model, warnings.catch_warnings():
+    with built.model:
         approximation = pm.fit(
             n=method.n_steps,
             method="advi",
             start=built.values(program.public(theta)),
-            start_sigma=None,
             obj_optimizer=pm.adam(learning_rate=method.learning_rate),
             random_seed=seed,
             progressbar=False,
