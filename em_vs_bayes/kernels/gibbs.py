@@ -32,9 +32,7 @@ class Plan(NamedTuple):
 
     step: np.ndarray  # CONJUGATE ... SLICE
     block: np.ndarray
-    element: (
-        np.ndarray
-    )  # SLICE: row of prior.element, or ~position in theta where no elementwise density is in force
+    element: np.ndarray  # SLICE: row of prior.element, or ~position in theta where no elementwise density is in force
     below: np.ndarray  # SLICE: position in theta of the next smaller ordered parameter, -1 for none
     above: np.ndarray  # SLICE: of the next larger, -1 for none
 

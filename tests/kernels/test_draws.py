@@ -31,9 +31,7 @@ def spd(rng, d):
 def test_gamma_and_inverse_gamma(rng, shape, rate):
     exact = stats.gamma(shape, scale=1 / rate)
     assert_follows([draws.gamma(rng, shape, rate) for _ in range(N)], exact.cdf)
-    assert_follows(
-        [draws.inverse_gamma(rng, shape, rate) for _ in range(N)], stats.invgamma(shape, scale=rate).cdf
-    )
+    assert_follows([draws.inverse_gamma(rng, shape, rate) for _ in range(N)], stats.invgamma(shape, scale=rate).cdf)
 
 
 @pytest.mark.parametrize("shape", [1e-3, 0.3, 1.0, 7.0])

@@ -202,9 +202,7 @@ def prior_draws(model, rng, draws, prior=None):
 
 @pytest.mark.parametrize("plan", [WHOLE, APART], ids=["whole", "apart"])
 @pytest.mark.parametrize("mean_prior", [JOINT, INDEPENDENT])
-@pytest.mark.parametrize(
-    ("covariance", "d"), [("full", 2), ("tied", 2), ("diag", 2), ("spherical", 2), ("sigma", 1)]
-)
+@pytest.mark.parametrize(("covariance", "d"), [("full", 2), ("tied", 2), ("diag", 2), ("spherical", 2), ("sigma", 1)])
 def test_geweke_gaussian(covariance, d, mean_prior, plan):
     model = tiny(covariance, 2, d, mean_prior=mean_prior, n=4, seed=3)
     scores = geweke(model, plan)

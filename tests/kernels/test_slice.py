@@ -22,9 +22,7 @@ ELEMENT = make_plan((SLICE, 1, 0))
 
 
 def elementwise(covariance="sigma", K=2, d=1, **options):
-    return tiny(
-        covariance, K, d, mean_prior=ELEMENTWISE, spread_prior=ELEMENTWISE, conjugate=ELEMENTWISE, **options
-    )
+    return tiny(covariance, K, d, mean_prior=ELEMENTWISE, spread_prior=ELEMENTWISE, conjugate=ELEMENTWISE, **options)
 
 
 def moved_once(model, prior, block, at, before, statistics, rng, below=-1, above=-1):
@@ -137,24 +135,26 @@ def by_quadrature(log_density, low, high, points=200_001):
 @pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical", "sigma"])
 def test_posterior_of_a_mean_with_two_modes(rng, covariance):
     """A Cauchy prior far from the data: doubling's acceptance test keeps detailed balance across the gap."""
+    # a mode of several first widths and, four of its standard deviations away, one narrower than a width
     model = elementwise(covariance, n=4)
-    statistics = hard_statistics(model, [0, 0, 1, 1])
-    spread = float(model.covariances()[0, 0, 0])
-    x = model.data.y[:2, 0]
-    prior = with_elements(model, ("means", 0, DENSITY["Cauchy"], x.mean() + 9 * np.sqrt(spread), 0.05, 0.0))
-    centre, at = model.data.centre[0], model.at["means"].start
-    centred = x.mean() - centre
-
-    def log_density(m):
-        likelihood = sum(stats.norm(m, np.sqrt(spread)).logpdf(v - centre) for v in x)
-        return likelihood / 3 + stats.cauchy(centred + 9 * np.sqrt(spread), 0.05).logpdf(m)
-
-    statistics /= 3  # a flatter likelihood, so that both modes have mass
-    cdf, quantile = by_quadrature(log_density, centred - 60, centred + 60)
-    before = quantile(rng.random(N))
-    after = moved_once(model, prior, 1, at, before, statistics, rng)
+    statistics = hard_statistics(model, [0, 0, 1, 1]) / 100
+    sd, centred = np.sqrt(model.covariances()[0, 0, 0]), model.data.y[:2, 0].mean() - model.data.centre[0]
+    wide, far, narrow = sd / np.sqrt(0.02), centred + 28 * sd, 0.02 * sd
+    prior = with_elements(model, ("means", 0, DENSITY["Cauchy"], far + model.data.centre[0], narrow, 0.0))
+    cdf, quantile = by_quadrature(
+        lambda m: stats.norm(centred, wide).logpdf(m) + stats.cauchy(far, narrow).logpdf(m),
+        centred - 80 * sd,
+        centred + 80 * sd,
+        2_000_001,  # hundreds in the narrow mode
+    )
+    edge = far - 100 * narrow
+    assert 0.2 < cdf(edge) < 0.8
+    before = quantile(rng.random(5 * N))
+    after = moved_once(model, prior, 1, model.at["means"].start, before, statistics, rng)
     assert_follows(after, cdf)
     assert_reversible(before, after, cdf)
+    there, back = np.sum((before < edge) & (after > edge)), np.sum((before > edge) & (after < edge))
+    assert there + back > 100 and abs(there - back) < 4 * np.sqrt(there + back)
 
 
 @pytest.mark.parametrize("covariance", ["diag", "spherical", "sigma"])
@@ -165,9 +165,7 @@ def test_posterior_of_a_spread(rng, covariance, mean_prior):
     model = tiny(covariance, 2, d, mean_prior=mean_prior, spread_prior=ELEMENTWISE, n=6)
     z = np.array([0, 1, 1, 0, 1, 1])
     at = model.at["spread"].start + (d if covariance == "diag" else 1)  # component 1, first dimension
-    prior = with_elements(
-        model, ("spread", at - model.at["spread"].start, DENSITY["HalfNormal"], 4.0, 0.0, 0.0)
-    )
+    prior = with_elements(model, ("spread", at - model.at["spread"].start, DENSITY["HalfNormal"], 4.0, 0.0, 0.0))
     dims = [0] if covariance == "diag" else range(d)
     x = (model.data.y[z == 1, :d] - model.data.centre[:d])[:, list(dims)] - model.get("means")[1][list(dims)]
 
@@ -175,9 +173,7 @@ def test_posterior_of_a_spread(rng, covariance, mean_prior):
         value = np.exp(log_value)
         sd = value if covariance == "sigma" else np.sqrt(value)
         return (
-            stats.norm(0, sd[:, None]).logpdf(x.ravel()).sum(axis=1)
-            + stats.halfnorm(scale=4).logpdf(value)
-            + log_value
+            stats.norm(0, sd[:, None]).logpdf(x.ravel()).sum(axis=1) + stats.halfnorm(scale=4).logpdf(value) + log_value
         )
 
     cdf, quantile = by_quadrature(log_density, -12, 6, 20_001)
