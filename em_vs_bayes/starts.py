@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import optimize
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.program import Program
@@ -38,7 +39,18 @@ def start(program: Program, init: Any, rng: np.random.Generator, attempt: int = 
     if init is not None and not isinstance(init, str):
         raise TypeError(f"init must be a Fit, a dict of parameters or one of {NAMED}; got {type(init).__name__}.")
     lloyd = 20 if init == "kmeans++" or (init is None and attempt % 2 == 0) else 0
-    return from_labels(program, partition(program.seeds(), program.k, rng, lloyd))
+    return from_labels(program, _named_by(program.data.labels, partition(program.seeds(), program.k, rng, lloyd)))
+
+
+def _named_by(known: NDArray[np.int64], clusters: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Clusters take the names of the known components that they hold most of: a chain would not swap them back."""
+    seen = known >= 0
+    if not seen.any():
+        return clusters
+    k = int(max(clusters.max(), known.max())) + 1
+    shared = np.zeros((k, k))
+    np.add.at(shared, (clusters[seen], known[seen]), 1.0)
+    return optimize.linear_sum_assignment(-shared)[1][clusters]
 
 
 def from_labels(program: Program, labels: NDArray[np.int64]) -> Array:

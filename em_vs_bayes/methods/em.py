@@ -202,3 +202,14 @@ def sorted_components(program: Program, theta: Array) -> tuple[Array, bool]:
     values = program.tables.theta.unpack(theta)[program.order.names[0]].ravel()
     order = np.argsort(values, kind="stable")
     return program.permuted(theta, order), bool(np.array_equal(order, np.arange(len(order))))
+
+
+def inside_the_order(program: Program, theta: Array) -> Array:
+    """theta relabelled, then each ordered parameter sorted on its own: a point that an order constraint admits."""
+    if not program.order.names:
+        return theta
+    theta, _ = sorted_components(program, theta)
+    for name, where, _ in program.tables.theta.items():
+        if name in program.order.names:
+            theta[where] = np.sort(theta[where])
+    return theta

@@ -13,7 +13,7 @@ import numpy as np
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.methods.base import Method, Outcome, Run, not_resumable, positive_integer
-from em_vs_bayes.methods.em import EM
+from em_vs_bayes.methods.em import EM, inside_the_order
 from em_vs_bayes.methods.mode import Whitening, climb, whiten
 from em_vs_bayes.program import Density, Program
 from em_vs_bayes.status import Status
@@ -104,4 +104,4 @@ def near_mode(program: Program, start: Any, rng: np.random.Generator) -> Array:
     state = em.init(program, start, rng)[0].state
     while em.finished(state) is None:
         state = em.step(program, state)
-    return em.outcome(program, state, Status.GIVEN).theta  # type: ignore[return-value]
+    return inside_the_order(program, state.theta)

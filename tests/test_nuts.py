@@ -1,0 +1,73 @@
+"""NUTS on the direct road: case weights of any size, labels, metric, seeds; agreement with Gibbs is in test_gibbs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from science.montecarlo import assert_mean, assert_sd, posterior
+from scipy import stats
+
+import em_vs_bayes as evb
+from em_vs_bayes import emissions as e
+from em_vs_bayes import priors as p
+
+QUIET = {"progressbar": False, "seed": 1}
+
+
+def test_half_a_row_is_a_square_root_of_its_likelihood():
+    """One Poisson rate with a gamma prior: weights enter the posterior as powers, whole or not."""
+    y, weights = np.array([3.0, 0.0, 5.0, 2.0]), np.array([0.5, 2.0, 1.25, 0.0])
+    fit = evb.Mixture(e.Poisson(), 1, priors={"rates": p.Gamma(2.0, 0.5)}).fit(y, "nuts", weights=weights, **QUIET)
+    exact = stats.gamma(2.0 + weights @ y, scale=1.0 / (0.5 + weights.sum()))
+    draws = posterior(fit)["rates"][..., 0]
+    assert_mean(draws, exact.mean(), "rate")
+    assert_sd(draws, exact.std(), "rate", relative=0.08)
+    assert stats.kstest(draws.ravel()[::3], exact.cdf).pvalue > 1e-4
+
+
+def test_all_labels_known():
+    rng = np.random.default_rng(2)
+    z = rng.integers(0, 2, 50)
+    y = rng.normal(3.0 * z, 1.0)
+    prior = {"weights": p.Dirichlet([2.0, 3.0]), "emission": p.NormalInverseGamma(0.0, 0.1, 2.0, 1.0)}
+    fit = evb.Mixture(e.Normal(), 2, priors=prior).fit(y, "nuts", labels=z, **QUIET)
+    draws = posterior(fit)
+    counts = np.bincount(z)
+    assert_mean(draws["weights"][..., 0], (2 + counts[0]) / (5 + 50), "weights")
+    for k in range(2):
+        x = y[z == k]
+        n, kappa, shape = len(x), 0.1 + len(x), 2.0 + len(x) / 2
+        rate = 1.0 + 0.5 * ((x - x.mean()) ** 2).sum() + 0.5 * 0.1 * n * x.mean() ** 2 / kappa
+        assert_mean(draws["means"][..., k], x.sum() / kappa, "means")
+        assert_mean(draws["sigmas"][..., k] ** 2, rate / (shape - 1), "variances")
+
+
+def test_the_metric_changes_the_road_not_the_posterior():
+    rng = np.random.default_rng(3)
+    y = np.r_[rng.normal(-2, 1, 40), rng.normal(2, 1, 60)]
+    spec = evb.Mixture(e.Normal(), 2, ordered="means")
+    one, two = (spec.fit(y, "nuts", whiten=w, tune=800, **QUIET) for w in (True, False))
+    for name, value in posterior(one).items():
+        for k in range(2):
+            other = posterior(two)[name][..., k]
+            error = np.std(other) / np.sqrt(len(other.ravel()) / 10)
+            assert_mean(value[..., k], other.mean(), name, reference_error=error)
+
+
+def test_seeds_chains_and_cores():
+    y = np.random.default_rng(3).normal(size=30)
+    spec = evb.Mixture(e.Normal(), 2)
+    options = {"draws": 30, "tune": 30, "chains": 3, **QUIET}
+    a, b = spec.fit(y, "nuts", **options), spec.fit(y, "nuts", cores=1, **options)
+    np.testing.assert_array_equal(a.raw_draws, b.raw_draws)
+    assert a.raw_draws.shape[:2] == (3, 30)
+    assert not np.array_equal(a.raw_draws[0], a.raw_draws[1])
+    assert not np.array_equal(a.raw_draws, spec.fit(y, "nuts", **{**options, "seed": 2}).raw_draws)
+
+
+def test_statistics_of_the_sampler():
+    y = np.random.default_rng(3).normal(size=30)
+    fit = evb.Mixture(e.Normal(), 1).fit(y, "nuts", draws=40, tune=100, chains=2, **QUIET)
+    assert fit.sample_stats["lp"].shape == (2, 40)
+    x = fit.program.unconstrain(fit.raw_draws[1, 7])
+    assert fit.sample_stats["lp"][1, 7] == pytest.approx(fit.program.density(fit.theta)(x)[0], rel=1e-10)

@@ -1,0 +1,108 @@
+"""CAVI beyond the laws: exact answers where q is exact, weights, labels, draws, and where it must stay below."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.special import gammaln, multigammaln
+
+import em_vs_bayes as evb
+from em_vs_bayes import emissions as e
+from em_vs_bayes import priors as p
+
+QUIET = {"progressbar": False, "seed": 1}
+Y = evb.datasets.load("faithful").to_numpy(dtype=float)
+Z = (Y[:, 0] > 3.0).astype(int)
+M0, KAPPA0, DF0, SCALE0 = np.array([3.0, 70.0]), 0.1, 4.0, np.diag([1.0, 100.0])
+SPEC = evb.GaussianMixture(
+    2, priors={"weights": p.Dirichlet([2.0, 3.0]), "emission": p.NormalInverseWishart(M0, KAPPA0, DF0, SCALE0)}
+)
+
+
+def niw_update(y):
+    n, mean = len(y), y.mean(axis=0)
+    off = mean - M0
+    scale = SCALE0 + (y - mean).T @ (y - mean) + KAPPA0 * n / (KAPPA0 + n) * np.outer(off, off)
+    return (KAPPA0 * M0 + n * mean) / (KAPPA0 + n), KAPPA0 + n, DF0 + n, scale
+
+
+def niw_evidence(y):
+    """log p(y), mean and covariance integrated out (Murphy 2007, equation 266)."""
+    _, kappa, df, scale = niw_update(y)
+    return (
+        -0.5 * y.size * np.log(np.pi) + multigammaln(df / 2, 2) - multigammaln(DF0 / 2, 2)
+        + 0.5 * DF0 * np.linalg.slogdet(SCALE0)[1] - 0.5 * df * np.linalg.slogdet(scale)[1] + np.log(KAPPA0 / kappa)
+    )  # fmt: skip
+
+
+def test_all_labels_known_make_the_bound_exact():
+    fit = SPEC.fit(Y, "vi", labels=Z, **QUIET)
+    counts, alpha = np.bincount(Z), np.array([2.0, 3.0])
+    allocation = gammaln(alpha.sum()) - gammaln(alpha.sum() + len(Y)) + (gammaln(alpha + counts) - gammaln(alpha)).sum()
+    assert fit.elbo == pytest.approx(allocation + sum(niw_evidence(Y[k == Z]) for k in range(2)), abs=1e-8)
+    np.testing.assert_allclose(fit.params["weights"], (alpha + counts) / (alpha + counts).sum(), rtol=1e-12)
+    for k in range(2):
+        mean, _, df, scale = niw_update(Y[k == Z])
+        np.testing.assert_allclose(fit.params["means"][k], mean, rtol=1e-12)
+        np.testing.assert_allclose(fit.params["covariances"][k], scale / (df - 3.0), rtol=1e-10)
+
+
+def test_draws_follow_q():
+    fit = SPEC.fit(Y, "vi", labels=Z, draws=20_000, **QUIET)
+    draws = {name: value[0] for name, value in fit.program.public(fit.draws).items()}
+    for k in range(2):
+        mean, kappa, df, scale = niw_update(Y[k == Z])
+        for j in range(2):  # marginal of the mean: Student with df - d + 1 degrees of freedom
+            marginal = stats.t(df - 1.0, mean[j], np.sqrt(scale[j, j] / (kappa * (df - 1.0))))
+            assert stats.kstest(draws["means"][:, k, j], marginal.cdf).pvalue > 1e-4
+            variance = stats.invgamma(0.5 * (df - 1.0), scale=0.5 * scale[j, j])
+            assert stats.kstest(draws["covariances"][:, k, j, j], variance.cdf).pvalue > 1e-4
+    counts = np.bincount(Z)
+    assert stats.kstest(draws["weights"][:, 0], stats.beta(2 + counts[0], 3 + counts[1]).cdf).pvalue > 1e-4
+    np.testing.assert_allclose(draws["weights"].sum(-1), 1.0)
+
+
+def test_weights_are_repeated_rows():
+    count = np.random.default_rng(5).integers(0, 4, len(Y))
+    start = SPEC.fit(Y, "em", **QUIET)
+    weighted = SPEC.fit(Y, "vi", weights=count, init=start, **QUIET)
+    repeated = SPEC.fit(np.repeat(Y, count, axis=0), "vi", init=start, **QUIET)
+    assert weighted.elbo == pytest.approx(repeated.elbo, rel=1e-12)
+    for name, value in repeated.params.items():
+        np.testing.assert_allclose(weighted.params[name], value, rtol=1e-6)
+
+
+def test_an_empty_component_returns_to_the_prior():
+    """Sparse weights switch off what the data do not need (Bishop 2006, section 10.2.1)."""
+    prior = {"weights": p.Dirichlet(1e-3), "emission": p.NormalInverseWishart(M0, KAPPA0, DF0, SCALE0)}
+    fit = evb.GaussianMixture(6, priors=prior).fit(Y, "vi", **QUIET)
+    assert fit.converged
+    weights = np.sort(fit.params["weights"])
+    assert weights[:3].max() < 0.01
+    empty = int(np.argmin(fit.params["weights"]))
+    np.testing.assert_allclose(fit.params["means"][empty], M0, rtol=0.05)
+
+
+def test_posterior_spread_is_smaller_than_the_exact_one_where_groups_overlap():
+    rng = np.random.default_rng(4)
+    y = np.r_[rng.normal(-1.0, 1.0, 60), rng.normal(1.0, 1.0, 60)]
+    spec = evb.Mixture(
+        e.Normal(), 2, fixed={"sigmas": [1.0, 1.0]}, priors={"means": p.Normal(0.0, 3.0)}, ordered="means"
+    )
+    vi, exact = spec.fit(y, "vi", **QUIET), spec.fit(y, "nuts", **QUIET)
+    assert (vi.std_errors()["means"] < 0.8 * exact.std_errors()["means"]).all()
+
+
+def test_ordered_means_increase():
+    spec = evb.Mixture(e.Normal(), 2, ordered="means")
+    for seed in range(4):
+        fit = spec.fit(Y[:, 1], "vi", progressbar=False, seed=seed)
+        assert fit.params["means"][0] < fit.params["means"][1]
+        assert (np.diff(fit.program.public(fit.draws)["means"], axis=-1) > 0).all()
+
+
+def test_the_same_seed_gives_the_same_fit():
+    a, b = (SPEC.fit(Y, "vi", **QUIET) for _ in range(2))
+    assert a.elbo == b.elbo
+    np.testing.assert_array_equal(a.draws, b.draws)
