@@ -71,3 +71,17 @@ def test_statistics_of_the_sampler():
     assert fit.sample_stats["lp"].shape == (2, 40)
     x = fit.program.unconstrain(fit.raw_draws[1, 7])
     assert fit.sample_stats["lp"][1, 7] == pytest.approx(fit.program.density(fit.theta)(x)[0], rel=1e-10)
+
+
+@pytest.mark.parametrize("method", ["nuts", "laplace"])
+def test_a_mode_on_the_boundary_is_no_obstacle(method):
+    """Ten successes in ten: the mode of p is 1, its posterior is Beta(11, 1)."""
+    spec = evb.Mixture(e.Bernoulli(), 1, priors={"probs": p.Beta(1.0, 1.0)})
+    fit = spec.fit(np.ones(10), method, **QUIET)
+    exact = stats.beta(11, 1)
+    if method == "nuts":
+        assert_mean(posterior(fit)["probs"][..., 0], exact.mean(), "p")
+        assert_sd(posterior(fit)["probs"][..., 0], exact.std(), "p", relative=0.1)
+    else:  # normal in logit p at its mode there, log 11
+        x = fit.program.unconstrain(fit.attrs["mode"])
+        assert x[0] == pytest.approx(np.log(11.0), abs=1e-4)
