@@ -418,3 +418,30 @@ def test_ctrl_c_leaves_what_had_been_done(method, options, monkeypatch, tmp_path
     assert fit.idata.posterior.attrs["status"] == "INTERRUPTED"
     fit.save(tmp_path / "fit")
     assert evb.load(tmp_path / "fit").status is Status.INTERRUPTED
+
+
+@pytest.mark.parametrize("when", ["the first start", "the screening"])
+@pytest.mark.parametrize("method", ["em", "vi", "nuts", "laplace"])
+def test_ctrl_c_while_starts_are_compared(method, when, monkeypatch):
+    """NUTS and Laplace look for the mode by EM first."""
+    if when == "the first start":
+        monkeypatch.setattr("em_vs_bayes.starts.partition", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    else:
+        kind, steps = METHODS["vi" if method == "vi" else "em"], []
+        plain = kind.step
+
+        def interrupted(self, program, state, **rest):
+            steps.append(1)
+            if len(steps) == 7:
+                raise KeyboardInterrupt
+            return plain(self, program, state, **rest)
+
+        monkeypatch.setattr(kind, "step", interrupted)
+    fit = GAUSS.fit(Y, method, **QUIET)
+    assert fit.status is Status.INTERRUPTED
+    assert not fit.converged
+    assert all(np.isfinite(value).all() for value in fit.params.values())
+    if method in ("em", "vi") and when == "the screening":
+        assert len(fit.history["objective"]) > 0
+    else:
+        assert any("not estimates" in note for note in fit.notes)

@@ -80,6 +80,8 @@ def screened(make: Callable[[int], Any], step: Callable[[Any], Any], height: Cal
             for _ in range(SCREENING):
                 states[-1] = step(states[-1])
     except KeyboardInterrupt:
+        if not states:
+            raise
         raise Interrupted(sorted(states, key=height, reverse=True)) from None
     return sorted(states, key=height, reverse=True)[:FINISHERS]
 

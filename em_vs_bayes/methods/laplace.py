@@ -12,6 +12,7 @@ from typing import Any, final
 import numpy as np
 
 from em_vs_bayes.contract import Array
+from em_vs_bayes.methods.ascent import Interrupted
 from em_vs_bayes.methods.base import Method, Outcome, Run, not_resumable, positive_integer
 from em_vs_bayes.methods.em import EM, inside_the_order
 from em_vs_bayes.methods.mode import Whitening, climb, whiten
@@ -101,7 +102,10 @@ def near_mode(program: Program, start: Any, rng: np.random.Generator) -> Array:
     if program.ndim == 0:
         raise ValueError("fixed leaves no parameter free: there is no posterior to explore. Use spec.at.")
     em = EM(objective="map", tol=1e-3, max_iter=300)
-    state = em.init(program, start, rng)[0].state
+    try:
+        state = em.init(program, start, rng)[0].state
+    except Interrupted:  # its starts are EM's, not this method's
+        raise KeyboardInterrupt from None
     while em.finished(state) is None:
         state = em.step(program, state)
     theta = inside_the_order(program, state.theta)
