@@ -69,8 +69,6 @@ def _difference(spec, y, start, spread, precisions) -> float:
     """Relative difference of the two libraries' log-likelihoods at the start."""
     other = GaussianMixture(len(start["weights"]), covariance_type=spec.covariance)
     other.weights_, other.means_, other.covariances_ = start["weights"], start["means"], spread
-    other.precisions_cholesky_ = (
-        np.linalg.cholesky(precisions) if spec.covariance == "full" else np.sqrt(precisions)
-    )
+    other.precisions_cholesky_ = np.linalg.cholesky(precisions) if spec.covariance == "full" else np.sqrt(precisions)
     theirs = float(other.score_samples(y).sum())
     return abs(spec.log_likelihood(y, start) - theirs) / abs(theirs)

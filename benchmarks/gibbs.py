@@ -35,8 +35,20 @@ def _sweeps() -> None:
     for size, what, spec, y in cases:
         took = _sweep(spec, y)
         target = JAGS[size] / FASTER
-        rows.append((f"{size}, {what}", at_most(1e6 * took, 1e6 * target, "µs"), f"{1e3 * JAGS[size]:.3g} ms", f"{JAGS[size] / took:,.0f}x"))
-    table("Gibbs, per sweep and chain", ("case", "em_vs_bayes", "JAGS, published", "ratio"), rows, "Processor time, one chain.")
+        rows.append(
+            (
+                f"{size}, {what}",
+                at_most(1e6 * took, 1e6 * target, "µs"),
+                f"{1e3 * JAGS[size]:.3g} ms",
+                f"{JAGS[size] / took:,.0f}x",
+            )
+        )
+    table(
+        "Gibbs, per sweep and chain",
+        ("case", "em_vs_bayes", "JAGS, published", "ratio"),
+        rows,
+        "Processor time, one chain.",
+    )
 
 
 def _sweep(spec: Spec, y: Array) -> float:
@@ -54,7 +66,9 @@ def _effective() -> None:
     for make in POSTERIORS.values():
         case = make()
         options = {"cores": 1, "tune": 500, "draws": 2000, "seed": 1, "progressbar": False}
-        whole, fit = min((seconds(lambda: case.spec.fit(case.y, "gibbs", **options)) for _ in range(3)), key=lambda r: r[0])
+        whole, fit = min(
+            (seconds(lambda: case.spec.fit(case.y, "gibbs", **options)) for _ in range(3)), key=lambda r: r[0]
+        )
         sampling = 4 * 2000 * _sweep(case.spec, case.y)
         ess = min_ess(np.asarray(fit.draws))
         rows.append(

@@ -43,8 +43,15 @@ def _gradients() -> None:
         program = compile_program(case.spec, case.y)
         theta = program.theta_of(case.spec.fit(case.y, "em", objective="map", seed=1, progressbar=False).params)
         density, x, pot = program.density(theta), program.unconstrain(theta), program.potentials(theta)
-        rows.append((case.name, *(f"{1e6 * _each(call, v):.1f} µs" for call, v in ((program.expect, pot), (density, x)))))
-    table("NUTS, cost of a gradient", ("model", "E-step alone", "log posterior and gradient"), rows, "Called from Python; processor time.")
+        rows.append(
+            (case.name, *(f"{1e6 * _each(call, v):.1f} µs" for call, v in ((program.expect, pot), (density, x))))
+        )
+    table(
+        "NUTS, cost of a gradient",
+        ("model", "E-step alone", "log posterior and gradient"),
+        rows,
+        "Called from Python; processor time.",
+    )
 
 
 def _each(call: Any, value: Array, times: int = 400) -> float:
@@ -83,11 +90,24 @@ def _effective() -> None:
         case = make()
         ours, (theirs, compiling) = _ours(case), _nutpie(name, case)
         ess = min_ess(ours.draws)
-        rows.append(_row(case.name + ", em_vs_bayes", ours, at_least(ess / ours.sampling, FACTOR * case.published, "/s"), ""))
-        rows.append(_row("  nutpie on PyMC", theirs, f"{min_ess(theirs.draws) / theirs.sampling:,.0f}/s", f"{compiling:.1f} s"))
+        rows.append(
+            _row(case.name + ", em_vs_bayes", ours, at_least(ess / ours.sampling, FACTOR * case.published, "/s"), "")
+        )
+        rows.append(
+            _row("  nutpie on PyMC", theirs, f"{min_ess(theirs.draws) / theirs.sampling:,.0f}/s", f"{compiling:.1f} s")
+        )
     table(
         f"NUTS, 4 chains x ({TUNE} tune + {DRAWS} draws), chains one after the other",
-        ("model", "min ESS", "R-hat", "gradients", "per gradient", "ESS/s of sampling", "ESS/s, all counted", "compiling"),
+        (
+            "model",
+            "min ESS",
+            "R-hat",
+            "gradients",
+            "per gradient",
+            "ESS/s of sampling",
+            "ESS/s, all counted",
+            "compiling",
+        ),
         rows,
         "Processor time. Sampling: less the time of the same run with one draw. Everything: modes and warm-up included.",
     )
@@ -111,7 +131,11 @@ def _enough() -> None:
     rows = []
     for name, make in POSTERIORS.items():
         draws, tune = SHORT[name]
-        found = [probe("effective", name, "nuts", draws, tune, preload) for preload in ("nutpie", "nothing") for _ in range(3)]
+        found = [
+            probe("effective", name, "nuts", draws, tune, preload)
+            for preload in ("nutpie", "nothing")
+            for _ in range(3)
+        ]
         ready, bare = (min(found[i : i + 3], key=lambda run: run["cpu"]) for i in (0, 3))
         rows.append(
             (

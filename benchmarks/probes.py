@@ -13,7 +13,11 @@ def importing(module: str) -> dict[str, Any]:
     wall, cpu = perf_counter(), process_time()
     __import__(module)
     heavy = ("pymc", "pytensor", "arviz", "nutpie", "pandas", "matplotlib", "xarray", "scipy", "numba")
-    return {"wall": perf_counter() - wall, "cpu": process_time() - cpu, "loaded": [m for m in heavy if m in sys.modules]}
+    return {
+        "wall": perf_counter() - wall,
+        "cpu": process_time() - cpu,
+        "loaded": [m for m in heavy if m in sys.modules],
+    }
 
 
 def first_fit(library: str) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def coordinates(placed: Sequence[Any], theta: Layout, fixed: Array, order: Order
         code=np.array([u[0] for u in units], dtype=np.int64),
         x=np.concatenate([[0], np.cumsum(nx)[:-1]]).astype(np.int64),
         nx=nx,
-        index=np.concatenate([[0], np.cumsum(count)[:-1]]).astype(np.int64),
+        first=np.concatenate([[0], np.cumsum(count)[:-1]]).astype(np.int64),
         ntheta=count,
         ordered=np.array([u[3] for u in units], dtype=np.int64),
         a=np.array([u[4] for u in units], dtype=float),

@@ -76,7 +76,7 @@ for method, fit in fits.items():
 # likelihood can be checked by an independent road.
 
 # %%
-from scipy import stats  # noqa: E402
+from scipy import stats
 
 em = fits["em"]
 by_hand = sum(w * stats.geom(p, loc=-1).pmf(y) for w, p in zip(em.params["weights"], em.params["probs"], strict=True))

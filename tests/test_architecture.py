@@ -51,9 +51,7 @@ def test_imported_sees_every_form(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
     file = tmp_path / "pkg" / "sub" / "module.py"
     file.parent.mkdir(parents=True)
-    file.write_text(
-        "import a.b as c\nfrom d import e\nfrom . import f\nfrom ..g import h\ndef late():\n    import i\n"
-    )
+    file.write_text("import a.b as c\nfrom d import e\nfrom . import f\nfrom ..g import h\ndef late():\n    import i\n")
     assert imported(file) == {"a.b", "d", "d.e", "pkg.sub", "pkg.sub.f", "pkg.g", "pkg.g.h", "i"}
 
 
@@ -88,8 +86,6 @@ def test_importing_the_package_is_light():
 
 
 def test_datasets_come_as_arrays_without_pandas():
-    code = (
-        "import sys; import em_vs_bayes.datasets as d; d.load('murray', as_frame=False); print(*sys.modules)"
-    )
+    code = "import sys; import em_vs_bayes.datasets as d; d.load('murray', as_frame=False); print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pandas" not in run.stdout.split()

@@ -94,7 +94,7 @@ def _log_logistic(t):
 
 @inner
 def _elements(coords, u, x, theta):
-    code, at, index, total, y = coords.code[u], coords.x[u], coords.index[u], 0.0, 0.0
+    code, at, index, total, y = coords.code[u], coords.x[u], coords.first[u], 0.0, 0.0
     for j in range(coords.ntheta[u]):
         if coords.ordered[u] == 1 and j > 0:
             y += exp(x[at + j])
@@ -119,7 +119,7 @@ def _elements(coords, u, x, theta):
 
 @inner
 def _elements_inverse(coords, u, theta, x):
-    code, at, index, previous = coords.code[u], coords.x[u], coords.index[u], 0.0
+    code, at, index, previous = coords.code[u], coords.x[u], coords.first[u], 0.0
     for j in range(coords.ntheta[u]):
         y = theta[coords.where[index + j]]
         if code == LOG:
@@ -134,7 +134,7 @@ def _elements_inverse(coords, u, theta, x):
 
 @inner
 def _elements_pull(coords, u, x, theta, g_theta, jacobian, g_x):
-    code, at, index, later = coords.code[u], coords.x[u], coords.index[u], 0.0
+    code, at, index, later = coords.code[u], coords.x[u], coords.first[u], 0.0
     for j in range(coords.ntheta[u] - 1, -1, -1):
         i = coords.where[index + j]
         value, slope = theta[i], g_theta[i]
@@ -145,9 +145,7 @@ def _elements_pull(coords, u, x, theta, g_theta, jacobian, g_x):
             width = coords.b[u] - low if code == INTERVAL else 1.0
             z = (value - low) / width
             slope = slope * width * z * (1 - z) + jacobian * (1 - 2 * z)
-        if (
-            coords.ordered[u] == 1
-        ):  # y_j is x_0 plus the steps exp(x_1) ... exp(x_j): sum over what comes later
+        if coords.ordered[u] == 1:  # y_j is x_0 plus the steps exp(x_1) ... exp(x_j): sum over what comes later
             later += slope
             slope = later if j == 0 else later * exp(x[at + j]) + jacobian
         g_x[at + j] = slope
@@ -159,7 +157,7 @@ def _elements_pull(coords, u, x, theta, g_theta, jacobian, g_x):
 @inner
 def _simplex(coords, u, x, theta):
     """Stick-breaking: each element takes the share z_j = logistic(x_j - log(C - 1 - j)) of what remains."""
-    C, at, index, total = coords.ntheta[u], coords.x[u], coords.index[u], 0.0
+    C, at, index, total = coords.ntheta[u], coords.x[u], coords.first[u], 0.0
     rest, log_rest = coords.a[u], log(coords.a[u])
     for j in range(C - 1):
         t = x[at + j] - log(C - 1 - j)
@@ -174,7 +172,7 @@ def _simplex(coords, u, x, theta):
 
 @inner
 def _simplex_inverse(coords, u, theta, x):
-    C, at, index = coords.ntheta[u], coords.x[u], coords.index[u]
+    C, at, index = coords.ntheta[u], coords.x[u], coords.first[u]
     rest = theta[coords.where[index + C - 1]]
     for j in range(C - 2, -1, -1):
         p = theta[coords.where[index + j]]
@@ -185,7 +183,7 @@ def _simplex_inverse(coords, u, theta, x):
 @inner
 def _simplex_pull(coords, u, x, theta, g_theta, jacobian, g_x):
     """Backwards along the stick; ``tail`` is d/d log(what remains after j), with no division by it."""
-    C, at, index = coords.ntheta[u], coords.x[u], coords.index[u]
+    C, at, index = coords.ntheta[u], coords.x[u], coords.first[u]
     last = coords.where[index + C - 1]
     tail = g_theta[last] * theta[last]
     for j in range(C - 2, -1, -1):
@@ -213,7 +211,7 @@ def _entry(x, at, i, j):
 
 @inner
 def _spd(coords, u, x, theta):
-    at, index, d, total = coords.x[u], coords.index[u], _side(coords.ntheta[u]), 0.0
+    at, index, d, total = coords.x[u], coords.first[u], _side(coords.ntheta[u]), 0.0
     for i in range(d):
         for j in range(i + 1):
             value = 0.0
@@ -227,7 +225,7 @@ def _spd(coords, u, x, theta):
 
 @inner
 def _spd_inverse(coords, u, theta, x):
-    at, index, d = coords.x[u], coords.index[u], _side(coords.ntheta[u])
+    at, index, d = coords.x[u], coords.first[u], _side(coords.ntheta[u])
     for i in range(d):
         row = at + i * (i + 1) // 2
         for j in range(i + 1):
@@ -247,7 +245,7 @@ def _spd_inverse(coords, u, theta, x):
 @inner
 def _spd_pull(coords, u, x, g_theta, jacobian, g_x):
     """dF = tr(G dSigma), dSigma = dL L' + L dL': dF/dL is the lower triangle of (G + G') L."""
-    at, index, d = coords.x[u], coords.index[u], _side(coords.ntheta[u])
+    at, index, d = coords.x[u], coords.first[u], _side(coords.ntheta[u])
     for i in range(d):
         for j in range(i + 1):
             slope = 0.0

@@ -7,7 +7,6 @@ turns that into a compiled record, which costs about a microsecond to pass where
 from math import inf
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numba import config
 from numba.core import types
@@ -16,12 +15,11 @@ from numba.experimental import structref
 from em_vs_bayes.kernels.block_priors import log_prior
 from em_vs_bayes.kernels.blocks import gradient, potentials
 from em_vs_bayes.kernels.coordinates import all_finite, constrain, pull_back_scaled
-from em_vs_bayes.kernels.jit import kernel
+from em_vs_bayes.kernels.jit import inlined, kernel
 from em_vs_bayes.kernels.mixture import expect
 from em_vs_bayes.kernels.tables import Blocks, Coordinates, Data, Prior, Streams
 
 # Merged into what Python calls: each layer compiled on its own would optimise all below it once more.
-inlined = numba.njit(inline="always")
 
 MIXTURE = 0  # latent structure: independent and identically distributed categories
 
@@ -166,9 +164,7 @@ def evaluate_natural(p, theta):
     return log_joint(p, theta, g), g
 
 
-def program(
-    data, streams, blocks, prior, coords, K, theta, n_pot, n_stats, latent=MIXTURE, powers=(1.0, 1.0, 1.0)
-):
+def program(data, streams, blocks, prior, coords, K, theta, n_pot, n_stats, latent=MIXTURE, powers=(1.0, 1.0, 1.0)):
     """A `Program` with buffers of its own.
 
     Parameters

@@ -89,14 +89,14 @@ def load(data, start, work):
             x[t0 + np.uint64(b)] = data.y[start + b, j] - c0
     for j in range(p):
         t0 = lane(j)
-        for q in range(np.uint64(rows), BLOCK):
-            x[t0 + q] = 0.0
+        for unused in range(np.uint64(rows), BLOCK):
+            x[t0 + unused] = 0.0
     if data.pattern.size > 0:
         for j in range(p):
             t0 = lane(j)
-            for q in range(BLOCK):
-                value = x[t0 + q]
-                x[t0 + q] = value if value == value else 0.0
+            for lane_q in range(BLOCK):
+                value = x[t0 + lane_q]
+                x[t0 + lane_q] = value if value == value else 0.0
     weight = work.row
     for i in range(rows):
         weight[i] = 1.0

@@ -111,7 +111,7 @@ class Coordinates(NamedTuple):
     code: np.ndarray  # (U,) int64
     x: np.ndarray  # (U,) int64 offset in x
     nx: np.ndarray  # (U,) int64 coordinates used
-    index: np.ndarray  # (U,) int64 offset in `where`
+    first: np.ndarray  # (U,) int64 offset in `where`
     ntheta: np.ndarray  # (U,) int64 elements of theta written
     ordered: np.ndarray  # (U,) int64: 1 if the elements increase (x is made increasing before IDENTITY, LOG, LOGIT)
     a: np.ndarray  # (U,) float64: SIMPLEX free mass; INTERVAL lower end

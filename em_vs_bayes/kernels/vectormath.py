@@ -64,7 +64,7 @@ def log(x):
     p = p * u + 0.3999999999989889
     p = p * u + 0.666666666666667
     half_square = 0.5 * f * f
-    value = e * LN2_HIGH - ((half_square - (s * (half_square + u * p) + e * LN2_LOW)) - f)
+    value: float = e * LN2_HIGH - ((half_square - (s * (half_square + u * p) + e * LN2_LOW)) - f)
     value = -math.inf if x == 0.0 else value
     value = value if x < math.inf else x
     return value if x >= 0.0 else math.nan

@@ -57,9 +57,7 @@ class Value(ABC):
         try:
             self._check()
         except ValueError as reason:
-            raise ValueError(
-                f"{verb}: wants a proper {type(self).__name__}, got an improper one ({reason})"
-            ) from None
+            raise ValueError(f"{verb}: wants a proper {type(self).__name__}, got an improper one ({reason})") from None
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -83,9 +81,7 @@ class Value(ABC):
             raise ValueError(f"family: got {data.get('family')!r}, wants {cls.__name__!r}")
         values = {name: value for name, value in data.items() if name not in ("family", "improper")}
         if set(values) != set(cls.__dataclass_fields__):
-            raise ValueError(
-                f"{cls.__name__}: got keys {sorted(values)}, wants {sorted(cls.__dataclass_fields__)}"
-            )
+            raise ValueError(f"{cls.__name__}: got keys {sorted(values)}, wants {sorted(cls.__dataclass_fields__)}")
         return cls._unchecked(**values) if data.get("improper") else cls(**values)
 
 

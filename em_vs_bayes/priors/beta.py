@@ -80,9 +80,7 @@ class Beta(Conjugate):
 
     def expected_log_density(self, other: Self) -> float:
         eta = self.expected_potentials()
-        return (
-            float(((other.a - 1) * eta[..., 0] + (other.b - 1) * eta[..., 1]).sum()) - other.log_normalizer()
-        )
+        return float(((other.a - 1) * eta[..., 0] + (other.b - 1) * eta[..., 1]).sum()) - other.log_normalizer()
 
     def _as_dirichlet(self) -> Dirichlet:
         return Dirichlet._unchecked(alpha=np.stack(np.broadcast_arrays(self.a, self.b), axis=-1))

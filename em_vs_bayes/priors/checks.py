@@ -23,9 +23,7 @@ def compatible(**values: Array) -> None:
         np.broadcast_shapes(*(value.shape for value in values.values()))
     except ValueError:
         got = ", ".join(f"{name} {value.shape}" for name, value in values.items())
-        raise ValueError(
-            f"{' and '.join(values)}: got shapes {got}, wants shapes that broadcast together"
-        ) from None
+        raise ValueError(f"{' and '.join(values)}: got shapes {got}, wants shapes that broadcast together") from None
 
 
 def scale_matrix(name: str, scale: Array) -> None:

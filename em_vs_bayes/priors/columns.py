@@ -79,9 +79,7 @@ def _half_cauchy(beta: Any) -> Columns:
 def _uniform(lower: Any = 0.0, upper: Any = 1.0) -> Columns:
     lower, upper = np.asarray(lower), np.asarray(upper)
     if not (np.isfinite(lower).all() and np.isfinite(upper).all() and (lower < upper).all()):
-        raise ValueError(
-            f"lower and upper: got {lower.tolist()} and {upper.tolist()}, wants finite, lower < upper"
-        )
+        raise ValueError(f"lower and upper: got {lower.tolist()} and {upper.tolist()}, wants finite, lower < upper")
     return lower, upper
 
 

@@ -82,6 +82,4 @@ class Gamma(Conjugate):
 
     def expected_log_density(self, other: Self) -> float:
         eta = self.expected_potentials()
-        return (
-            float(((other.shape - 1) * eta[..., 0] + other.rate * eta[..., 1]).sum()) - other.log_normalizer()
-        )
+        return float(((other.shape - 1) * eta[..., 0] + other.rate * eta[..., 1]).sum()) - other.log_normalizer()

@@ -41,9 +41,7 @@ class GaussianFactor(Value):
         return cls(mean, np.zeros(np.shape(mean) + np.shape(mean)[-1:]))
 
     @classmethod
-    def from_precision(
-        cls, precision: Array, linear: Array, free: Array | None, values: Array | None
-    ) -> Self:
+    def from_precision(cls, precision: Array, linear: Array, free: Array | None, values: Array | None) -> Self:
         """The factor with ``precision`` (K, d, d), or diagonal (K, d), and ``linear`` = precision @ mean.
 
         ``free`` (K, d) is False where an element is fixed at its entry of ``values`` (K, d), read only there.
@@ -87,9 +85,7 @@ class GaussianFactor(Value):
 
     def entropy(self) -> float:
         """Entropy over the free elements, summed over components."""
-        log_det = (
-            2 * np.log(np.diagonal(self._root(), axis1=-2, axis2=-1)).sum()
-        )  # fixed elements contribute log 1
+        log_det = 2 * np.log(np.diagonal(self._root(), axis1=-2, axis2=-1)).sum()  # fixed elements contribute log 1
         return float((self._free().sum() * (1 + np.log(2 * np.pi)) + log_det) / 2)
 
     def log_density(self, mu: Any) -> float:

@@ -42,9 +42,7 @@ class InverseGamma(Family):
 
     def broadcast(self, components: int, features: int) -> Self:
         shape = fill("shape", self.shape, components=components, features=features)
-        return self._unchecked(
-            shape=shape, rate=fill("rate", self.rate, components=components, features=features)
-        )
+        return self._unchecked(shape=shape, rate=fill("rate", self.rate, components=components, features=features))
 
     @classmethod
     def flat(cls, components: int, features: int, parameter: Parameter = "variance") -> Self:
@@ -110,9 +108,7 @@ class InverseGamma(Family):
         if not (value > 0).all():
             return -np.inf
         variance = value if parameter == "variance" else value**2
-        total = (
-            float((-(self.shape + 1) * np.log(variance) - self.rate / variance).sum()) - self.log_normalizer()
-        )
+        total = float((-(self.shape + 1) * np.log(variance) - self.rate / variance).sum()) - self.log_normalizer()
         return total if parameter == "variance" else total + float(np.log(2 * value).sum())
 
     def expected_log_density(self, other: Self) -> float:

@@ -42,9 +42,7 @@ class InverseWishart(Family):
         compatible(df=self.df, scale=self.scale[..., 0, 0] if self.scale.ndim else self.scale)
 
     def broadcast(self, components: int, features: int) -> Self:
-        scale = fill_matrices(
-            "scale", self.scale, components=components, features=features, features_to=features
-        )
+        scale = fill_matrices("scale", self.scale, components=components, features=features, features_to=features)
         degrees(self.df, features)
         return self._unchecked(df=fill("df", self.df, components=components), scale=scale)
 
@@ -113,9 +111,7 @@ class InverseWishart(Family):
         if not self.proper:
             return 0.0
         d = self._d
-        return float(
-            (self.df / 2 * (d * np.log(2) - _log_det(self.scale)) + multigammaln(self.df / 2, d)).sum()
-        )
+        return float((self.df / 2 * (d * np.log(2) - _log_det(self.scale)) + multigammaln(self.df / 2, d)).sum())
 
     def log_density(self, covariances: Any) -> float:
         """Log density at covariances (K, d, d)."""

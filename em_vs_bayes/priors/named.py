@@ -43,9 +43,7 @@ class Prior:
 
     def __init__(self, name: str, /, **arguments: Any) -> None:
         if not (isinstance(name, str) and name.isidentifier()):
-            raise TypeError(
-                f"name: got {name!r}, wants the name of a PyMC distribution, such as 'HalfNormal'"
-            )
+            raise TypeError(f"name: got {name!r}, wants the name of a PyMC distribution, such as 'HalfNormal'")
         stored = {key: _numeric(key, value) for key, value in arguments.items()}
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "arguments", MappingProxyType(stored))
@@ -60,20 +58,14 @@ class Prior:
         not in ``Prior.COMPILED`` or an argument does not fit ``shape``.
         """
         if self.name not in COLUMNS:
-            raise ValueError(
-                f"prior: got {self.name!r}, wants one of {', '.join(self.COMPILED)} (or the PyMC model)"
-            )
+            raise ValueError(f"prior: got {self.name!r}, wants one of {', '.join(self.COMPILED)} (or the PyMC model)")
         values = [np.asarray(value, dtype=np.float64) for value in self._values()]
         values = [value[:, None] if len(shape) == 2 and value.shape == shape[:1] and shape[1] == 1 else value
                   for value in values]  # fmt: skip
         try:
-            a, b, c = (
-                np.broadcast_to(value, shape).copy() for value in values + [np.zeros(())] * (3 - len(values))
-            )
+            a, b, c = (np.broadcast_to(value, shape).copy() for value in values + [np.zeros(())] * (3 - len(values)))
         except ValueError:
-            raise ValueError(
-                f"{self}: got arguments that do not fit, wants scalars or arrays for {shape}"
-            ) from None
+            raise ValueError(f"{self}: got arguments that do not fit, wants scalars or arrays for {shape}") from None
         return DENSITY["Flat" if self.name == "HalfFlat" else self.name], a, b, c
 
     def support(self) -> tuple[Array, Array]:

@@ -44,9 +44,7 @@ class Normal(Family):
 
     @classmethod
     def flat(cls, components: int, features: int) -> Self:
-        return cls._unchecked(
-            mean=np.zeros((components, features)), sd=np.full((components, features), np.inf)
-        )
+        return cls._unchecked(mean=np.zeros((components, features)), sd=np.full((components, features), np.inf))
 
     def update_given(self, n: Array, s1: Array, precision: Array, free: Array | None = None,
                      values: Array | None = None) -> GaussianFactor:  # fmt: skip

@@ -119,9 +119,7 @@ class NormalInverseGamma(Conjugate):
     def variances_given(self, n: Array, s1: Array, s2: Array, means: GaussianFactor) -> InverseGamma:
         """v | mu, y, or its CAVI factor, where ``means`` is a factor of its own (some means fixed)."""
         rate = self.rate + self.kappa * means.about(self.mean, full=False) / 2
-        return InverseGamma._unchecked(shape=self.shape + 0.5, rate=rate).update_given(
-            n, means.scatter(n, s1, s2)
-        )
+        return InverseGamma._unchecked(shape=self.shape + 0.5, rate=rate).update_given(n, means.scatter(n, s1, s2))
 
     def kl_given(self, means: GaussianFactor, variances: InverseGamma) -> float:
         """E[log q(mu) q(v) - log p(mu, v)] for independent factors; fixed means enter p too."""

@@ -52,9 +52,7 @@ class NormalInverseWishart(Conjugate):
             mean=fill("mean", self.mean, components=components, features=features),
             kappa=fill("kappa", self.kappa, components=components),
             df=fill("df", self.df, components=components),
-            scale=fill_matrices(
-                "scale", self.scale, components=components, features=features, features_to=features
-            ),
+            scale=fill_matrices("scale", self.scale, components=components, features=features, features_to=features),
         )
 
     def tied(self, components: int, features: int) -> TiedNormalInverseWishart:
@@ -83,9 +81,7 @@ class NormalInverseWishart(Conjugate):
         mean, weight = shrunk(self.mean, self.kappa, n, average)
         deviation = average - self.mean
         between = weight[:, None, None] * outer(deviation, deviation, full=True)
-        return self._unchecked(
-            mean=mean, kappa=self.kappa + n, df=self.df + n, scale=self.scale + within + between
-        )
+        return self._unchecked(mean=mean, kappa=self.kappa + n, df=self.df + n, scale=self.scale + within + between)
 
     def mode(self) -> tuple[Array, Array]:
         """mu (K, d) and Sigma (K, d, d) at the joint mode; NaN for a flat prior without data."""

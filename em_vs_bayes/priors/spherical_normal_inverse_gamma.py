@@ -37,9 +37,7 @@ class SphericalNormalInverseGamma(Conjugate):
     def _check(self) -> None:
         shapes = self.mean.shape, self.kappa.shape, self.shape.shape, self.rate.shape
         if self.mean.ndim != 2 or shapes[1:] != (self.mean.shape, self.mean.shape[:1], self.mean.shape[:1]):
-            raise ValueError(
-                f"mean, kappa, shape, rate: got shapes {shapes}, wants (K, d), (K, d), (K,) and (K,)"
-            )
+            raise ValueError(f"mean, kappa, shape, rate: got shapes {shapes}, wants (K, d), (K, d), (K,) and (K,)")
         finite("mean", self.mean)
         for name in ("kappa", "shape", "rate"):
             positive(name, getattr(self, name))

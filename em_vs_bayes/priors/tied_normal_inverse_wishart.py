@@ -40,9 +40,7 @@ class TiedNormalInverseWishart(Conjugate):
     def _check(self) -> None:
         shapes = self.mean.shape, self.kappa.shape, self.df.shape, self.scale.shape
         if self.mean.ndim != 2 or shapes[1:] != (self.mean.shape[:1], (), self.mean.shape[1:] * 2):
-            raise ValueError(
-                f"mean, kappa, df, scale: got shapes {shapes}, wants (K, d), (K,), () and (d, d)"
-            )
+            raise ValueError(f"mean, kappa, df, scale: got shapes {shapes}, wants (K, d), (K,), () and (d, d)")
         finite("mean", self.mean)
         positive("kappa", self.kappa)
         scale_matrix("scale", self.scale)
@@ -68,9 +66,7 @@ class TiedNormalInverseWishart(Conjugate):
         mean, weight = shrunk(self.mean, self.kappa, n, average)
         deviation = average - self.mean
         scatter = within + weight[:, None, None] * outer(deviation, deviation, full=True)
-        return self._unchecked(
-            mean=mean, kappa=self.kappa + n, df=self.df + n.sum(), scale=self.scale + scatter.sum(0)
-        )
+        return self._unchecked(mean=mean, kappa=self.kappa + n, df=self.df + n.sum(), scale=self.scale + scatter.sum(0))
 
     def mode(self) -> tuple[Array, Array]:
         """mu (K, d) and the shared Sigma (d, d) at the joint mode; NaN for a flat prior without data."""
@@ -121,9 +117,7 @@ class TiedNormalInverseWishart(Conjugate):
     def covariances_given(self, n: Array, s1: Array, s2: Array, means: GaussianFactor) -> InverseWishart:
         """Sigma | mu, y, or its CAVI factor, with K = 1: IW(df + sum n + K, scale + all scatter)."""
         own = self.kappa[:, None, None] * means.about(self.mean, full=True)
-        prior = InverseWishart._unchecked(
-            df=self.df[None] + len(self.kappa), scale=self.scale[None] + own.sum(0)
-        )
+        prior = InverseWishart._unchecked(df=self.df[None] + len(self.kappa), scale=self.scale[None] + own.sum(0))
         return prior.update_given(n, means.scatter(n, s1, s2))
 
     def kl_given(self, means: GaussianFactor, covariances: InverseWishart) -> float:

@@ -19,9 +19,7 @@ def log_densities(model, theta=None):
     means, covariances = model.get("means", theta), model.covariances(theta)
     with np.errstate(divide="ignore"):
         out = [np.tile(np.log(model.get("weights", theta)), (len(y), 1))]
-    out.append(
-        np.column_stack([stats.multivariate_normal(means[k], covariances[k]).logpdf(x) for k in range(K)])
-    )
+    out.append(np.column_stack([stats.multivariate_normal(means[k], covariances[k]).logpdf(x) for k in range(K)]))
     if y.shape[1] > d:
         rates, probs = model.get("rates", theta), model.get("probs", theta)
         # the base measure 1/y! is not the potential's

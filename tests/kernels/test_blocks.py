@@ -195,9 +195,7 @@ def test_flat_priors_and_the_constant(covariance):
 
 def test_elementwise_densities_see_the_users_value():
     """The data centre is added back to means; a fixed element adds nothing."""
-    model = tiny(
-        "sigma", 3, 1, mean_prior=ELEMENTWISE, spread_prior=ELEMENTWISE, conjugate=FLAT, fixed=[("means", 1)]
-    )
+    model = tiny("sigma", 3, 1, mean_prior=ELEMENTWISE, spread_prior=ELEMENTWISE, conjugate=FLAT, fixed=[("means", 1)])
     means, spread = model.at["means"].start, model.at["spread"].start
     prior = model.prior._replace(
         element=np.array([means, means + 1, means + 2, spread]),
@@ -211,8 +209,6 @@ def test_elementwise_densities_see_the_users_value():
         return total + stats.halfnorm(scale=0.7).logpdf(theta[spread])
 
     g = np.zeros(model.theta.size)
-    np.testing.assert_allclose(
-        log_prior(model.blocks, prior, model.theta, g), reference(model.theta), rtol=1e-12
-    )
+    np.testing.assert_allclose(log_prior(model.blocks, prior, model.theta, g), reference(model.theta), rtol=1e-12)
     for e in model.directions():
         np.testing.assert_allclose(g @ e, along(reference, model.theta, e), rtol=1e-6, atol=1e-8)

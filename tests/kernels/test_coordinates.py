@@ -28,7 +28,7 @@ def minimal(coords):
     """Positions in theta that make a chart: simplex without its last, lower triangle of a covariance."""
     chart = []
     for u, size in enumerate(coords.ntheta):
-        where = coords.where[coords.index[u] : coords.index[u] + size]
+        where = coords.where[coords.first[u] : coords.first[u] + size]
         d = round(size**0.5)
         if coords.code[u] == SIMPLEX:
             where = where[:-1]

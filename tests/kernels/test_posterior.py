@@ -107,9 +107,7 @@ def test_a_flat_prior_at_power_zero_may_be_infinite():
 @structures
 @pytest.mark.parametrize("prior", [JOINT, FLAT])
 def test_never_not_a_number(covariance, prior):
-    model = tiny(
-        covariance, 3, 1 if covariance == "sigma" else 2, counts=True, mean_prior=prior, spread_prior=prior
-    )
+    model = tiny(covariance, 3, 1 if covariance == "sigma" else 2, counts=True, mean_prior=prior, spread_prior=prior)
     held, rng = hold(program_of(model)), np.random.default_rng(9)
     finite = infeasible = 0
     for scale in (3.0, 30.0, 300.0, 3000.0, 1e150, 1e307):

@@ -147,11 +147,7 @@ def tiny(
 
     # blocks and hyperparameters
     n_hyper = {"full": K + K * d * d, "tied": 1 + d * d, "diag": 2 * K * d}.get(covariance, 2 * K)
-    kappa = (
-        rng.uniform(0.1, 2.0, K * d)
-        if covariance in ("diag", "sigma")
-        else np.repeat(rng.uniform(0.1, 2, K), d)
-    )
+    kappa = rng.uniform(0.1, 2.0, K * d) if covariance in ("diag", "sigma") else np.repeat(rng.uniform(0.1, 2, K), d)
     spread_hyper = rng.uniform(1.0, 4.0, n_hyper)
     if matrices:
         count = n_spread // unit
@@ -200,9 +196,7 @@ def tiny(
     if counts:
         units.append((LOG, np.arange(theta.size)[at["rates"]], 0))
         units.append((LOGIT, np.arange(theta.size)[at["probs"]], 0))
-        units.extend(
-            (SIMPLEX, row, 0) for row in np.arange(theta.size)[at["categories"]].reshape(K, CATEGORIES)
-        )
+        units.extend((SIMPLEX, row, 0) for row in np.arange(theta.size)[at["categories"]].reshape(K, CATEGORIES))
     rows, where, n_x = [], [], 0
     for code, positions, is_ordered in units:
         moving = positions[free[positions]]

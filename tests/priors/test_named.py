@@ -134,9 +134,7 @@ def test_support():
 def test_round_trips(prior):
     again = priors.from_dict(json.loads(json.dumps(prior.to_dict(), allow_nan=False)))
     assert again == prior
-    assert {k: v.dtype for k, v in again.arguments.items()} == {
-        k: v.dtype for k, v in prior.arguments.items()
-    }
+    assert {k: v.dtype for k, v in again.arguments.items()} == {k: v.dtype for k, v in prior.arguments.items()}
     assert pickle.loads(pickle.dumps(prior)) == prior
     assert copy.deepcopy(prior) == prior
 

@@ -87,22 +87,15 @@ def test_scalar_updates_are_conjugate():
     poisson, exponential = gamma.update([10.0], [4.0]), gamma.update([3.0], [times.sum()])
     binomial = beta.update([7.0], [4.0])
     assert_constant(
-        [
-            poisson.log_density([x]) - gamma.log_density([x]) - stats.poisson(x).logpmf(counts).sum()
-            for x in theta
-        ]
+        [poisson.log_density([x]) - gamma.log_density([x]) - stats.poisson(x).logpmf(counts).sum() for x in theta]
     )
     assert_constant(
         [
-            exponential.log_density([x])
-            - gamma.log_density([x])
-            - stats.expon(scale=1 / x).logpdf(times).sum()
+            exponential.log_density([x]) - gamma.log_density([x]) - stats.expon(scale=1 / x).logpdf(times).sum()
             for x in theta
         ]
     )
-    assert_constant(
-        [binomial.log_density([x]) - beta.log_density([x]) - stats.binom(11, x).logpmf(7) for x in theta]
-    )
+    assert_constant([binomial.log_density([x]) - beta.log_density([x]) - stats.binom(11, x).logpmf(7) for x in theta])
     seen = np.array([4, 0, 3])
     assert_constant(
         [
@@ -119,9 +112,7 @@ def test_flat_priors_give_the_sample_estimates():
     pooled = sum(n * s for n, s in zip(N, sigma, strict=True)) / N.sum()
     np.testing.assert_allclose(WISHART.tied(K, D).flat(K, D).update(N, S1, S2).mode()[1], pooled, rtol=1e-11)
     variances = np.array([y.var(0) for y in Y])
-    np.testing.assert_allclose(
-        NormalInverseGamma.flat(K, D).update(*DIAGONAL).mode()[1], variances, rtol=1e-11
-    )
+    np.testing.assert_allclose(NormalInverseGamma.flat(K, D).update(*DIAGONAL).mode()[1], variances, rtol=1e-11)
     sds = NormalInverseGamma.flat(K, D, "sd").update(*DIAGONAL).mode("sd")[1]
     np.testing.assert_allclose(sds, np.sqrt(variances), rtol=1e-11)
     spherical = GAMMA.spherical(K, D).flat(K, D).update(*DIAGONAL).mode()[1]
@@ -215,8 +206,7 @@ def test_gaussian_factor_density_draws_and_entropy():
     factor = Normal(MEAN, 2.0).broadcast(K, D).update_given(N, S1, PRECISION, FREE, VALUES)
     keep = [np.array([0, 2]), np.array([0, 1, 2])]
     reference = [
-        stats.multivariate_normal(factor.mean[k][i], factor.covariance[k][np.ix_(i, i)])
-        for k, i in enumerate(keep)
+        stats.multivariate_normal(factor.mean[k][i], factor.covariance[k][np.ix_(i, i)]) for k, i in enumerate(keep)
     ]
     mu = np.where(FREE, 0.1, factor.mean)
     want = sum(r.logpdf(mu[k][keep[k]]) for k, r in enumerate(reference))
@@ -224,9 +214,7 @@ def test_gaussian_factor_density_draws_and_entropy():
     assert factor.entropy() == pytest.approx(sum(r.entropy() for r in reference), rel=1e-12)
     draws = factor.draw(np.random.default_rng(5), 40_000)
     for k, i in enumerate(keep):  # 3 % of a variance is four standard errors at 40,000 draws
-        np.testing.assert_allclose(
-            np.cov(draws[:, k, i].T), reference[k].cov, atol=0.03 * reference[k].cov.max()
-        )
+        np.testing.assert_allclose(np.cov(draws[:, k, i].T), reference[k].cov, atol=0.03 * reference[k].cov.max())
     z = (draws.mean(0) - factor.mean)[FREE] / (draws.std(0)[FREE] / 200)
     assert np.abs(z).max() < 4
 
