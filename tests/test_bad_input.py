@@ -129,6 +129,12 @@ def test_data_of_an_emission(emission, y, match):
         ),
         ({"init": {**START, "means": Y[:2] * np.nan}}, ValueError, r"params\['means'\] must be finite"),
         ({"init": {**START, "covariances": np.eye(2)}}, ValueError, r"params\['covariances'\] has shape \(2, 2\)"),
+        ({"init": {**START, "means": np.zeros((2, 3))}}, ValueError, r"params\['means'\] has shape \(2, 3\)"),
+        (
+            {"init": {**START, "covariances": [[[1, 0.9], [0, 1]]] * 2}},
+            ValueError,
+            r"params\['covariances'\] must be symmetric",
+        ),
         ({"init": {**START, "covariances": [-np.eye(2)] * 2}}, ValueError, "outside their support"),
     ],
 )
@@ -139,7 +145,7 @@ def test_arguments(arguments, error, match):
 
 def test_init_from_another_model():
     refused("init is a fit of GaussianMixture", GAUSS, Y, init=evb.GaussianMixture(3).fit(Y, **QUIET))
-    refused(r"params\['covariances'\] has shape \(2, 1, 1\)", GAUSS, Y, init=GAUSS.fit(X, **QUIET))
+    refused(r"params\['means'\] has shape \(2, 1\)", GAUSS, Y, init=GAUSS.fit(X, **QUIET))
 
 
 def test_weights_that_are_not_whole_under_gibbs():

@@ -128,8 +128,16 @@ class MvNormal(Emission):
         return {"means": means, "covariances": covariances}
 
     def internal(self, params: Mapping[str, Any], centre: Mapping[str, Array]) -> Params:
-        means = np.asarray(params["means"], dtype=float) - centre["y"]
+        means = np.asarray(params["means"], dtype=float)
         covariances = np.asarray(params["covariances"], dtype=float)
+        d = len(centre["y"])
+        if means.ndim == 0 or means.shape[-1] != d:
+            raise ValueError(f"params['means'] has shape {means.shape}; the model wants (..., {d}).")
+        if covariances.shape[-2:] == (d, d) and not np.allclose(
+            covariances, covariances.swapaxes(-1, -2), equal_nan=True
+        ):
+            raise ValueError(f"params['covariances'] must be symmetric; got {covariances.tolist()}.")
+        means = means - centre["y"]
         if self.covariance == "full":
             return {"means": means, "covariances": covariances}
         if self.covariance == "tied":
