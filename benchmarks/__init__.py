@@ -1,1 +1,1 @@
-"""Side-by-side runs against other libraries: same process, one thread, same data, same starts. `python -m benchmarks`."""
+"""Side-by-side runs against other libraries: one process, one thread, same data, same starts."""

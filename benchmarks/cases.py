@@ -49,7 +49,7 @@ def one_dimensional() -> Posterior:
 
 
 def two_dimensional() -> Posterior:
-    """Three full covariances in the plane, N = 2000: well, not perfectly, separated (7 % of rows are less than 99 % sure).
+    """Three full covariances in the plane, N = 2000: well, not perfectly, separated (7 % of rows less than 99 % sure).
 
     So far apart that a Gibbs sweep is worth about as many effective draws (0.36) as in the published JAGS run (0.35).
     """

@@ -4,10 +4,12 @@ JAGS and nutpie figures are published ones from another machine (2 cores, x86-64
 this process.
 """
 
+from typing import Any
+
 import numpy as np
 
 import em_vs_bayes as evb
-from benchmarks.cases import POSTERIORS
+from benchmarks.cases import POSTERIORS, Posterior
 from benchmarks.measure import max_rhat, min_ess, per_iteration, seconds
 from benchmarks.show import at_least, at_most, table
 from em_vs_bayes.contract import Array
@@ -61,14 +63,16 @@ def _sweep(spec: Spec, y: Array) -> float:
     return per_iteration({"ours": ours}, 200, 1200)["ours"]
 
 
+def _fit(case: Posterior) -> tuple[float, Any]:
+    options = {"cores": 1, "tune": 500, "draws": 2000, "seed": 1, "progressbar": False}
+    return seconds(lambda: case.spec.fit(case.y, "gibbs", **options))
+
+
 def _effective() -> None:
     rows = []
     for make in POSTERIORS.values():
         case = make()
-        options = {"cores": 1, "tune": 500, "draws": 2000, "seed": 1, "progressbar": False}
-        whole, fit = min(
-            (seconds(lambda: case.spec.fit(case.y, "gibbs", **options)) for _ in range(3)), key=lambda r: r[0]
-        )
+        whole, fit = min((_fit(case) for _ in range(3)), key=lambda run: run[0])
         sampling = 4 * 2000 * _sweep(case.spec, case.y)
         ess = min_ess(np.asarray(fit.draws))
         rows.append(

@@ -20,4 +20,7 @@ def run() -> None:
     for library in ("em_vs_bayes", "sklearn"):
         best = min(probe("first_fit", library)["cpu"] for _ in range(TURNS))
         rows.append((f"import {library} and fit Old Faithful", f"{best:.2f} s", ""))
+    for method in ("em", "vi", "gibbs", "nuts"):
+        cold, warm = (probe("effective", "2d", method, cold=cold)["cpu"] for cold in (True, False))
+        rows.append((f"compile the kernels of method={method!r}, once", f"{cold - warm:.0f} s", ""))
     table("Imports", ("what", "seconds", "heavy modules loaded"), rows, "Processor time, fresh process, best of five.")

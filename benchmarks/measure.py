@@ -1,12 +1,14 @@
 """The clock, the comparison of contestants, and fresh processes.
 
 The clock is processor time. With one thread each it is wall time on a quiet machine, and on a busy one it still says
-what a run cost. Contestants take turns, so that a slow spell of the machine falls on all; the best of their turns counts.
+what a run cost. Contestants take turns, so that a slow spell of the machine falls on all; the best turn counts.
 """
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from time import process_time
 from typing import Any
@@ -62,10 +64,12 @@ def max_rhat(draws: Array) -> float:
     return float(np.nanmax(array_stats.rhat(np.moveaxis(draws, -1, 0), chain_axis=1, draw_axis=2)))
 
 
-def probe(name: str, *arguments: Any) -> dict[str, Any]:
-    """What a fresh process running `benchmarks.probes` prints."""
+def probe(name: str, *arguments: Any, cold: bool = False) -> dict[str, Any]:
+    """What a fresh process running `benchmarks.probes` prints; ``cold``: with no compiled kernel on disk."""
     command = [sys.executable, "-m", "benchmarks.probes", name, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory() as empty:
+        cache = {"NUMBA_CACHE_DIR": empty} if cold else {}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | cache)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command[1:])} failed:\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])

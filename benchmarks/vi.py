@@ -19,7 +19,7 @@ def run() -> None:
         "Variational Bayes, per iteration of the whole public road (start-up differenced away)",
         ("N, d, K", "em_vs_bayes", "scikit-learn", "ratio"),
         [_case(100_000, 10, 10, covariance) for covariance in ("full", "diag")],
-        "Processor time, one thread, best of five turns. scikit-learn takes no start: it begins from rows drawn at random.",
+        "Processor time, one thread, best of five turns. scikit-learn takes no start: it begins from random rows.",
     )
 
 
