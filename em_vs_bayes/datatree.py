@@ -27,11 +27,9 @@ def to_datatree(fit: Fit) -> xr.DataTree:
     groups: dict[str, Any] = {"posterior": posterior}
     log_likelihood, thinned = _log_likelihood(fit, theta)
     groups["log_likelihood"] = {"y": log_likelihood}
-    groups["sample_stats"] = (
-        {**dict(fit.sample_stats), "log_likelihood_total": (log_likelihood * _weights(fit)).sum(-1)}
-        if not thinned
-        else dict(fit.sample_stats)
-    )
+    groups["sample_stats"] = dict(fit.sample_stats)
+    if not thinned:
+        groups["sample_stats"] |= _totals(fit, theta, log_likelihood)
     if fit.permutation is not None:
         groups["sample_stats"]["permutation"] = fit.permutation
         dims["permutation"] = [fit.spec.leading]
@@ -71,8 +69,14 @@ def _observed(fit: Fit) -> tuple[dict[str, Any], dict[str, list[str]]]:
     return {"y": values if multivariate else values[:, 0]}, {"y": ["obs", "feature"] if multivariate else ["obs"]}
 
 
-def _weights(fit: Fit) -> Any:
-    return fit.program.data.weights if fit.program.data.weights.size else 1.0
+def _totals(fit: Fit, theta: Any, log_likelihood: Any) -> dict[str, Any]:
+    """Per draw: the marginal log-likelihood and, in the spec's own parameters, the log joint density."""
+    program = fit.program
+    total = (log_likelihood * (program.data.weights if program.data.weights.size else 1.0)).sum(-1)
+    if program.tables.unknown:  # a prior that only PyMC can evaluate
+        return {"log_likelihood_total": total}
+    prior = np.array([[program.log_prior(draw) for draw in chain] for chain in theta])
+    return {"log_likelihood_total": total, "log_joint": total + prior}
 
 
 def _coords(fit: Fit, posterior: dict[str, Any], dims: dict[str, list[str]]) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def fit(
     began = perf_counter()
     program = compile_program(spec, y, weights=weights, labels=labels)
     compiled = perf_counter()
-    driven = drive(chosen, program, _start(spec, init), np.random.default_rng(seed), method, progressbar)
+    driven = drive(chosen, program, _start(spec, init), _generator(seed), method, progressbar)
     seconds = {"compile": compiled - began, "fit": perf_counter() - compiled}
     return Fit.from_driven(program, method, driven, seconds, _used(chosen))
 
@@ -60,6 +60,13 @@ def make_method(name: str, options: Mapping[str, Any]) -> Method:
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise TypeError(f"{option}={options[option]!r} is not an option of method={name!r}; it has {known}.{hint}")
     return kind(**options)
+
+
+def _generator(seed: Any) -> np.random.Generator:
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"seed must be None, a non-negative integer or a numpy Generator; got {seed!r}.") from None
 
 
 def _start(spec: Spec, init: Any) -> Any:
@@ -144,7 +151,14 @@ def at(spec: Spec, y: Any, params: Mapping[str, Any], *, exog: Any, lengths: Any
         if value is not None:
             raise ValueError(f"{name} does not apply to {type(spec).__name__}; got {type(value).__name__}.")
     program = compile_program(spec, y)
-    outcome = Outcome(program.theta_of(params), Status.GIVEN)
+    theta = program.theta_of(params)
+    for name, value in program.public(theta).items():
+        if not np.allclose(value, params[name], rtol=1e-9, atol=1e-9 * (1.0 + np.abs(value).max())):
+            raise ValueError(
+                f"params[{name!r}] has values that {spec!r} cannot hold (its covariance structure or fixed values); "
+                f"got {np.asarray(params[name]).tolist()}."
+            )
+    outcome = Outcome(theta, Status.GIVEN)
     return Fit.from_driven(program, "given", Driven(outcome, {"objective": np.empty(0)}, {}), {}, {})
 
 

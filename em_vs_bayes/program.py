@@ -334,14 +334,16 @@ class Program:
         missing, odd = [n for n in wanted if n not in params], [n for n in params if n not in wanted]
         if missing or odd:
             raise ValueError(f"params must have {list(wanted)}; missing {missing}, unknown {odd}.")
-        internal = self.spec.model_emission.internal(params, self.centre)
-        arrays = {"weights": np.asarray(params["weights"], dtype=float)} | internal
-        for name, _, shape in self.tables.theta.items():
-            got = np.shape(arrays[name])
-            if got != shape and int(np.prod(got)) != int(np.prod(shape)):
-                raise ValueError(f"params[{name!r}] has shape {got}; the model wants {shape}.")
-            if not np.isfinite(arrays[name]).all():
-                raise ValueError(f"params[{name!r}] must be finite; got {np.asarray(arrays[name]).tolist()}.")
+        for name, expected in self.public(self.neutral()).items():
+            value = np.asarray(params[name], dtype=float)
+            if value.shape != expected.shape:
+                raise ValueError(f"params[{name!r}] has shape {value.shape}; the model wants {expected.shape}.")
+            if not np.isfinite(value).all():
+                raise ValueError(f"params[{name!r}] must be finite; got {value.tolist()}.")
+        weights = np.asarray(params["weights"], dtype=float)
+        if (weights < 0).any() or abs(weights.sum() - 1.0) > 1e-6:
+            raise ValueError(f"params['weights'] must be non-negative and sum to 1; got {weights.tolist()}.")
+        arrays = {"weights": weights} | self.spec.model_emission.internal(params, self.centre)
         theta = np.concatenate([np.ravel(arrays[name]) for name, _, _ in self.tables.theta.items()]).astype(float)
         return self.with_fixed(theta)
 

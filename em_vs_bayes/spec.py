@@ -171,7 +171,10 @@ class Spec(ABC):
     @classmethod
     def from_json(cls, text: str) -> Self:
         """The spec that `to_json` wrote."""
-        spec = from_dict(json.loads(text))
+        description = json.loads(text)
+        if not isinstance(description, dict):
+            raise ValueError(f"The JSON must describe a spec as an object; got {text[:60]!r}.")
+        spec = from_dict(description)
         if not isinstance(spec, cls):
             raise ValueError(f"The JSON describes a {type(spec).__name__}, not a {cls.__name__}.")
         return spec

@@ -13,7 +13,12 @@ def broadcast(value: Any, shape: tuple[int, ...], name: str) -> Array:
     """``value`` as a float array of ``shape``; all NaN where nothing was given."""
     if value is None:
         return np.full(shape, np.nan)
-    array = np.asarray(value, dtype=float)
+    try:
+        array = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise TypeError(f"fixed[{name!r}] must hold numbers, NaN where free; got {value!r}.") from None
+    if np.isinf(array).any():
+        raise ValueError(f"fixed[{name!r}] must be finite, NaN where free; got {array.tolist()}.")
     try:
         return np.array(np.broadcast_to(array, shape))
     except ValueError:

@@ -22,7 +22,8 @@ class Exponential(LinearEmission):
 
     Parameters
     ----------
-    None. Fitted parameters: ``rates (component,)``. Default prior: Gamma(2, 2 * mean of y).
+    None. Fitted parameters: ``rates (component,)``. Default prior: Gamma(1, mean of y / K^2),
+    weak even for the component with the shortest times.
     """
 
     def streams(self, y: Any, n_components: int, context: Context) -> tuple[Stream, ...]:
@@ -32,7 +33,11 @@ class Exponential(LinearEmission):
         if (values[seen] < 0).any():
             raise ValueError(f"{name} must be non-negative for Exponential; got {values[seen].min():g}.")
         prior = resolve_prior(
-            context, "rates", (Gamma,), Gamma(2.0, 2.0 * max(self.mean(values, context), 1e-300)), n_components
+            context,
+            "rates",
+            (Gamma,),
+            Gamma(1.0, max(self.mean(values, context), 1e-300) / n_components**2),
+            n_components,
         )
         block = RateBlock(
             "rates", prior, context.leading, self.fixed_values(context, "rates", n_components, 0.0, np.inf)

@@ -23,7 +23,7 @@ class Poisson(LinearEmission):
 
     Parameters
     ----------
-    None. Fitted parameters: ``rates (component,)``. Default prior: Gamma(2, 2 / mean of y).
+    None. Fitted parameters: ``rates (component,)``. Default prior: Gamma(1, 1 / mean of y).
     """
 
     def streams(self, y: Any, n_components: int, context: Context) -> tuple[Stream, ...]:
@@ -34,7 +34,7 @@ class Poisson(LinearEmission):
         if bad.size:
             raise ValueError(f"{name} must hold counts (0, 1, 2, ...) for Poisson; got {bad[0]:g}.")
         mean = max(self.mean(values, context), 1.0 / len(values))
-        prior = resolve_prior(context, "rates", (Gamma,), Gamma(2.0, 2.0 / mean), n_components)
+        prior = resolve_prior(context, "rates", (Gamma,), Gamma(1.0, 1.0 / mean), n_components)
         block = RateBlock(
             "rates", prior, context.leading, self.fixed_values(context, "rates", n_components, 0.0, np.inf)
         )

@@ -44,7 +44,7 @@ class State:
 
     chains: tuple[Chain, ...]
     chunk: int
-    tuned: bool = False
+    height: float = float("nan")  # log posterior density, averaged over chains
 
 
 @final
@@ -111,7 +111,9 @@ class Gibbs(Method):
                 list(pool.map(lambda chain: self._advance(program, chain, state.chunk), state.chains))
         seconds = perf_counter() - began
         grow = 2.0 if seconds < 0.05 else 0.5 if seconds > 0.4 else 1.0
-        return State(state.chains, max(1, min(int(state.chunk * grow), 100_000)))
+        heights = [program.log_likelihood(c.theta) + program.log_prior(c.theta) for c in state.chains if not c.broken]
+        height = float(np.mean(heights)) if heights else float("nan")
+        return State(state.chains, max(1, min(int(state.chunk * grow), 100_000)), height)
 
     def _advance(self, program: Program, chain: Chain, sweeps: int) -> None:
         if chain.broken:
@@ -132,7 +134,7 @@ class Gibbs(Method):
             chain.broken = len(got) < count
 
     def record(self, state: State) -> dict[str, float]:
-        return {"objective": float("nan"), "sweeps": float(min(c.done for c in state.chains))}
+        return {"objective": state.height, "sweeps": float(min(c.done for c in state.chains))}
 
     def finished(self, state: State) -> Status | None:
         if any(c.broken for c in state.chains):

@@ -99,7 +99,7 @@ class NUTS(Method):
             return replace(state, done=min(state.done + 0.02, 0.99))
 
     def record(self, state: State) -> dict[str, float]:
-        return {"objective": float("nan")}
+        return {"objective": state.map.height if state.map else float("nan")}
 
     def finished(self, state: State) -> Status | None:
         return None if state.draws is None else Status.SAMPLED

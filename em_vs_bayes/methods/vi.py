@@ -29,6 +29,7 @@ class State:
     made_from: Array
     stats: Array
     climb: Climb
+    seed: int  # of the draws that the outcome takes from q
     past: tuple[float, ...] = ()
 
 
@@ -65,10 +66,12 @@ class VI(Method):
         many = 10 if program.n * program.k * program.data.y.shape[1] <= 1_000_000 else 4
         n = self.n_init or (1 if program.k == 1 or isinstance(start, dict) else many)
 
+        seed = int(rng.integers(2**31))
+
         def make(attempt: int) -> State:
             theta = starts.start(program, start, rng, attempt)
             _, stats = program.expect(program.potentials(theta))
-            state = self._at(program, program.factors(theta, stats), stats)
+            state = self._at(program, program.factors(theta, stats), stats, seed)
             return replace(state, past=(state.climb.objective,))
 
         best = screened(
@@ -79,12 +82,12 @@ class VI(Method):
         )
         return [Run(state, [{"objective": value} for value in state.past]) for state in best]
 
-    def _at(self, program: Program, factors: tuple[Any, ...], made_from: Array) -> State:
+    def _at(self, program: Program, factors: tuple[Any, ...], made_from: Array, seed: int) -> State:
         evidence, stats = program.expect(program.expected_potentials(factors))
-        return State(factors, made_from, stats, Climb(evidence - program.kl(factors)))
+        return State(factors, made_from, stats, Climb(evidence - program.kl(factors)), seed)
 
     def step(self, program: Program, state: State, *, screening: bool = False) -> State:
-        new = self._at(program, program.update_factors(state.factors, state.stats), state.stats)
+        new = self._at(program, program.update_factors(state.factors, state.stats), state.stats, state.seed)
         elbo = new.climb.objective
         return replace(new, climb=state.climb.then(elbo), past=(*state.past, elbo) if screening else ())
 
@@ -98,16 +101,16 @@ class VI(Method):
         return state.climb.iteration / self.max_iter, f"ELBO {state.climb.objective:.6g}"
 
     def checkpoint(self, state: State) -> dict[str, Array]:
-        return {"stats": state.made_from, "climb": state.climb.to_array()}
+        return {"stats": state.made_from, "climb": state.climb.to_array(), "seed": np.array([state.seed])}
 
     def restore(self, program: Program, checkpoint: dict[str, Array], records: list[dict[str, float]]) -> Run:
         stats = checkpoint["stats"]
         factors = program.factors(program.with_fixed(program.neutral()), stats)
         climb = Climb.from_array(checkpoint["climb"])
-        return Run(replace(self._at(program, factors, stats), climb=climb), records)
+        return Run(replace(self._at(program, factors, stats, int(checkpoint["seed"][0])), climb=climb), records)
 
     def outcome(self, program: Program, state: State, status: Status) -> Outcome:
-        rng = np.random.default_rng(0)  # draws are a function of q alone
+        rng = np.random.default_rng(state.seed)
         theta = program.factor_mean(state.factors)
         draws = program.factor_draws(state.factors, rng, self.draws)
         if program.order.names:

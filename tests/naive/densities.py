@@ -15,7 +15,12 @@ def log_density(emission, row, params, k):
     """log p(row | component k) at public parameters; missing values are left out."""
     if isinstance(emission, emissions.Product):
         return sum(
-            log_density(part, row[name], {p.removeprefix(name + "_"): v for p, v in params.items() if p.startswith(name + "_")}, k)
+            log_density(
+                part,
+                row[name],
+                {p.removeprefix(name + "_"): v for p, v in params.items() if p.startswith(name + "_")},
+                k,
+            )
             for name, part in emission.parts.items()
         )
     if isinstance(emission, emissions.MvNormal):
@@ -61,11 +66,16 @@ def mixture_evidence(emission, y, params, weights=None, labels=None):
     k = len(params["weights"])
     power = np.ones(len(data)) if weights is None else weights
     tables = [
-        [log(params["weights"][j]) + log_density(emission, row, params, j) if params["weights"][j] > 0 else -inf for j in range(k)]
+        [
+            log(params["weights"][j]) + log_density(emission, row, params, j) if params["weights"][j] > 0 else -inf
+            for j in range(k)
+        ]
         for row in data
     ]
     if labels is not None:
-        tables = [[v if lab in (-1, j) else -inf for j, v in enumerate(t)] for t, lab in zip(tables, labels, strict=True)]
+        tables = [
+            [v if lab in (-1, j) else -inf for j, v in enumerate(t)] for t, lab in zip(tables, labels, strict=True)
+        ]
     if np.all(power == 1):
         return log_sum([sum(t[j] for t, j in zip(tables, z, strict=True)) for z in product(range(k), repeat=len(data))])
     return sum(p * log_sum(t) for p, t in zip(power, tables, strict=True))
