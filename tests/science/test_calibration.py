@@ -28,7 +28,7 @@ def test_nuts_is_calibrated(study, simulations):
 
 def test_mean_field_is_not_calibrated_and_the_check_sees_it():
     """q(z) q(theta) is too narrow (Bishop 2006, section 10.1.2): truths fall in its tails."""
-    found = ranks(STUDIES["normal"], "vi", 150, seed=3)
+    found = ranks(STUDIES["normal"], "vi", 400, seed=3)
     assert min(p_values(found, bins=10).values()) < SMALLEST
     tails = {name: np.mean((r < 0.05 * KEPT) | (r > 0.95 * KEPT)) for name, r in found.items()}
     assert tails["weights[0]"] > 0.15  # a tenth, were it calibrated

@@ -7,7 +7,6 @@ import pytest
 
 import em_vs_bayes as evb
 from em_vs_bayes import emissions as e
-from em_vs_bayes import priors as p
 
 QUIET = {"progressbar": False, "seed": 1}
 SHORT = {"gibbs": {"draws": 500, "chains": 2}, "nuts": {"draws": 500, "chains": 2}}
@@ -39,8 +38,6 @@ CASES = {
         },
     ),
 }
-# Rates sixty times apart: pseudo-data on the scale of the slow component would outweigh the fast one's.
-PRIORS = {"exponential": {"rates": p.Gamma(1.0, 0.5)}}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -51,7 +48,7 @@ def test_the_truth_is_within_the_stated_uncertainty(name):
     rng = np.random.default_rng(12)
     z = rng.choice(k, size=600, p=truth["weights"])
     y = emission.simulate(truth, z, rng)
-    spec = evb.Mixture(emission, k, priors=PRIORS.get(name, {}))
+    spec = evb.Mixture(emission, k)
     by = next(key for key in truth if key != "weights")
     place = np.argsort(truth[by].reshape(k, -1)[:, 0])
     for method in METHODS:
