@@ -16,6 +16,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, Self
 
 import numpy as np
@@ -58,12 +59,12 @@ class Layout:
 
     @property
     def size(self) -> int:
-        return sum(int(np.prod(shape)) for _, shape in self.shapes)
+        return sum(prod(shape) for _, shape in self.shapes)
 
     def items(self) -> Iterator[tuple[str, slice, tuple[int, ...]]]:
         start = 0
         for name, shape in self.shapes:
-            stop = start + int(np.prod(shape))
+            stop = start + prod(shape)
             yield name, slice(start, stop), shape
             start = stop
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 from typing import Any, final
 
 import numpy as np
@@ -34,7 +35,7 @@ class Placed:
     @property
     def end(self) -> int:
         """One past the block's last element of theta."""
-        return self.theta + sum(int(np.prod(p.shape)) for p in self.block.parameters)
+        return self.theta + sum(prod(p.shape) for p in self.block.parameters)
 
     def row(self) -> list[int]:
         """The block's row of `tables.Blocks`."""
@@ -45,7 +46,7 @@ class Placed:
             codes["rows"],
             codes["size"],
             self.theta,
-            self.theta + int(np.prod(first.shape)) if len(self.block.parameters) > 1 else 0,
+            self.theta + prod(first.shape) if len(self.block.parameters) > 1 else 0,
             self.pot,
             self.stat,
             self.hyper,
@@ -73,7 +74,7 @@ class Placed:
         """Write the block's parameters into theta (any leading axes)."""
         at = self.theta
         for p in self.block.parameters:
-            size = int(np.prod(p.shape))
+            size = prod(p.shape)
             value = np.asarray(params[p.name])
             theta[..., at : at + size] = value.reshape(*theta.shape[:-1], size)
             at += size
@@ -137,7 +138,7 @@ class Program:
     @cached_property
     def n_pot(self) -> int:
         """Length of the potentials."""
-        return sum(int(np.prod(s)) for p in self.placed for _, s in p.block.potentials)
+        return sum(prod(s) for p in self.placed for _, s in p.block.potentials)
 
     @property
     def total_weight(self) -> float:
