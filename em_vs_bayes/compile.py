@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from em_vs_bayes.blocks import ProbabilityRows
 from em_vs_bayes.contract import Array, Block, Context, Layout, Stream
 from em_vs_bayes.coordinates import coordinates
-from em_vs_bayes.emissions import Product, read
+from em_vs_bayes.emissions import read
 from em_vs_bayes.emissions.linear import resolve_prior
 from em_vs_bayes.kernels import gibbs, tables
 from em_vs_bayes.latents import IidCategorical
@@ -57,7 +57,6 @@ def compile(
     context = Context(
         priors=order.priors,
         fixed=spec.fixed,
-        ordered=order.names,
         leading=spec.leading,
         like=like and like.centre,
         weights=case_weights if case_weights.size else None,
@@ -287,6 +286,3 @@ def _plan(placed: tuple[Placed, ...], theta: Layout, prior: tables.Prior, order:
                     below, above = order.neighbours(int(position), theta)
                     rows.append((gibbs.SLICE, b, e, below, above))
     return gibbs.Plan(*np.ascontiguousarray(np.array(rows, dtype=np.int64).reshape(-1, 5).T))
-
-
-__all__ = ["Product", "compile"]

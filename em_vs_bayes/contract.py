@@ -279,7 +279,6 @@ class Context:
     prefix: str = ""
     priors: Mapping[str, Any] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
-    ordered: tuple[str, ...] = ()
     leading: str = "component"
     like: Mapping[str, Array] | None = None  # centres of the data the model was fitted to, when y is new
     weights: Array | None = None  # case weights, for defaults that are scaled to the data
@@ -288,9 +287,8 @@ class Context:
         """The part of the context for one stream of a product."""
         cut = {k.removeprefix(prefix): v for k, v in self.priors.items() if k.startswith(prefix)}
         fixed = {k.removeprefix(prefix): v for k, v in self.fixed.items() if k.startswith(prefix)}
-        ordered = tuple(o.removeprefix(prefix) for o in self.ordered if o.startswith(prefix))
         like = self.like and {k.removeprefix(prefix): v for k, v in self.like.items() if k.startswith(prefix)}
-        return type(self)(self.prefix + prefix, cut, fixed, ordered, self.leading, like, self.weights)
+        return type(self)(self.prefix + prefix, cut, fixed, self.leading, like, self.weights)
 
 
 class Latent(ABC):

@@ -53,7 +53,7 @@ def make_method(name: str, options: Mapping[str, Any]) -> Method:
     if name not in METHODS:
         raise ValueError(f"method={name!r} is unknown; wants {', '.join(map(repr, METHODS))}.")
     kind = METHODS[name]
-    known = [f.name for f in fields(kind) if f.repr]  # type: ignore[arg-type]
+    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
     for option in options:
         if option not in known:
             near = get_close_matches(option, known, 1)
@@ -142,7 +142,7 @@ def resume(fit: Fit, progressbar: bool, options: Mapping[str, Any]) -> Fit:
 
 
 def _used(method: Method) -> dict[str, Any]:
-    return {f.name: getattr(method, f.name) for f in fields(method) if f.repr}  # type: ignore[arg-type]
+    return {f.name: getattr(method, f.name) for f in fields(method)}  # type: ignore[arg-type]
 
 
 def at(spec: Spec, y: Any, params: Mapping[str, Any], *, exog: Any, lengths: Any) -> Fit:

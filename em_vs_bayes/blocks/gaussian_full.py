@@ -15,7 +15,7 @@ import numpy as np
 from em_vs_bayes.blocks.elementwise import coordinate_ascent, element_density, uncentred
 from em_vs_bayes.contract import Array, Block, Maximum, Parameter, Params, Shapes
 from em_vs_bayes.kernels import tables
-from em_vs_bayes.priors import InverseWishart, Normal, NormalInverseWishart, Prior
+from em_vs_bayes.priors import GaussianFactor, InverseWishart, Normal, NormalInverseWishart, Prior
 from em_vs_bayes.priors.tied_normal_inverse_wishart import TiedNormalInverseWishart
 
 LOG_2PI = float(np.log(2.0 * np.pi))
@@ -228,32 +228,19 @@ class FullGaussianBlock(Block):
 
         return coordinate_ascent(objective, start, np.isnan(self.fixed_means), np.sqrt(self.scale))
 
-    def _scatter(self, mean: Array, stats: Params, covariance: Array | float = 0.0) -> Array:
-        """E sum_i r_ik (x - mu)(x - mu)' over mu ~ (mean, covariance)."""
-        cross = stats["s1"][:, :, None] * mean[:, None, :]
-        outer = mean[:, :, None] * mean[:, None, :] + covariance
-        return stats["s2"] - cross - cross.swapaxes(1, 2) + stats["n"][:, None, None] * outer
-
-    def _spread_given(self, mean: Array, stats: Params, covariance: Array | float = 0.0) -> InverseWishart:
+    def _spread_given(self, means: GaussianFactor, stats: Params) -> InverseWishart:
         """Inverse-Wishart conditional of the covariances given the means."""
-        n, scatter = stats["n"], self._scatter(mean, stats, covariance)
-        base = self.prior if self.prior is not None else self.spread_prior
+        sums = stats["n"], stats["s1"], stats["s2"]
         if self.prior is not None:
-            off = mean - self.prior.mean
-            scatter = scatter + self.prior.kappa[:, None, None] * (off[:, :, None] * off[:, None, :] + covariance)
-            n = n + 1.0
-        if self.tied:
-            return InverseWishart(
-                np.ravel(base.df)[:1] + n.sum(), np.reshape(base.scale, (1, self._d, self._d)) + scatter.sum(0)
-            )
-        return InverseWishart(base.df + n, base.scale + scatter)
+            return self.prior.covariances_given(*sums, means)
+        return self.spread_prior.update_given(stats["n"], means.scatter(*sums))
 
     def _conditional_covariances(self, mean: Array, stats: Params, flat_prior: bool) -> Array:
+        means = GaussianFactor.at(mean)
         if not flat_prior:
-            return np.asarray(self._spread_given(mean, stats).mode())
-        scatter = self._scatter(mean, stats)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return scatter.sum(0) / stats["n"].sum() if self.tied else scatter / stats["n"][:, None, None]
+            return np.asarray(self._spread_given(means, stats).mode())
+        flat = InverseWishart.flat(self._matrices, self._d)
+        return flat.update_given(stats["n"], means.scatter(stats["n"], stats["s1"], stats["s2"])).mode()
 
     def _stack(self, covariances: Array) -> Array:
         return np.reshape(covariances, (self._matrices, self._d, self._d))
@@ -282,7 +269,7 @@ class FullGaussianBlock(Block):
 
     def _mean_field(self, precision: Array, stats: Params, start: Array) -> MeanField:
         mean, covariance = self._means_given(precision, stats, False, start)
-        return MeanField(mean, covariance, self._spread_given(mean, stats, covariance))
+        return MeanField(mean, covariance, self._spread_given(GaussianFactor(mean, covariance), stats))
 
     def _expected_precision(self, factor: MeanField) -> tuple[Array, Array]:
         """E[Lambda] (K, d, d) and E log |Lambda| (K,); fixed covariances are known."""

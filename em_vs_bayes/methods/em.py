@@ -185,7 +185,7 @@ class EM(Method):
             )
         if state.boundary:
             notes.append(f"The estimate lies on the boundary in {', '.join(sorted(set(state.boundary)))}.")
-        theta, exchange = state.theta, False
+        theta = state.theta
         if program.order.names:
             theta, kept = sorted_components(program, theta)
             if not program.order.exchangeable and not kept:
@@ -194,7 +194,7 @@ class EM(Method):
                     "the constrained maximum lies on the boundary. Use nuts or gibbs."
                 )
                 theta = state.theta
-        return Outcome(theta, status, notes=tuple(notes), exchange=exchange)
+        return Outcome(theta, status, notes=tuple(notes))
 
 
 def sorted_components(program: Program, theta: Array) -> tuple[Array, bool]:

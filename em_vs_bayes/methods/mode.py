@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.program import Density
@@ -37,10 +36,6 @@ class Whitening:
     def to_x(self, u: Array) -> Array:
         """Coordinates from whitened ones (any leading axes)."""
         return self.mode + u @ self.root.T
-
-    def to_u(self, x: Array) -> Array:
-        """Whitened coordinates (any leading axes)."""
-        return linalg.solve_triangular(self.root, (x - self.mode).T, lower=True).T
 
 
 def climb(density: Density, x: Array, max_iter: int = 500) -> Array:
