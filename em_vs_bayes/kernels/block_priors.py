@@ -21,7 +21,7 @@ from em_vs_bayes.kernels.smallmatrix import (
     trace_product,
     whiten,
 )
-from em_vs_bayes.kernels.tables import BETA, DIAG, DIRICHLET, FULL, GAMMA, INDEPENDENT, JOINT, SIGMA, TIED
+from em_vs_bayes.kernels.tables import BETA, DIAG, DIRICHLET, FULL, GAMMA, INDEPENDENT, JOINT, SIGMA, STATIONARY, TIED
 
 LOG_2PI = log(2 * pi)
 NORMAL = densities.NORMAL
@@ -46,7 +46,7 @@ def log_prior(blocks, prior, theta, g):
     total = prior.constant[0]
     for b in range(blocks.code.size):
         code = blocks.code[b]
-        if code == DIRICHLET:
+        if code in (DIRICHLET, STATIONARY):
             if blocks.mean_prior[b] == JOINT:
                 for r in range(blocks.rows[b]):
                     total += _dirichlet_row(blocks, b, r, prior, theta, g)

@@ -18,7 +18,6 @@ from em_vs_bayes.kernels.chain_log import (
     log_first_row,
     log_forward,
     log_last_row,
-    log_sum,
     log_weigh,
 )
 from em_vs_bayes.kernels.chain_scaled import (
@@ -31,11 +30,12 @@ from em_vs_bayes.kernels.chain_scaled import (
     padded,
     weigh,
 )
-from em_vs_bayes.kernels.jit import inner, kernel, spliced
+from em_vs_bayes.kernels.jit import inner, kernel
 from em_vs_bayes.kernels.rows import TOP, base_measure, harden, largest, log_potentials
 from em_vs_bayes.kernels.stream_block import BLOCK, ROWS, allocate, lane, load
 from em_vs_bayes.kernels.stream_missing import allocate_conditionals
 from em_vs_bayes.kernels.streams import add_statistics, draw_missing, finish, prepare
+from em_vs_bayes.kernels.tables import Data, Streams
 from em_vs_bayes.kernels.vectormath import exp
 
 PIECE = 16 * ROWS
@@ -51,19 +51,20 @@ class Chain(NamedTuple):
     M: np.ndarray  # log A
     Mt: np.ndarray
     dense: bool  # every transition has at least probability DENSE
-    b: np.ndarray  # (1 + rows, P): densities over the largest of their row, or logarithms
+    b: np.ndarray  # (1 + rows, P): densities over the largest of their row, or log densities
     alpha: np.ndarray  # (1 + rows, P): forward rows, then posterior probabilities; row 0 is the row before the piece
     cut: np.ndarray  # (pieces, P): the row before each piece of a long sequence
     v: np.ndarray  # (P,): b beta of the row after
     u: np.ndarray  # (P,)
     top: np.ndarray  # (P,)
+    norm: np.ndarray  # (rows,): logs of what rows of alpha were divided by
     pairs: np.ndarray  # (K P,): sums of alpha v / c
     counts: np.ndarray  # (K,): expected number of rows in each state
 
 
 @inner
-def _longest(data, first, last):
-    """Rows of the longest group that `_group_end` can make."""
+def room(data, first, last):
+    """Rows of the largest piece of sequences first, ..., last - 1, and pieces of the longest sequence."""
     rows, longest = 0, 0
     for s in range(first, last):
         length = data.starts[s + 1] - data.starts[s]
@@ -73,10 +74,9 @@ def _longest(data, first, last):
 
 
 @inner
-def make_chain(data, pot, K, first, last):
-    """Read the potentials and allocate rows for sequences first, ..., last - 1."""
+def make_chain(pot, K, rows, pieces):
+    """Read the potentials and allocate rows and cuts."""
     P = padded(K)
-    rows, pieces = _longest(data, first, last)
     initial, A, At = np.zeros(P), np.zeros(K * P), np.zeros(K * P)
     log_initial, M, Mt = np.full(P, -math.inf), np.full(K * P, -math.inf), np.full(K * P, -math.inf)
     least = 1.0
@@ -103,6 +103,7 @@ def make_chain(data, pot, K, first, last):
         np.empty(P),
         np.empty(P),
         np.empty(P),
+        np.empty(rows),
         np.zeros(K * P),
         np.zeros(K),
     )
@@ -127,15 +128,11 @@ def _scatter(K, P, rows, at, logarithmic, work, b):
     """Rows of b from lanes of log potentials."""
     logp, row = work.logp, work.row
     for q in range(BLOCK):
-        row[TOP + q] = row[TOP + q] if row[TOP + q] != -math.inf else 0.0
-    for k in range(K):
+        row[TOP + q] = row[TOP + q] if row[TOP + q] != -math.inf and not logarithmic else 0.0
+    for k in range(K if not logarithmic else 0):
         t = lane(k)
-        if logarithmic:
-            for q in range(BLOCK):
-                logp[t + q] -= row[TOP + q]
-        else:
-            for q in range(BLOCK):
-                logp[t + q] = exp(logp[t + q] - row[TOP + q])
+        for q in range(BLOCK):
+            logp[t + q] = exp(logp[t + q] - row[TOP + q])
     width, at = np.uint64(P), np.uint64(at)
     for k in range(np.uint64(K)):
         t = lane(k)
@@ -160,7 +157,7 @@ def _gather(K, P, rows, at, gamma, work, counts):
         counts[k] += total
 
 
-@spliced
+@inner
 def densities(data, streams, pot, K, start, stop, logarithmic, work, conditionals, chain):
     """Rows of b for rows start, ..., stop - 1 of the data. Returns the weighted sum of what was divided out."""
     P = padded(K)
@@ -185,20 +182,18 @@ def forward_rows(data, K, s, end, start, stop, logarithmic, chain):
         weight = _weight(data, i)
         at, rows, safe = (1 + begin - start) * P, close - begin, True
         if logarithmic:
+            part = 0.0
             if begin == data.starts[i]:
-                log_first_row(chain.log_initial, chain.b, at, P, chain.alpha)
+                part = log_first_row(chain.log_initial, chain.b, at, K, P, chain.alpha)
                 at, rows = at + P, rows - 1
-            log_forward(chain.M, chain.b, at, rows, K, P, chain.top, chain.alpha)
-            if close == data.starts[i + 1] and weight != 0.0:
-                evidence += weight * log_sum(chain.alpha, at + (rows - 1) * P, K)
+            part += log_forward(chain.M, chain.b, at, rows, K, P, chain.top, chain.alpha, chain.norm)
+            evidence += weight * part if weight != 0.0 else 0.0
             continue
         if begin == data.starts[i]:
             total, safe = first_row(chain.initial, chain.b, at, P, chain.alpha)
             at, rows = at + P, rows - 1
         if safe:
-            raised, total, safe = forward(
-                chain.A, chain.b, at, rows, K, P, not chain.dense, total, chain.alpha
-            )
+            raised, total, safe = forward(chain.A, chain.b, at, rows, K, P, not chain.dense, total, chain.alpha)
             evidence -= weight * raised * LOG_RAISE
         if not safe:
             return evidence, False
@@ -224,7 +219,19 @@ def _backward_rows(data, K, s, end, start, stop, logarithmic, chain, stats):
                 last_row(chain.b, at + rows * P, P, weight, chain.alpha, chain.v)
         if logarithmic:
             log_backward(
-                chain.M, chain.Mt, chain.b, at, rows, K, P, weight, chain.alpha, chain.v, chain.u, chain.top, transitions
+                chain.M,
+                chain.Mt,
+                chain.b,
+                at,
+                rows,
+                K,
+                P,
+                weight,
+                chain.alpha,
+                chain.v,
+                chain.u,
+                chain.top,
+                transitions,
             )
         else:
             safe = backward(
@@ -238,7 +245,7 @@ def _backward_rows(data, K, s, end, start, stop, logarithmic, chain, stats):
     return True
 
 
-@spliced
+@inner
 def _forward_group(data, streams, pot, K, s, end, logarithmic, work, conditionals, chain):
     """All pieces forward: the last one stays in chain.alpha, the row before each is kept. Returns evidence and safe."""
     P, lo, hi = padded(K), data.starts[s], data.starts[end]
@@ -256,7 +263,7 @@ def _forward_group(data, streams, pot, K, s, end, logarithmic, work, conditional
     return evidence, True
 
 
-@spliced
+@inner
 def _again(data, streams, pot, K, s, end, start, stop, logarithmic, work, conditionals, chain):
     """One piece forward from the row kept before it."""
     P, lo = padded(K), data.starts[s]
@@ -267,8 +274,11 @@ def _again(data, streams, pot, K, s, end, start, stop, logarithmic, work, condit
 
 
 @inner
-def _expect_group(data, streams, pot, K, s, end, logarithmic, work, conditionals, chain, stats):
-    """Evidence and statistics of sequences s, ..., end - 1; not safe: to be done again in logarithms."""
+def _expect_group(data, streams, pot, K, s, end, logarithmic, work, conditionals, chain, stats, out):
+    """Evidence and statistics of sequences s, ..., end - 1; not safe: to be done again in logarithms.
+
+    Where ``out`` (n, K) is not empty it gets the posterior probabilities, and the emission no statistics.
+    """
     P, lo, hi = padded(K), data.starts[s], data.starts[end]
     evidence, safe = _forward_group(data, streams, pot, K, s, end, logarithmic, work, conditionals, chain)
     if not safe or not evidence > -math.inf:
@@ -280,11 +290,47 @@ def _expect_group(data, streams, pot, K, s, end, logarithmic, work, conditionals
             _again(data, streams, pot, K, s, end, start, stop, logarithmic, work, conditionals, chain)
         if not _backward_rows(data, K, s, end, start, stop, logarithmic, chain, stats):
             return evidence, False
+        if out.size > 0:
+            for t in range(start, stop):
+                for k in range(K):
+                    out[t, k] = chain.alpha[(1 + t - start) * P + k]
+            continue
         for block in range(start, stop, ROWS):
             rows = load(data, block, stop, work)
             _gather(K, P, rows, (1 + block - start) * P, chain.alpha, work, chain.counts)
             add_statistics(data, streams, pot, K, block, rows, work, conditionals, False, stats)
     return evidence, True
+
+
+@kernel
+def _expect(data, streams, pot, K, first, last, stats, out):
+    """Statistics to ``stats`` or, where ``out`` is not empty, posterior probabilities to it."""
+    for i in range(stats.size):
+        stats[i] = 0.0
+    work, conditionals = allocate(data, streams, pot, K), allocate_conditionals(data, streams, K)
+    rows, pieces = room(data, first, last)
+    chain = make_chain(pot, K, rows, pieces)
+    prepare(streams, pot, K, work)
+    evidence = base_measure(data, data.starts[first], data.starts[last])
+    P, before, pairs, counts = padded(K), np.empty(0), np.empty(0), np.empty(0)
+    s = first
+    while s < last:
+        end = _group_end(data, s, last)
+        if not chain.dense:
+            before, pairs, counts = stats.copy(), chain.pairs.copy(), chain.counts.copy()
+        part, safe = _expect_group(data, streams, pot, K, s, end, False, work, conditionals, chain, stats, out)
+        if not safe:
+            if not chain.dense:
+                stats[:], chain.pairs[:], chain.counts[:] = before, pairs, counts
+            part, safe = _expect_group(data, streams, pot, K, s, end, True, work, conditionals, chain, stats, out)
+        evidence += part
+        s = end
+    for j in range(K):
+        for k in range(K):
+            stats[K + j * K + k] += chain.A[j * P + k] * chain.pairs[j * P + k]
+    if out.size == 0:
+        finish(data, streams, K, chain.counts, stats)
+    return evidence
 
 
 @kernel
@@ -308,30 +354,15 @@ def expect(data, streams, pot, K, first, last, stats):
     float
         sum_s w_s log p(y_s). Minus infinity, with meaningless statistics, if a sequence is impossible.
     """
-    for i in range(stats.size):
-        stats[i] = 0.0
-    work, conditionals = allocate(data, streams, pot, K), allocate_conditionals(data, streams, K)
-    chain = make_chain(data, pot, K, first, last)
-    prepare(streams, pot, K, work)
-    evidence = base_measure(data, data.starts[first], data.starts[last])
-    P, before, pairs, counts = padded(K), np.empty(0), np.empty(0), np.empty(0)
-    s = first
-    while s < last:
-        end = _group_end(data, s, last)
-        if not chain.dense:
-            before, pairs, counts = stats.copy(), chain.pairs.copy(), chain.counts.copy()
-        part, safe = _expect_group(data, streams, pot, K, s, end, False, work, conditionals, chain, stats)
-        if not safe:
-            if not chain.dense:
-                stats[:], chain.pairs[:], chain.counts[:] = before, pairs, counts
-            part, safe = _expect_group(data, streams, pot, K, s, end, True, work, conditionals, chain, stats)
-        evidence += part
-        s = end
-    for j in range(K):
-        for k in range(K):
-            stats[K + j * K + k] += chain.A[j * P + k] * chain.pairs[j * P + k]
-    finish(data, streams, K, chain.counts, stats)
-    return evidence
+    return _expect(data, streams, pot, K, first, last, stats, np.empty((0, K)))
+
+
+def smoothed(data: Data, streams: Streams, pot: np.ndarray, K: int, out: np.ndarray) -> None:
+    """Write p(state | whole sequence) of each row to ``out`` (n, K); zeros in a sequence that is impossible."""
+    out[:] = 0.0
+    data = data._replace(weights=np.empty(0))
+    stats = np.empty(K + K * K)
+    _expect(data, streams, pot, K, 0, data.starts.size - 1, stats, out)
 
 
 @inner
@@ -414,16 +445,15 @@ def draw(data, streams, pot, K, rng, z, stats):
         stats[i] = 0.0
     work, conditionals = allocate(data, streams, pot, K), allocate_conditionals(data, streams, K)
     last = data.starts.size - 1
-    chain = make_chain(data, pot, K, 0, last)
+    rows, pieces = room(data, 0, last)
+    chain = make_chain(pot, K, rows, pieces)
     prepare(streams, pot, K, work)
     chosen = np.empty(ROWS, np.int64)
     evidence = base_measure(data, 0, data.y.shape[0])
     s = 0
     while s < last:
         end = _group_end(data, s, last)
-        part, safe = _draw_group(
-            data, streams, pot, K, s, end, False, work, conditionals, chain, rng, z, chosen, stats
-        )
+        part, safe = _draw_group(data, streams, pot, K, s, end, False, work, conditionals, chain, rng, z, chosen, stats)
         if not safe:
             part, safe = _draw_group(
                 data, streams, pot, K, s, end, True, work, conditionals, chain, rng, z, chosen, stats

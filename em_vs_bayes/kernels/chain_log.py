@@ -6,8 +6,6 @@ that the scaled recursions give up, and where rows are wanted one by one (`chain
 
 import math
 
-import numpy as np
-
 from em_vs_bayes.kernels.jit import inner
 from em_vs_bayes.kernels.vectormath import exp, log
 
@@ -47,29 +45,47 @@ def log_times(x, xo, M, K, P, top, out, oo):
 
 
 @inner
-def log_first_row(log_initial, b, o, P, alpha):
-    """alpha = initial b, in logarithms."""
-    for k in range(P):
-        alpha[o + k] = log_initial[k] + b[o + k]
+def _normalise(x, o, K, P):
+    """x[o:] -= log sum exp x[o:]; returns what was subtracted."""
+    total = log_sum(x, o, K)
+    if abs(total) < math.inf:
+        for k in range(P):
+            x[o + k] -= total
+    return total
 
 
 @inner
-def log_forward(M, b, o, rows, K, P, top, alpha):
-    """Rows of alpha = (row before) A b from offset o on, in logarithms, with M = log A. The row before is there."""
+def log_first_row(log_initial, b, o, K, P, alpha):
+    """alpha = initial b, in logarithms and normalised; returns the log of its sum."""
+    for k in range(P):
+        alpha[o + k] = log_initial[k] + b[o + k]
+    return _normalise(alpha, o, K, P)
+
+
+@inner
+def log_forward(M, b, o, rows, K, P, top, alpha, norm):
+    """Rows of alpha = (row before) A b from offset o on, in logarithms and normalised, with M = log A.
+
+    The row before is there. The logs of the sums are written to ``norm`` (rows,) and their sum is returned.
+    """
+    evidence = 0.0
     for i in range(rows):
         row = o + i * P
         log_times(alpha, row - P, M, K, P, top, alpha, row)
         for k in range(P):
             alpha[row + k] += b[row + k]
+        norm[i] = _normalise(alpha, row, K, P)
+        evidence += norm[i]
+    return evidence
 
 
 @inner
 def log_last_row(b, o, K, P, weight, alpha, v):
     """The last row: alpha becomes posterior probabilities times weight, v = b."""
-    total = log_sum(alpha, o, K)
     for k in range(P):
-        alpha[o + k] = weight * exp(alpha[o + k] - total)
+        alpha[o + k] = weight * exp(alpha[o + k])
         v[k] = b[o + k]
+    _normalise(v, 0, K, P)
 
 
 @inner
@@ -90,6 +106,7 @@ def log_backward(M, Mt, b, o, rows, K, P, weight, alpha, v, u, top, counts):
         for k in range(P):
             alpha[row + k] = weight * exp(top[k] - total)
             v[k] = u[k] + b[row + k]
+        _normalise(v, 0, K, P)
 
 
 @inner

@@ -21,6 +21,7 @@ from em_vs_bayes.kernels.streams import add_statistics, draw_missing, finish, pr
 from em_vs_bayes.kernels.tables import Data, Streams
 from em_vs_bayes.kernels.vectormath import exp, log
 
+
 @inner
 def _exponentiate(K, work):
     """logp = exp(logp - TOP), TOTAL = its sum over k: at least 1, or 0 where every logp is -inf."""
@@ -95,8 +96,8 @@ def _choose(K, rng, rows, work, z):
 
 
 @kernel
-def expect(data, streams, pot, K, stats):
-    """Log evidence; the expected statistics are written to ``stats``.
+def expect(data, streams, pot, K, first, last, stats):
+    """Log evidence of rows first, ..., last - 1; their expected statistics are written to ``stats``.
 
     Parameters
     ----------
@@ -120,15 +121,15 @@ def expect(data, streams, pot, K, stats):
     conditionals = allocate_conditionals(data, streams, K)
     prepare(streams, pot, K, work)
     evidence = 0.0
-    for start in range(0, data.y.shape[0], ROWS):
-        rows = log_potentials(data, streams, pot, K, True, start, data.y.shape[0], work, conditionals)
+    for start in range(first, last, ROWS):
+        rows = log_potentials(data, streams, pot, K, True, start, last, work, conditionals)
         largest(K, work)
         _exponentiate(K, work)
         evidence += _evidence(work)
         _responsibilities(K, work, stats)
         add_statistics(data, streams, pot, K, start, rows, work, conditionals, False, stats)
     finish(data, streams, K, stats, stats)
-    return evidence + base_measure(data, 0, data.y.shape[0])
+    return evidence + base_measure(data, first, last)
 
 
 @kernel

@@ -29,6 +29,7 @@ DIRICHLET = 0  # rows of probabilities (R, C)
 GAMMA = 1  # rates (K,)
 BETA = 2  # probabilities (K,)
 GAUSS = 3  # means (K, d) with covariances
+STATIONARY = 4  # rows of transition probabilities (K, K), whose stationary distribution is the initial one
 
 # --- covariance structures of a GAUSS block: what theta holds ---------------------------------------------------
 FULL = 0  # (K, d, d)
