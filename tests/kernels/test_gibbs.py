@@ -166,7 +166,7 @@ def every_sweep(model, plan, rng, draws, simulated, prior=None, theta=None):
     z = rng.choice(model.K, size=zs.shape[1], p=weights / weights.sum())
     counts = (model.at["rates"].start if "rates" in model.at else -1) if simulated else -2
     assert _every_sweep(
-        MIXTURE, model.data, model.streams, model.blocks, model.prior if prior is None else prior, plan, model.K,
+        model.data, model.streams, model.blocks, model.prior if prior is None else prior, plan, model.K,
         model.d, rng, theta, np.empty(model.n_pot), np.empty(model.n_stats), z, COVARIANCES[model.covariance],
         model.at["spread"].start, counts, out, zs,
     )  # fmt: skip
