@@ -1,8 +1,9 @@
 """What comes after the last row of a sequence: states by powers of the transition matrix, rows by their mixtures.
 
-Zucchini, MacDonald & Langrock (2016), "Hidden Markov Models for Time Series", 2nd ed., chapter 5: p(y_{T+h} | y_1, ..., y_T) is the mixture of the states'
-distributions with weights p(z_T | y_1, ..., y_T) A^h. Averaged over posterior draws it is the posterior predictive
-distribution. Means and quantiles are those of that mixture itself, so nothing is random here.
+Zucchini, MacDonald & Langrock (2016), "Hidden Markov Models for Time Series", 2nd ed., chapter 5:
+p(y_{T+h} | y_1, ..., y_T) is the mixture of the states' distributions with weights p(z_T | y_1, ..., y_T) A^h. Averaged
+over posterior draws it is the posterior predictive distribution. Means and quantiles are those of that mixture itself,
+so nothing is random here.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from em_vs_bayes.results import Fit
 
 KINDS = ("ordinary", "forecast")
+BOUNDS = ("lower", "mid", "upper")
 LAGS = 20
 BLUE, GREY, INK = "#0072b2", "#9aa5b1", "#1f2933"
 
@@ -49,8 +50,8 @@ def pseudo_residuals(fit: Fit, kind: str) -> pd.DataFrame:
         upper = _mixed(weights, column.law.tails(y, own))
         lower = _mixed(weights, column.law.tails(y - 1.0, own)) if column.law.discrete else upper
         middle = tuple(np.logaddexp(a, b) - np.log(2.0) for a, b in zip(lower, upper, strict=True))
-        bounds = {"lower": _normal(lower), "mid": _normal(middle), "upper": _normal(upper)}
-        frames[column.name] = pd.DataFrame({name: np.where(known, z, np.nan) for name, z in bounds.items()})
+        bounds = (np.where(known, _normal(tails), np.nan) for tails in (lower, middle, upper))
+        frames[column.name] = pd.DataFrame(dict(zip(BOUNDS, bounds, strict=True)))
     if len(frames) == 1:
         return next(iter(frames.values())).rename_axis("row")
     return pd.concat(frames, axis=1, names=["response", "bound"]).rename_axis("row")
@@ -68,13 +69,15 @@ def _normal(tails: Any) -> Array:
 
 def plot(fit: Fit, kind: str, response: str | None, ax: Any) -> Figure:
     """See `Fit.plot_pseudo_residuals`."""
+    import pandas as pd
+
     table = pseudo_residuals(fit, kind)
     if table.columns.nlevels > 1:
         names = list(table.columns.get_level_values(0).unique())
         response = names[0] if response is None else response
         if response not in names:
             raise ValueError(f"response={response!r} is no column of the data; it has {names}.")
-        table = table.xs(response, axis=1)
+        table = pd.DataFrame({bound: table[response, bound] for bound in BOUNDS})
     elif response is not None:
         raise ValueError(f"response={response!r}: there is one column only; leave response out.")
     if ax is None:
@@ -96,7 +99,7 @@ def plot(fit: Fit, kind: str, response: str | None, ax: Any) -> Figure:
 
 
 def _index(ax: Axes, table: pd.DataFrame) -> None:
-    rows, low, mid, high = table.index.to_numpy(), *(table[c].to_numpy() for c in ("lower", "mid", "upper"))
+    rows, low, mid, high = table.index.to_numpy(), *(table[bound].to_numpy() for bound in BOUNDS)
     if (high > low).any():
         edge = np.nanmax(np.abs(mid[np.isfinite(mid)]), initial=3.0) + 0.5
         ax.vlines(rows, np.maximum(low, -edge), np.minimum(high, edge), color=BLUE, linewidth=0.6, alpha=0.5)
