@@ -97,8 +97,10 @@ class Selection:
 
         index = pd.Index([fit.spec.size for fit in self.fits], name=f"{self.fits[0].spec.leading}s")
         table = self._elpd() if self.criterion == "loo" else self._criteria()
-        ended = {"converged": [f.converged for f in self.fits], "status": [f.status.name.lower() for f in self.fits]}
-        return table.set_axis(index).assign(**ended)
+        table = table.set_axis(index)
+        table["converged"] = [fit.converged for fit in self.fits]
+        table["status"] = [fit.status.name.lower() for fit in self.fits]
+        return table
 
     @cached_property
     def best(self) -> "Fit":
