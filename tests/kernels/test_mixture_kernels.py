@@ -43,6 +43,9 @@ class Case:
     def call(self, kernel, *extra):
         return kernel(self.data, self.streams, self.pot, self.K, *extra)
 
+    def expect(self):
+        return self.call(mixture.expect, 0, len(self.data.y), self.stats)
+
     def joint(self):
         return np.array([naive.log_joint(self.model, row, label) for row, label in zip(self.y, self.labels)])
 
@@ -57,7 +60,7 @@ class Case:
         return naive.statistics(self.model, self.y, self.data.centre, weighted)
 
     def check_expect(self):
-        evidence = self.call(mixture.expect, 0, len(self.data.y), self.stats)
+        evidence = self.expect()
         np.testing.assert_allclose(evidence, self.weights @ self.row_evidence(), rtol=1e-11)
         expected = self.statistics(self.responsibilities())
         np.testing.assert_allclose(self.stats, expected, rtol=1e-9, atol=1e-10 * max(1.0, abs(expected).max()))
@@ -100,7 +103,7 @@ def test_wide_streams(rng):
 def test_evidence_is_the_sum_over_all_assignments(name, rng):
     case = Case(name, 6, 3, rng)
     np.testing.assert_allclose(
-        case.call(mixture.expect, case.stats), naive.enumerated_evidence(case.model, case.y), rtol=1e-12
+        case.expect(), naive.enumerated_evidence(case.model, case.y), rtol=1e-12
     )
 
 
@@ -198,7 +201,7 @@ def test_the_same_seed_draws_the_same(rng):
 @every_stream
 def test_expect_is_additive_over_rows(name, rng):
     case = Case(name, 600, 3, rng, missing=0.2, weighted=True, labelled=True, based=True)
-    evidence = case.call(mixture.expect, case.stats)
+    evidence = case.expect()
     total, parts = np.zeros_like(case.stats), 0.0
     for rows in (slice(0, 1), slice(1, 400), slice(400, 600)):
         d, part = case.data, np.empty_like(case.stats)
@@ -216,7 +219,7 @@ def test_expect_is_additive_over_rows(name, rng):
 def test_statistics_are_the_gradient_of_the_evidence(missing, rng):
     """Fisher's identity, where potentials are linear: log weights, constants of Gaussians, LINEAR and LOOKUP."""
     case = Case("product", 290, 3, rng, missing=missing, weighted=True, labelled=True)
-    case.call(mixture.expect, case.stats)
+    case.expect()
     scratch, h = np.empty_like(case.stats), 1e-5
     pairs = [(k, k) for k in range(3)]
     for s, length in ((0, 3), (1, 6), (2, 9), (3, 9), (4, 3)):
@@ -245,7 +248,7 @@ def test_a_row_that_nothing_explains(reason, rng):
     rest = case.data._replace(y=case.data.y[1:].copy(), labels=case.data.labels[1:])
     assert np.isfinite(mixture.expect(rest, case.streams, case.pot, 2, 0, len(rest.y), expected))
 
-    assert case.call(mixture.expect, case.stats) == -np.inf
+    assert case.expect() == -np.inf
     np.testing.assert_allclose(case.stats, expected, rtol=1e-12, atol=1e-14)
     z, out, proba = np.empty(20, np.int64), np.empty(20), np.empty((20, 2))
     assert case.call(mixture.draw, rng, z, case.stats) == -np.inf
@@ -263,7 +266,7 @@ def test_a_row_that_nothing_explains(reason, rng):
 def test_nan_that_is_not_declared_missing_is_not_hidden(rng):
     case = Case("full2", 20, 2, rng)
     case.data.y[3, 1] = np.nan
-    assert np.isnan(case.call(mixture.expect, case.stats))
+    assert np.isnan(case.expect())
     assert np.isnan(case.call(mixture.decode, case.stats))
 
 
