@@ -39,6 +39,7 @@ from em_vs_bayes.kernels.tables import Data, Streams
 from em_vs_bayes.kernels.vectormath import exp
 
 PIECE = 16 * ROWS
+LOG_TINY = math.log(1e-100)
 
 
 class Chain(NamedTuple):
@@ -51,6 +52,7 @@ class Chain(NamedTuple):
     M: np.ndarray  # log A
     Mt: np.ndarray
     dense: bool  # every transition has at least probability DENSE
+    tiny: bool  # a transition is possible, but hardly: products with it may underflow
     b: np.ndarray  # (1 + rows, P): densities over the largest of their row, or log densities
     alpha: np.ndarray  # (1 + rows, P): forward rows, then posterior probabilities; row 0 is the row before the piece
     cut: np.ndarray  # (pieces, P): the row before each piece of a long sequence
@@ -79,7 +81,7 @@ def make_chain(pot, K, rows, pieces):
     P = padded(K)
     initial, A, At = np.zeros(P), np.zeros(K * P), np.zeros(K * P)
     log_initial, M, Mt = np.full(P, -math.inf), np.full(K * P, -math.inf), np.full(K * P, -math.inf)
-    least = 1.0
+    least, tiny = 1.0, False
     for j in range(K):
         log_initial[j] = pot[j]
         initial[j] = math.exp(pot[j])
@@ -89,6 +91,7 @@ def make_chain(pot, K, rows, pieces):
             M[j * P + k] = Mt[k * P + j] = value
             A[j * P + k] = At[k * P + j] = probability
             least = min(least, probability)
+            tiny = tiny or -math.inf < value < LOG_TINY
     return Chain(
         initial,
         A,
@@ -97,6 +100,7 @@ def make_chain(pot, K, rows, pieces):
         M,
         Mt,
         least >= DENSE,
+        tiny,
         np.zeros((1 + rows) * P),
         np.zeros((1 + rows) * P),
         np.empty(pieces * P),
@@ -177,6 +181,8 @@ def forward_rows(data, K, s, end, start, stop, logarithmic, chain):
     P = padded(K)
     evidence = 0.0
     total = 1.0
+    if chain.tiny and not logarithmic:
+        return evidence, False
     for i in range(s, end):
         begin, close = max(data.starts[i], start), min(data.starts[i + 1], stop)
         weight = _weight(data, i)
@@ -190,7 +196,7 @@ def forward_rows(data, K, s, end, start, stop, logarithmic, chain):
             evidence += weight * part if weight != 0.0 else 0.0
             continue
         if begin == data.starts[i]:
-            total, safe = first_row(chain.initial, chain.b, at, P, chain.alpha)
+            total, safe = first_row(chain.initial, chain.b, at, P, not chain.dense, chain.alpha)
             at, rows = at + P, rows - 1
         if safe:
             raised, total, safe = forward(chain.A, chain.b, at, rows, K, P, not chain.dense, total, chain.alpha)

@@ -36,14 +36,16 @@ def padded(K):
 
 
 @inner
-def first_row(initial, b, o, P, alpha):
-    """alpha = initial b at offset o. Returns its sum, and whether that is in range."""
-    o, total = np.uint64(o), 0.0
+def first_row(initial, b, o, P, careful, alpha):
+    """alpha = initial b at offset o. Returns its sum, and whether nothing was lost."""
+    o, total, faint = np.uint64(o), 0.0, False
     for k in range(np.uint64(P)):
         value = initial[k] * b[o + k]
+        if careful:
+            faint |= initial[k] > 0.0 and value < FAINT
         alpha[o + k] = value
         total += value
-    return total, not total < FAINT
+    return total, not (total < FAINT or faint)
 
 
 @inner

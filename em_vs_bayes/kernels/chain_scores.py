@@ -129,11 +129,13 @@ def _scores(data, streams, pot, K, kind, terms, filtered, predicted):
                 without[k] = ahead[k] + beta[k]
                 chain.v[k] = chain.b[row + k] + beta[k]
                 chain.u[k] = ahead[k] + chain.v[k]
-            terms[start + t] = log_sum(chain.u, 0, K) - log_sum(without, 0, K)
+            terms[start + t] = log_sum(chain.u, 0, K)
+            if terms[start + t] > -math.inf:
+                terms[start + t] -= log_sum(without, 0, K)
             log_times(chain.v, 0, chain.Mt, K, P, chain.top, beta, 0)
             largest = log_sum(beta, 0, K)
             for k in range(P):
-                beta[k] -= largest
+                beta[k] -= largest if largest > -math.inf else 0.0
 
 
 def pointwise(data: Data, streams: Streams, pot: np.ndarray, K: int, kind: str) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from em_vs_bayes.kernels.jit import inner
-from em_vs_bayes.kernels.tables import GAUSS_DIAG, GAUSS_FULL
+from em_vs_bayes.kernels.tables import GAUSS_FULL
 
 ROWS = 256  # rows in a block
 BLOCK = np.uint64(ROWS)
@@ -31,7 +31,7 @@ class Work(NamedTuple):
     z: np.ndarray  # 4 lanes: a piece of W x - b
     feature: np.ndarray  # FEATURES lanes: products of columns
     row: np.ndarray  # 3 lanes: case weight; largest log potential; sum of exponentials
-    bias: np.ndarray  # like pot, with W m in the place of each mean m
+    bias: np.ndarray  # like pot, with W m in the place of each mean m; see prepare_full and prepare_diag
 
 
 @inner
@@ -48,8 +48,6 @@ def allocate(data, streams, pot, K):
         d = streams.size[s]
         if streams.kind[s] == GAUSS_FULL:
             features = max(features, min(FEATURES, d + d * (d + 1) // 2))
-        elif streams.kind[s] == GAUSS_DIAG:
-            features = max(features, min(FEATURES, d))
     width = ROWS + GAP
     kept = K if data.pattern.size > 0 else 0
     return Work(
@@ -73,20 +71,11 @@ def load(data, start, stop, work):
     p = data.y.shape[1]
     rows = min(ROWS, stop - start)
     x = work.x
-    whole = p - p % 4
-    for j in range(0, whole, 4):  # four columns at a time: a row's neighbours are in the same cache line
-        c0, c1, c2, c3 = data.centre[j], data.centre[j + 1], data.centre[j + 2], data.centre[j + 3]
-        t0, t1, t2, t3 = lane(j), lane(j + 1), lane(j + 2), lane(j + 3)
-        for b in range(rows):
-            q = np.uint64(b)
-            x[t0 + q] = data.y[start + b, j] - c0
-            x[t1 + q] = data.y[start + b, j + 1] - c1
-            x[t2 + q] = data.y[start + b, j + 2] - c2
-            x[t3 + q] = data.y[start + b, j + 3] - c3
-    for j in range(whole, p):
-        c0, t0 = data.centre[j], lane(j)
-        for b in range(rows):
-            x[t0 + np.uint64(b)] = data.y[start + b, j] - c0
+    top = np.uint64(start)
+    for j in range(p):
+        c0, t0, column = data.centre[j], lane(j), np.uint64(j)
+        for b in range(np.uint64(rows)):
+            x[t0 + b] = data.y[top + b, column] - c0
     for j in range(p):
         t0 = lane(j)
         for unused in range(np.uint64(rows), BLOCK):

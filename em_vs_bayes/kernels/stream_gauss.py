@@ -1,9 +1,11 @@
 """Gaussian streams on complete rows: log potentials and weighted sums of x and x x', a block at a time.
 
 Potentials are evaluated as |W x - b|^2 with b = W m, never as an expanded quadratic form: its terms would cancel where
-a component is narrow against its distance from the centre. Statistics are products of columns, formed once for all
-components, times the responsibilities.
+a component is narrow against its distance from the centre. Statistics of full covariances are products of columns,
+formed once for all components, times the responsibilities; those of diagonal ones need no products in memory.
 """
+
+import math
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from em_vs_bayes.kernels.stream_block import BLOCK, FEATURES, START, STRIDE, gra
 
 SECOND = STRIDE + STRIDE  # lanes of z, after the one at STRIDE
 THIRD = SECOND + STRIDE
+ROOT_HALF = math.sqrt(0.5)
 
 
 @inner
@@ -30,14 +33,16 @@ def prepare_full(pot, o, d, K, bias):
 
 @inner
 def prepare_diag(pot, o, d, K, bias):
-    """From c[K, d], m[K, d], w[K, d] at pot[o]: bias[o + k] = sum_j c_kj and, in place of m, w m."""
+    """From c[K, d], m[K, d], w[K, d] at pot[o]: bias[o + k] = sum_j c_kj; for m, w: (w m, w) / sqrt(2)."""
     for k in range(K):
         total = 0.0
         for j in range(d):
             total += pot[o + k * d + j]
         bias[o + k] = total
-    for i in range(o + K * d, o + 2 * K * d):
-        bias[i] = pot[i] * pot[i + K * d]
+    for m in range(o + K * d, o + 2 * K * d):
+        w = m + K * d
+        bias[w] = pot[w] * ROOT_HALF
+        bias[m] = pot[m] * bias[w]
 
 
 @inner
@@ -160,32 +165,58 @@ def add_full(pot, o, first, d, K, work):
 
 
 @inner
-def add_diag(pot, o, first, d, K, work):
-    """logp += sum_j c_kj - (w_kj x_j - b_kj)^2 / 2."""
-    x, out = work.x, work.logp
-    whole = d - d % 4
-    for k in range(K):
-        t = lane(k)
-        c = work.bias[o + k]
-        b = o + K * d + k * d
-        w = b + K * d
-        for j in range(0, whole, 4):
-            x0, x1, x2, x3 = lane(first + j), lane(first + j + 1), lane(first + j + 2), lane(first + j + 3)
-            w0, w1, w2, w3 = pot[w + j], pot[w + j + 1], pot[w + j + 2], pot[w + j + 3]
-            b0, b1, b2, b3 = work.bias[b + j], work.bias[b + j + 1], work.bias[b + j + 2], work.bias[b + j + 3]
-            for q in range(BLOCK):
-                z0 = w0 * x[x0 + q] - b0
-                z1 = w1 * x[x1 + q] - b1
-                z2 = w2 * x[x2 + q] - b2
-                z3 = w3 * x[x3 + q] - b3
-                out[t + q] += c - 0.5 * (z0 * z0 + z1 * z1 + z2 * z2 + z3 * z3)
-            c = 0.0
-        for j in range(whole, d):
-            x0, w0, b0 = lane(first + j), pot[w + j], work.bias[b + j]
-            for q in range(BLOCK):
-                z0 = w0 * x[x0 + q] - b0
-                out[t + q] += c - 0.5 * (z0 * z0)
-            c = 0.0
+def _square1(x, x0, v, w, b, c, out, t):
+    """out[t] += c - (w x - b)^2: one column."""
+    w0, b0 = v[w], v[b]
+    for q in range(BLOCK):
+        z0 = w0 * x[x0 + q] - b0
+        out[t + q] += c - z0 * z0
+
+
+@inner
+def _square2(x, x0, v, w, b, c, out, t):
+    """Two columns."""
+    x1 = x0 + STRIDE
+    w0, w1, b0, b1 = v[w], v[w + 1], v[b], v[b + 1]
+    for q in range(BLOCK):
+        z0 = w0 * x[x0 + q] - b0
+        z1 = w1 * x[x1 + q] - b1
+        out[t + q] += c - (z0 * z0 + z1 * z1)
+
+
+@inner
+def _square5(x, x0, v, w, b, c, out, t):
+    """Five columns: enough that multiplying takes longer than reading and writing ``out``."""
+    x1, x2, x3 = x0 + STRIDE, x0 + SECOND, x0 + THIRD
+    x4 = x3 + STRIDE
+    w0, w1, w2, w3, w4 = v[w], v[w + 1], v[w + 2], v[w + 3], v[w + 4]
+    b0, b1, b2, b3, b4 = v[b], v[b + 1], v[b + 2], v[b + 3], v[b + 4]
+    for q in range(BLOCK):
+        z0 = w0 * x[x0 + q] - b0
+        z1 = w1 * x[x1 + q] - b1
+        z2 = w2 * x[x2 + q] - b2
+        z3 = w3 * x[x3 + q] - b3
+        z4 = w4 * x[x4 + q] - b4
+        out[t + q] += c - (z0 * z0 + z1 * z1 + z2 * z2 + z3 * z3 + z4 * z4)
+
+
+@inner
+def add_diag(o, first, d, K, work):
+    """logp += sum_j c_kj - (w_kj x_j - b_kj)^2 / 2: a few columns for all components, then the next few."""
+    x, bias, out = work.x, work.bias, work.logp
+    fives, twos = d - d % 5, d - d % 5 % 2
+    for j in range(0, fives, 5):
+        for k in range(K):
+            b = o + K * d + k * d + j
+            _square5(x, lane(first + j), bias, b + K * d, b, bias[o + k] if j == 0 else 0.0, out, lane(k))
+    for j in range(fives, twos, 2):
+        for k in range(K):
+            b = o + K * d + k * d + j
+            _square2(x, lane(first + j), bias, b + K * d, b, bias[o + k] if j == 0 else 0.0, out, lane(k))
+    for j in range(twos, d):
+        for k in range(K):
+            b = o + K * d + k * d + j
+            _square1(x, lane(first + j), bias, b + K * d, b, bias[o + k] if j == 0 else 0.0, out, lane(k))
 
 
 @inner
@@ -247,11 +278,44 @@ def unpack_full(d, K, stats, at):
 
 
 @inner
+def _moments1(r, r0, x, x0, out, at, square):
+    """out[at] += sum_b r[b] x[b], out[square] += sum_b r[b] x[b]^2: one component."""
+    s0 = t0 = 0.0
+    for q in range(BLOCK):
+        v = x[x0 + q]
+        rv0 = r[r0 + q] * v
+        s0 += rv0
+        t0 += rv0 * v
+    out[at] += s0
+    out[square] += t0
+
+
+@inner
+def _moments2(r, r0, x, x0, out, at, square, ld):
+    """Two components, ld apart in out. Each r x is added as it is: adders are free while multipliers are not."""
+    r1 = r0 + STRIDE
+    s0 = s1 = t0 = t1 = 0.0
+    for q in range(BLOCK):
+        v = x[x0 + q]
+        rv0, rv1 = r[r0 + q] * v, r[r1 + q] * v
+        s0 += rv0
+        s1 += rv1
+        t0 += rv0 * v
+        t1 += rv1 * v
+    out[at] += s0
+    out[at + ld] += s1
+    out[square] += t0
+    out[square + ld] += t1
+
+
+@inner
 def sum_diag(first, d, K, work, stats, at):
     """Add sum r x to stats[at + k d + j] and sum r x^2 to stats[at + K d + k d + j]."""
-    gram(work.logp, K, work.x, lane(first), d, stats, at, d)
-    for start in range(0, d, FEATURES):
-        held = min(FEATURES, d - start)
-        for j in range(held):
-            _product(work.x, first + start + j, first + start + j, work.feature, j)
-        gram(work.logp, K, work.feature, START, held, stats, at + K * d + start, d)
+    for j in range(d):
+        x0 = lane(first + j)
+        for k in range(0, K - 1, 2):
+            s = at + k * d + j
+            _moments2(work.logp, lane(k), work.x, x0, stats, s, s + K * d, d)
+        if K % 2 == 1:
+            s = at + (K - 1) * d + j
+            _moments1(work.logp, lane(K - 1), work.x, x0, stats, s, s + K * d)

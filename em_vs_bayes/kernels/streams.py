@@ -57,7 +57,7 @@ def add_log_potentials(data, streams, pot, K, start, rows, work, conditionals):
             if missing:
                 add_full_missing(data, streams, s, pot, K, start, rows, work, conditionals)
         elif kind == GAUSS_DIAG:
-            add_diag(pot, o, first, size, K, work)
+            add_diag(o, first, size, K, work)
             if missing:
                 add_diag_missing(data, first, size, pot, o, K, start, rows, work)
         elif kind == LINEAR:

@@ -29,19 +29,15 @@ def exp(x):
     shifted = x * INV_LN2 + ROUND
     k = shifted - ROUND
     r = (x - k * LN2_HIGH) - k * LN2_LOW
-    p = 2.510038549551032e-08
-    p = p * r + 2.7620088445409746e-07
-    p = p * r + 2.7557268459997064e-06
-    p = p * r + 2.4801521295954376e-05
-    p = p * r + 0.00019841269863053618
-    p = p * r + 0.0013888888917213717
-    p = p * r + 0.008333333333330062
-    p = p * r + 0.04166666666662413
-    p = p * r + 0.16666666666666669
-    p = p * r + 0.5
+    s = r * r
+    p = 2.510038549551032e-08 * r + 2.7620088445409746e-07  # by pairs: half Horner's chain
+    p = p * s + (2.7557268459997064e-06 * r + 2.4801521295954376e-05)
+    p = p * s + (0.00019841269863053618 * r + 0.0013888888917213717)
+    p = p * s + (0.008333333333330062 * r + 0.04166666666662413)
+    p = p * s + (0.16666666666666669 * r + 0.5)
     exponent_field = (np.float64(shifted).view(np.int64) + 1022) << 52
     half_scale = np.int64(exponent_field).view(np.float64)  # 2^(k-1): k = 1024 still fits
-    value = (1.0 + (r + r * r * p)) * half_scale * 2.0
+    value = (1.0 + (r + s * p)) * half_scale * 2.0
     value = 0.0 if x < EXP_LOW else value
     return math.inf if x > EXP_HIGH else value
 
