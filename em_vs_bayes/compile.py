@@ -31,6 +31,7 @@ def compile(
     spec: Spec,
     y: Any,
     *,
+    exog: Any = None,
     weights: Any = None,
     labels: Any = None,
     like: Program | None = None,
@@ -41,6 +42,8 @@ def compile(
     ----------
     spec : Spec
     y : array_like, frame or dict
+    exog : array_like (n, p), optional
+        Design matrix of a regression.
     weights : array_like (n,), optional
     labels : array_like (n,), optional
     like : Program, optional
@@ -52,14 +55,20 @@ def compile(
         Naming the argument, what it got and what it wants.
     """
     k = spec.size
+    if exog is not None and not spec.model_emission.takes_exog:
+        raise ValueError(
+            f"exog does not apply to {type(spec).__name__} with {spec.model_emission!r}; it is for regressions without a "
+            "formula."
+        )
     order = ordering(spec)
     case_weights = _weights(weights, read.rows(y))
     context = Context(
         priors=order.priors,
         fixed=spec.fixed,
         leading=spec.leading,
-        like=like and like.centre,
+        like=like and {**like.centre, **like.designs},
         weights=case_weights if case_weights.size else None,
+        exog=exog,
     )
     streams = spec.model_emission.streams(y, k, context)
     if like is not None:
@@ -83,6 +92,8 @@ def compile(
         centre=centre,
         order=order,
         tables=_tables(placed, order, centre),
+        exog=exog,
+        designs={stream.prefix + "design": stream.design for stream in streams if stream.design is not None},
     )
 
 
@@ -122,6 +133,8 @@ def _check_rows(streams: tuple[Stream, ...], k: int, n: int, *, fitting: bool) -
 def _unseen(stream: Stream) -> NDArray[np.bool_]:
     if stream.kind in (tables.GAUSS_FULL, tables.GAUSS_DIAG):
         return np.isnan(stream.columns).all(axis=1)
+    if stream.kind == tables.REGRESSION:
+        return np.isnan(stream.columns[:, -1])
     if stream.kind == tables.LOOKUP:
         return stream.columns[:, 0] < 0
     return ~stream.columns.any(axis=1)
@@ -155,7 +168,7 @@ def _labels(labels: Any, n: int, k: int) -> NDArray[np.int64]:
 def _data(streams: tuple[Stream, ...], n: int, weights: Array, labels: NDArray[np.int64]) -> tables.Data:
     y = streams[0].columns if len(streams) == 1 else np.hstack([s.columns for s in streams])
     gaussian = np.concatenate(
-        [np.full(s.columns.shape[1], s.kind in (tables.GAUSS_FULL, tables.GAUSS_DIAG)) for s in streams]
+        [np.full(s.columns.shape[1], s.kind not in (tables.LINEAR, tables.LOOKUP)) for s in streams]
     )
     pattern, observed = _patterns(y, gaussian)
     bases = [s.base for s in streams if s.base is not None]

@@ -6,7 +6,7 @@ theta  natural parameters, flat      pot  potentials, flat      stats  expected 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 from typing import Any, final
@@ -117,6 +117,8 @@ class Program:
     centre: Mapping[str, Array]
     order: Ordering
     tables: Tables
+    exog: Any = None
+    designs: Mapping[str, Any] = field(default_factory=dict)
 
     # --- sizes --------------------------------------------------------------------------------------------------
 
@@ -154,7 +156,21 @@ class Program:
 
     def seeds(self) -> Array:
         """Features (n, f) for k-means++ starts, NaN where missing."""
-        return self.spec.model_emission.seeds(self.y)
+        return np.column_stack([self.spec.model_emission.seeds(self.y), *self.exogs.values()])
+
+    @property
+    def exogs(self) -> Params:
+        """The design matrices (n, p) of regressions: ``exog``, under the prefix of their stream."""
+        found = {}
+        for p, kind, col, size in zip(self.placed[-len(self.streams.kind) :], *self.streams[:3], strict=True):
+            if kind == tables.REGRESSION:
+                found[p.prefix + "exog"] = self.data.y[:, col : col + size - 1]
+        return found
+
+    @property
+    def predictors(self) -> dict[str, list[str]]:
+        """Name of the predictor dim -> names of the columns of its design."""
+        return {name.removesuffix("design") + "predictor": list(d.names) for name, d in self.designs.items()}
 
     # --- E-step -------------------------------------------------------------------------------------------------
 

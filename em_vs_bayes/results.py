@@ -175,30 +175,34 @@ class Fit:
 
     # --- data, old and new --------------------------------------------------------------------------------------
 
-    def _program(self, y: Any) -> Program:
+    def _program(self, y: Any, exog: Any) -> Program:
         if y is None:
+            if exog is not None:
+                raise ValueError("exog comes with new y; got exog alone.")
             return self.program
         from em_vs_bayes.compile import compile as compile_program
 
-        return compile_program(self.spec, y, like=self.program)
+        return compile_program(self.spec, y, exog=exog, like=self.program)
 
-    def score_samples(self, y: Any = None) -> Array:
+    def score_samples(self, y: Any = None, *, exog: Any = None) -> Array:
         """log p(y_i | params) of each row (n,)."""
-        return self._program(y).pointwise(self.theta)
+        return self._program(y, exog).pointwise(self.theta)
 
-    def predict_proba(self, y: Any = None) -> Array:
+    def predict_proba(self, y: Any = None, *, exog: Any = None) -> Array:
         """Responsibilities (n, K)."""
-        return self._program(y).probabilities(self.theta)
+        return self._program(y, exog).probabilities(self.theta)
 
-    def predict(self, y: Any = None) -> NDArray[np.int64]:
+    def predict(self, y: Any = None, *, exog: Any = None) -> NDArray[np.int64]:
         """Most probable component of each row (n,)."""
-        return self.predict_proba(y).argmax(axis=1)
+        return self.predict_proba(y, exog=exog).argmax(axis=1)
 
     def simulate(self, n: int | None = None, seed: int | np.random.Generator | None = None) -> Any:
-        """``n`` new observations at `params`, of the type the emission reads."""
+        """``n`` new observations at `params`, of the type the emission reads; of a regression, responses at its design."""
+        if n is not None and n != self.program.n and self.program.exogs:
+            raise ValueError(f"n={n}: a regression is simulated at the {self.program.n} row(s) of its design.")
         rng = np.random.default_rng(seed)
         z = self.program.latent.simulate(self.params, self.program.n if n is None else n, rng)
-        y = self.spec.model_emission.simulate(self.params, z, rng)
+        y = self.spec.model_emission.simulate(self.params | self.program.exogs, z, rng)
         if isinstance(y, dict):
             import pandas as pd
 

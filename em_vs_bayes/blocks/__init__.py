@@ -3,6 +3,14 @@
 from em_vs_bayes.blocks.gaussian_diagonal import DiagonalGaussianBlock
 from em_vs_bayes.blocks.gaussian_full import FullGaussianBlock
 from em_vs_bayes.blocks.probabilities import ProbabilityRows
+from em_vs_bayes.blocks.regression import RegressionBlock
 from em_vs_bayes.blocks.scalars import ProbabilityBlock, RateBlock
 
-__all__ = ["DiagonalGaussianBlock", "FullGaussianBlock", "ProbabilityBlock", "ProbabilityRows", "RateBlock"]
+__all__ = [
+    "DiagonalGaussianBlock",
+    "FullGaussianBlock",
+    "ProbabilityBlock",
+    "ProbabilityRows",
+    "RateBlock",
+    "RegressionBlock",
+]

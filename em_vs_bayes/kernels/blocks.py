@@ -10,6 +10,11 @@ from math import inf, log, log1p, pi, sqrt
 import numpy as np
 
 from em_vs_bayes.kernels.jit import inner, kernel
+from em_vs_bayes.kernels.regression import (
+    coefficients_gradient,
+    coefficients_log_likelihood,
+    coefficients_potentials,
+)
 from em_vs_bayes.kernels.smallmatrix import (
     add_spread_gradient,
     gram,
@@ -17,7 +22,7 @@ from em_vs_bayes.kernels.smallmatrix import (
     trace_product,
     whiten,
 )
-from em_vs_bayes.kernels.tables import BETA, DIAG, DIRICHLET, FULL, GAMMA, SIGMA, TIED
+from em_vs_bayes.kernels.tables import BETA, COEFFICIENTS, DIAG, DIRICHLET, FULL, GAMMA, SIGMA, TIED
 
 LOG_2PI = log(2 * pi)
 
@@ -40,6 +45,8 @@ def potentials(blocks, theta, pot):
             ok = _gamma_potentials(theta, at, blocks.rows[b], pot, to)
         elif code == BETA:
             ok = _beta_potentials(theta, at, blocks.rows[b], pot, to)
+        elif code == COEFFICIENTS:
+            ok = coefficients_potentials(blocks, b, theta, pot)
         elif blocks.covariance[b] in (FULL, TIED):
             ok = _full_potentials(blocks, b, theta, pot)
         else:
@@ -67,6 +74,8 @@ def gradient(blocks, theta, stats, g):
             for k in range(blocks.rows[b]):
                 p = theta[at + k]
                 g[at + k] += _ratio(stats[st + 2 * k], p) - _ratio(stats[st + 2 * k + 1], 1 - p)
+        elif code == COEFFICIENTS:
+            coefficients_gradient(blocks, b, theta, stats, g)
         elif blocks.covariance[b] in (FULL, TIED):
             _full_gradient(blocks, b, theta, stats, g)
         else:
@@ -87,6 +96,8 @@ def component_log_likelihood(blocks, b, k, theta, stats):
     if code == BETA:
         p = theta[at + k]
         return _times_log(stats[st + 2 * k], p) + _times_log(stats[st + 2 * k + 1], 1 - p)
+    if code == COEFFICIENTS:
+        return coefficients_log_likelihood(blocks, b, k, theta, stats)
     if blocks.covariance[b] in (FULL, TIED):
         return _full_log_likelihood(blocks, b, k, theta, stats)
     return _diag_log_likelihood(blocks, b, k, theta, stats)

@@ -37,7 +37,7 @@ def densities(c: "Comparison") -> Figure | None:
 def observed(c: "Comparison") -> np.ndarray | None:
     """(n, d) float data of the comparison, or None if it has several streams."""
     several = isinstance(c.fits[0].spec.model_emission, Product)
-    return None if several else read.matrix(c.fits[0].program.y)
+    return None if several or c.fits[0].program.exogs else read.matrix(c.fits[0].program.y)
 
 
 def names(c: "Comparison") -> list[str]:
