@@ -57,8 +57,8 @@ def compile(
     k = spec.size
     if exog is not None and not spec.model_emission.takes_exog:
         raise ValueError(
-            f"exog does not apply to {type(spec).__name__} with {spec.model_emission!r}; it is for regressions without a "
-            "formula."
+            f"exog does not apply to {type(spec).__name__} with {spec.model_emission!r}; it is for regressions "
+            "without a formula."
         )
     order = ordering(spec)
     case_weights = _weights(weights, read.rows(y))

@@ -159,13 +159,15 @@ class Program:
         return np.column_stack([self.spec.model_emission.seeds(self.y), *self.exogs.values()])
 
     @property
+    def regressions(self) -> Params:
+        """Prefix -> columns (n, p + 1) of a regression: its design, then its response."""
+        own = zip(self.placed[-len(self.streams.kind) :], *self.streams[:3], strict=True)
+        return {p.prefix: self.data.y[:, col : col + d] for p, kind, col, d in own if kind == tables.REGRESSION}
+
+    @property
     def exogs(self) -> Params:
         """The design matrices (n, p) of regressions: ``exog``, under the prefix of their stream."""
-        found = {}
-        for p, kind, col, size in zip(self.placed[-len(self.streams.kind) :], *self.streams[:3], strict=True):
-            if kind == tables.REGRESSION:
-                found[p.prefix + "exog"] = self.data.y[:, col : col + size - 1]
-        return found
+        return {prefix + "exog": columns[:, :-1] for prefix, columns in self.regressions.items()}
 
     @property
     def predictors(self) -> dict[str, list[str]]:

@@ -197,7 +197,7 @@ class Fit:
         return self.predict_proba(y, exog=exog).argmax(axis=1)
 
     def simulate(self, n: int | None = None, seed: int | np.random.Generator | None = None) -> Any:
-        """``n`` new observations at `params`, of the type the emission reads; of a regression, responses at its design."""
+        """``n`` new observations at `params`, of the type the emission reads (responses at a regression's design)."""
         if n is not None and n != self.program.n and self.program.exogs:
             raise ValueError(f"n={n}: a regression is simulated at the {self.program.n} row(s) of its design.")
         rng = np.random.default_rng(seed)

@@ -7,6 +7,7 @@ A formula may come out of a stranger's file, and formulaic evaluates Python: onl
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +18,10 @@ from em_vs_bayes.contract import Array
 from em_vs_bayes.emissions import read
 
 FUNCTIONS = (
-    ("C", "I", "log", "log10", "log2", "exp", "poly", "bs", "cr", "cc", "center", "scale", "standardize")
-    + ("Treatment", "Sum", "Helmert", "Diff", "Poly")
-    + tuple("np." + name for name in ("log", "log1p", "log10", "log2", "exp", "sqrt", "abs", "sin", "cos", "tanh"))
-)  # fmt: skip
+    *("C", "I", "log", "log10", "log2", "exp", "poly", "bs", "cr", "cc", "center", "scale", "standardize"),
+    *("Treatment", "Sum", "Helmert", "Diff", "Poly"),
+    *(f"np.{name}" for name in ("log", "log1p", "log10", "log2", "exp", "sqrt", "abs", "sin", "cos", "tanh")),
+)
 SYNTAX = (
     *(ast.Expression, ast.Call, ast.Name, ast.Load, ast.Constant, ast.keyword, ast.List, ast.Tuple),
     *(ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.Compare, ast.cmpop),
@@ -47,7 +48,7 @@ def from_exog(exog: Any, n: int, name: str) -> tuple[Array, Design]:
     """A matrix used as it is; none is an intercept alone."""
     if exog is None:
         return np.ones((n, 1)), Design(("Intercept",))
-    matrix = read.matrix(exog, name)
+    matrix = read.matrix(exog, name, finite=False)  # refused with the columns' names, by `check_finite`
     if len(matrix) != n:
         raise ValueError(f"{name} has {len(matrix)} row(s); y has {n}.")
     columns = getattr(exog, "columns", None)
@@ -61,15 +62,17 @@ def check_formula(formula: Any) -> None:
         raise TypeError(f"formula must be a string such as 'y ~ x1 + C(group)'; got {formula!r}.")
     from formulaic import Formula
     from formulaic.errors import FormulaSyntaxError
+    from formulaic.formula import SimpleFormula, StructuredFormula
 
     try:
         parsed = Formula(formula)
     except FormulaSyntaxError as error:
-        raise ValueError(f"formula={formula!r} does not parse: {' '.join(str(error).split())}") from None
-    sides = parsed._structure if hasattr(parsed, "_structure") else {}
-    if set(sides) != {"lhs", "rhs"} or isinstance(sides["rhs"], tuple) or len(list(sides["lhs"])) != 1:
+        plain = " ".join(re.sub("\x1b\\[[0-9;]*m|[⧛⧚]", "", str(error)).split())
+        raise ValueError(f"formula={formula!r} does not parse: {plain}") from None
+    sides = (parsed.lhs, parsed.rhs) if isinstance(parsed, StructuredFormula) else ()
+    if not sides or not all(isinstance(side, SimpleFormula) for side in sides) or len(sides[0]) != 1:
         raise ValueError(f"formula={formula!r} wants one response and one right-hand side: 'y ~ x1 + C(group)'.")
-    for side in sides.values():
+    for side in sides:
         for term in side:
             for factor in term.factors:
                 _check_factor(str(factor.expr), factor.eval_method.value, formula)
@@ -78,7 +81,10 @@ def check_formula(formula: Any) -> None:
 def _check_factor(expression: str, method: str, formula: str) -> None:
     if method != "python":  # a literal or the name of a column
         return
-    tree = ast.parse(expression, mode="eval")
+    try:
+        tree = ast.parse(expression, mode="eval")
+    except SyntaxError:
+        raise ValueError(f"formula={formula!r}: {expression!r} is not an expression.") from None
     called = {id(node.func): node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
     inside = {id(child) for function in called.values() for child in ast.walk(function)}
     strange = [ast.unparse(f) for f in called.values() if ast.unparse(f) not in FUNCTIONS]
@@ -108,7 +114,8 @@ def from_formula(formula: str, y: Any, like: Design | None) -> tuple[Array, Arra
         right = model_matrix(recipe, frame, **options)
     for warning in caught:
         if "categories outside" in str(warning.message):
-            raise ValueError(f"y has categories that the fitted frame did not have: {warning.message}")
+            levels = re.search(r"\{.*?\}", str(warning.message))
+            raise ValueError(f"y has categories that the fitted frame did not have: {levels and levels.group()}.")
     response = left.drop(columns="Intercept", errors="ignore")  # formulaic adds one to a side on its own
     if response.shape[1] != 1:
         raise ValueError(f"formula={formula!r}: the response must be one number per row; got {list(response.columns)}.")
@@ -135,8 +142,8 @@ def _check_columns(sides: Any, frame: Any, formula: str) -> None:
         missing = np.flatnonzero(frame[column].isna())
         if missing.size:
             raise ValueError(
-                f"Predictor {column!r} is missing in {missing.size} row(s) (first: row {missing[0]}): only the response "
-                "may be missing. Drop the rows or impute them."
+                f"Predictor {column!r} is missing in {missing.size} row(s) (first: row {missing[0]}): only the "
+                "response may be missing. Drop the rows or impute them."
             )
 
 
@@ -157,6 +164,6 @@ def check_rank(matrix: Array, names: tuple[str, ...], name: str) -> None:
     dependent = [names[j] for j in np.flatnonzero(diagonal < DEPENDENT)]
     if dependent:
         raise ValueError(
-            f"{name} has {n} row(s) with a response and {p} column(s), of which {dependent} are linear combinations of "
-            "those before them: their coefficients are not determined. Drop them."
+            f"{name} has {n} row(s) with a response and {p} column(s), of which {dependent} are linear combinations "
+            "of those before them: their coefficients are not determined. Drop them."
         )

@@ -51,6 +51,7 @@ def regression_priors(context: Context, whole: Pooled, shape: tuple[int, int]) -
         prior = context.priors.get("emission", default)
         if not isinstance(prior, NormalInverseGamma):
             raise TypeError(f"priors[{joint!r}] must be NormalInverseGamma; got {prior!r}.")
+        _check_vectors(prior, shape, joint, ("mean",))
         return _fitted(lambda: prior.regression(k, p), joint), None, None
     sd = 10.0 * np.sqrt(whole.variance * np.diagonal(np.linalg.inv(whole.second)))
     coefficients = context.priors.get("coefficients", Normal(whole.coefficients, sd))
@@ -59,12 +60,26 @@ def regression_priors(context: Context, whole: Pooled, shape: tuple[int, int]) -
         if not isinstance(prior, (family, Prior)):
             wanted = f"{family.__name__} or evb.Prior(name, ...)"
             raise TypeError(f"priors[{context.prefix + name!r}] must be {wanted}; got {prior!r}.")
+    _check_vectors(coefficients, shape, context.prefix + "coefficients")
     if isinstance(coefficients, Normal):
         coefficients = _fitted(lambda: coefficients.broadcast(k, p), context.prefix + "coefficients")
     if isinstance(sigmas, InverseGamma):
         wide = _fitted(lambda: sigmas.broadcast(k, 1), context.prefix + "sigmas")
         sigmas = InverseGamma(wide.shape[:, 0], wide.rate[:, 0])
     return None, coefficients, sigmas
+
+
+def _check_vectors(prior: Any, shape: tuple[int, int], name: str, of: tuple[str, ...] | None = None) -> None:
+    """A vector is one value per predictor, even where there is but one and a value per component would fit."""
+    arguments = (
+        prior.arguments if isinstance(prior, Prior) else {f: getattr(prior, f) for f in prior.__dataclass_fields__}
+    )
+    for argument, value in arguments.items():
+        if (of is None or argument in of) and np.ndim(value) == 1 and len(value) not in (1, shape[1]):
+            raise ValueError(
+                f"priors[{name!r}]: {argument} has shape {np.shape(value)}, wants ({shape[1]},), one value per "
+                f"predictor, or (component, predictor) {shape}."
+            )
 
 
 def _fitted(shaped: Callable[[], Any], name: str) -> Any:

@@ -253,8 +253,8 @@ def draw_coefficients(blocks, prior, b, theta, stats, rng, work):
 def draw_sigmas(blocks, prior, b, collapse, theta, stats, rng, work):
     """sigma^2 ~ IG(shape + n / 2, rate + half the squares); a JOINT prior adds its p coefficients to both.
 
-    With ``collapse`` (JOINT only) the free coefficients are integrated out: they go to their conditional mode, where the
-    squares are least, and the count loses them. They must be drawn next.
+    With ``collapse`` (JOINT only) the free coefficients are integrated out: they go to their conditional mode, where
+    the squares are least, and the count loses them. They must be drawn next.
     """
     K, p = blocks.rows[b], blocks.size[b]
     for k in range(K):

@@ -1,8 +1,8 @@
 """Regression streams, y ~ N(x'b_k, sigma_k^2): log potentials and weighted sums of (x, y) (x, y)', a block at a time.
 
-The columns are x_1 ... x_p, y; d = p + 1. The log potential c_k - |W_k (x, y)|^2 / 2 is that of a full Gaussian with mean
-zero: the last row of W_k, (-w b', w), makes w (y - x'b), and the rows above it, U with U'U = V, what CAVI subtracts for
-coefficients of posterior covariance V. At a point they are zero, and only the last row is worked.
+The columns are x_1 ... x_p, y; d = p + 1. The log potential c_k - |W_k (x, y)|^2 / 2 is that of a full Gaussian with
+mean zero: the last row of W_k, (-w b', w), makes w (y - x'b), and the rows above it, U with U'U = w^2 V, what CAVI
+subtracts for coefficients of posterior covariance V. At a point they are zero, and only the last row is worked.
 
 pot: c[K], W[K, d, d] (lower triangular). stats: n[K], cross[K, d, d] (symmetric): X'X, X'y and y'y in one matrix.
 A row whose y is missing adds nothing.

@@ -62,18 +62,16 @@ class NormalInverseGamma(Conjugate):
     def regression(self, components: int, predictors: int) -> RegressionNormalInverseGamma:
         """The same prior for regression coefficients: N(mean, v kappa^-1), one variance per component.
 
-        ``mean`` broadcasts to (K, p), ``shape`` and ``rate`` to (K,); ``kappa`` is the prior precision in units of 1 / v:
-        a number (times the identity), (p, p), or (K, p, p).
+        ``mean`` broadcasts to (K, p), ``shape`` and ``rate`` to (K,); ``kappa`` is the prior precision in units of
+        1 / v: a number (times the identity), (p, p), or (K, p, p).
         """
-        mean = fill("mean", self.mean, components=components, predictors=predictors)
+        matrices = {"components": components, "predictors": predictors, "predictors_to": predictors}
         if self.kappa.ndim == 1:
             raise ValueError(f"kappa: got shape {self.kappa.shape}, wants a number or matrices (..., p, p)")
         scale_matrix("kappa", self.kappa)
         return RegressionNormalInverseGamma(
-            mean=mean,
-            kappa=fill_matrices(
-                "kappa", self.kappa, components=components, predictors=predictors, predictors_to=predictors
-            ),
+            mean=fill("mean", self.mean, components=components, predictors=predictors),
+            kappa=fill_matrices("kappa", self.kappa, **matrices),
             shape=fill("shape", self.shape, components=components),
             rate=fill("rate", self.rate, components=components),
         )
