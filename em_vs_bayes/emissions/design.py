@@ -26,7 +26,9 @@ SYNTAX = (
     *(ast.Expression, ast.Call, ast.Name, ast.Load, ast.Constant, ast.keyword, ast.List, ast.Tuple),
     *(ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.Compare, ast.cmpop),
 )
-DEPENDENT = 1e-9  # a column this close to the span of those before it, relative to its length, adds nothing
+# A column this close to the span of those before it, relative to its length, adds nothing; or it leaves too few digits,
+# since the statistics X'X square the ratio.
+DEPENDENT, NEARLY = 1e-10, 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +63,12 @@ def check_formula(formula: Any) -> None:
     if not isinstance(formula, str):
         raise TypeError(f"formula must be a string such as 'y ~ x1 + C(group)'; got {formula!r}.")
     from formulaic import Formula
-    from formulaic.errors import FormulaSyntaxError
+    from formulaic.errors import FormulaicError
     from formulaic.formula import SimpleFormula, StructuredFormula
 
     try:
         parsed = Formula(formula)
-    except FormulaSyntaxError as error:
+    except (FormulaicError, SyntaxError) as error:
         plain = " ".join(re.sub("\x1b\\[[0-9;]*m|[⧛⧚]", "", str(error)).split())
         raise ValueError(f"formula={formula!r} does not parse: {plain}") from None
     sides = (parsed.lhs, parsed.rhs) if isinstance(parsed, StructuredFormula) else ()
@@ -102,16 +104,19 @@ def from_formula(formula: str, y: Any, like: Design | None) -> tuple[Array, Arra
     NaN in the response is left in; a missing predictor is refused.
     """
     from formulaic import Formula, model_matrix
+    from formulaic.errors import FormulaicError
 
     frame = _frame(y)
     sides = Formula(formula)
     _check_columns(sides, frame, formula)
+    options: Any = {"na_action": "ignore", "context": {}, "output": "pandas"}
+    recipe: Any = sides.rhs if like is None else like.encoding
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        options: Any = {"na_action": "ignore", "context": {}, "output": "pandas"}
-        left = model_matrix(sides.lhs, frame, **options)
-        recipe: Any = sides.rhs if like is None else like.encoding
-        right = model_matrix(recipe, frame, **options)
+        try:
+            left, right = (model_matrix(side, frame, **options) for side in (sides.lhs, recipe))
+        except FormulaicError as error:
+            raise ValueError(f"formula={formula!r} fails: {error}") from None
     for warning in caught:
         if "categories outside" in str(warning.message):
             levels = re.search(r"\{.*?\}", str(warning.message))
@@ -161,7 +166,12 @@ def check_rank(matrix: Array, names: tuple[str, ...], name: str) -> None:
     unit = matrix / np.where(lengths > 0, lengths, 1.0)
     diagonal = np.abs(np.diagonal(np.linalg.qr(unit, mode="r")))
     diagonal = np.concatenate([diagonal, np.zeros(p - len(diagonal))])  # fewer rows than columns
-    dependent = [names[j] for j in np.flatnonzero(diagonal < DEPENDENT)]
+    dependent, nearly = ([names[j] for j in np.flatnonzero(diagonal < limit)] for limit in (DEPENDENT, NEARLY))
+    if nearly and not dependent:
+        raise ValueError(
+            f"{name} has column(s) {nearly} that are linear combinations of those before them but for "
+            f"{diagonal.min():.1g} of their length: too few digits are left. Centre the predictors (powers: poly())."
+        )
     if dependent:
         raise ValueError(
             f"{name} has {n} row(s) with a response and {p} column(s), of which {dependent} are linear combinations "

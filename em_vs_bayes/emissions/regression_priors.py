@@ -11,6 +11,8 @@ import numpy as np
 from em_vs_bayes.contract import Array, Context
 from em_vs_bayes.priors import InverseGamma, Normal, NormalInverseGamma, Prior
 
+LARGEST = 1e6  # of y, relative to its residuals: y'y then holds their squares to four digits
+
 
 @dataclass(frozen=True, slots=True)
 class Pooled:
@@ -34,6 +36,12 @@ def pooled(values: Array, matrix: Array, context: Context) -> Pooled:
         raise ValueError(
             f"{context.prefix}y is an exact linear function of the {x.shape[1]} predictor(s) in its {len(y)} row(s): "
             "there is no variance to estimate. Give more rows or fewer predictors."
+        )
+    size = float(np.sqrt((weights[seen] * y**2).sum() / total))
+    if size > LARGEST * np.sqrt(variance):
+        raise ValueError(
+            f"{context.prefix}y is of size {size:.3g} and varies by {np.sqrt(variance):.1g} about its regression: sums "
+            "of squares would lose those digits. Subtract an offset from y."
         )
     return Pooled(coefficients, variance, (weights[seen, None] * x).T @ x / total)
 
