@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from em_vs_bayes import datasets, emissions, priors
 from em_vs_bayes.compare import Comparison, compare
 from em_vs_bayes.priors import Prior
-from em_vs_bayes.spec import GaussianMixture, Mixture
+from em_vs_bayes.spec import HMM, GaussianHMM, GaussianMixture, Mixture
 from em_vs_bayes.status import Status
 
 if TYPE_CHECKING:
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "HMM",
     "Comparison",
     "Fit",
+    "GaussianHMM",
     "GaussianMixture",
     "Mixture",
     "Prior",

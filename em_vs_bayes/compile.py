@@ -5,6 +5,7 @@ Everything that can be refused is refused here, in words.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from math import lgamma
@@ -13,18 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from em_vs_bayes.blocks import ProbabilityRows
 from em_vs_bayes.contract import Array, Block, Context, Layout, Stream
 from em_vs_bayes.coordinates import coordinates
 from em_vs_bayes.emissions import read
-from em_vs_bayes.emissions.linear import resolve_prior
 from em_vs_bayes.kernels import gibbs, tables
-from em_vs_bayes.latents import IidCategorical
 from em_vs_bayes.ordering import Ordering, ordering
-from em_vs_bayes.priors import Beta, Dirichlet, Prior
+from em_vs_bayes.priors import Prior
 from em_vs_bayes.program import Placed, Program, Tables
+from em_vs_bayes.sequences import split
 from em_vs_bayes.spec import Spec
-from em_vs_bayes.values import probability_table
 
 
 def compile(
@@ -32,6 +30,7 @@ def compile(
     y: Any,
     *,
     exog: Any = None,
+    lengths: Any = None,
     weights: Any = None,
     labels: Any = None,
     like: Program | None = None,
@@ -44,6 +43,8 @@ def compile(
     y : array_like, frame or dict
     exog : array_like (n, p), optional
         Design matrix of a regression.
+    lengths : array_like of int, str or None
+        Of consecutive sequences; see `sequences.split`.
     weights : array_like (n,), optional
     labels : array_like (n,), optional
     like : Program, optional
@@ -54,14 +55,26 @@ def compile(
     ValueError, TypeError
         Naming the argument, what it got and what it wants.
     """
-    k = spec.size
+    k, latent = spec.size, spec.latent
     if exog is not None and not spec.model_emission.takes_exog:
         raise ValueError(
             f"exog does not apply to {type(spec).__name__} with {spec.model_emission!r}; it is for regressions "
             "without a formula."
         )
     order = ordering(spec)
-    case_weights = _weights(weights, read.rows(y))
+    if latent.sequential:
+        y, starts = split(y, lengths)
+        if isinstance(exog, (list, tuple)):
+            exog, parts = split(exog, None)
+            if not np.array_equal(parts, starts):
+                raise ValueError(
+                    f"exog has sequences of {np.diff(parts).tolist()} rows; y of {np.diff(starts).tolist()}."
+                )
+    elif lengths is not None:
+        raise ValueError(f"lengths does not apply to {type(spec).__name__}: its rows are independent.")
+    else:
+        starts = np.empty(0, dtype=np.int64)
+    case_weights = _weights(weights, read.rows(y), starts)
     context = Context(
         priors=order.priors,
         fixed=spec.fixed,
@@ -72,51 +85,41 @@ def compile(
     )
     streams = spec.model_emission.streams(y, k, context)
     if like is not None:
-        streams = tuple(replace(s, block=old.block) for s, old in zip(streams, like.placed[1:], strict=True))
+        fitted = like.placed[-len(streams) :]
+        streams = tuple(replace(s, block=old.block) for s, old in zip(streams, fitted, strict=True))
     n = len(streams[0].columns)
-    _check_rows(streams, k, n, fitting=like is None)
+    _check_rows(streams, spec, n, fitting=like is None)
     known = _labels(labels, n, k)
     if order.names and (known >= 0).any():
         raise ValueError("labels and ordered exclude each other: known components already label the parameters.")
-    data = _data(streams, n, case_weights, known)
-    placed = _place(_weight_block(spec, context), streams)
+    own = latent.blocks(context)
+    data = _data(streams, case_weights, known, starts)
+    placed = _place(own, streams)
     centre = {stream.prefix + "y": stream.centre for stream in streams}
     return Program(
         spec=spec,
-        latent=IidCategorical(k),
+        latent=latent,
         n=n,
         y=y,
         data=data,
-        streams=_stream_table(streams, k),
+        streams=_stream_table(streams, placed[len(own) :]),
         placed=placed,
         centre=centre,
         order=order,
-        tables=_tables(placed, order, centre),
+        tables=_tables(placed, order, centre, k),
+        n_latent=len(own),
         exog=exog,
         designs={stream.prefix + "design": stream.design for stream in streams if stream.design is not None},
     )
 
 
-def _weight_block(spec: Spec, context: Context) -> ProbabilityRows:
-    k = spec.size
-    given = context.priors.get("weights")
-    if isinstance(given, Beta):
-        if k != 2:
-            raise TypeError(f"priors['weights']: Beta is for two components; with {k} use Dirichlet.")
-        given = Dirichlet([float(given.a), float(given.b)])
-    cut = {"weights": given} if given is not None else {}
-    prior = resolve_prior(replace(context, priors=cut), "weights", (Dirichlet,), Dirichlet(1.0), (1, k))
-    if isinstance(prior, Prior):
-        raise TypeError(f"priors['weights'] must be Dirichlet; got {prior!r}.")
-    fixed = probability_table(spec.fixed.get("weights"), (1, k), "weights")
-    return ProbabilityRows("weights", prior, (spec.leading,), fixed)
-
-
-def _check_rows(streams: tuple[Stream, ...], k: int, n: int, *, fitting: bool) -> None:
-    nothing = np.ones(n, dtype=bool)
+def _check_rows(streams: tuple[Stream, ...], spec: Spec, n: int, *, fitting: bool) -> None:
+    k, nothing = spec.size, np.ones(n, dtype=bool)
     for stream in streams:
         nothing &= _unseen(stream)
-    if nothing.any():
+    if nothing.all():
+        raise ValueError("y has no observed value.")
+    if nothing.any() and not spec.latent.sequential:  # in a sequence, a row without values says that time passed
         raise ValueError(
             f"y has {nothing.sum()} row(s) with no observed value (first: row {int(np.argmax(nothing))}): "
             "they say nothing about a mixture. Drop them."
@@ -127,7 +130,8 @@ def _check_rows(streams: tuple[Stream, ...], k: int, n: int, *, fitting: bool) -
             if distinct < k:
                 distinct = len(np.unique(np.hstack([s.columns[:stop] for s in streams]), axis=0))
         if distinct < k:
-            raise ValueError(f"n_components={k} is more than the {distinct} distinct row(s) of y.")
+            name = "n_states" if spec.latent.sequential else "n_components"
+            raise ValueError(f"{name}={k} is more than the {distinct} distinct row(s) of y.")
 
 
 def _unseen(stream: Stream) -> NDArray[np.bool_]:
@@ -140,7 +144,7 @@ def _unseen(stream: Stream) -> NDArray[np.bool_]:
     return ~stream.columns.any(axis=1)
 
 
-def _weights(weights: Any, n: int) -> Array:
+def _weights(weights: Any, n: int, starts: NDArray[np.int64]) -> Array:
     if weights is None:
         return np.empty(0)
     array = read.vector(weights, "weights", "case weights")
@@ -150,13 +154,19 @@ def _weights(weights: Any, n: int) -> Array:
         raise ValueError(f"weights must be non-negative numbers; got {array[np.isnan(array) | (array < 0)][0]:g}.")
     if array.sum() <= 0:
         raise ValueError("weights are all zero.")
+    for start, stop in itertools.pairwise(starts):
+        if (array[start:stop] != array[start]).any():
+            raise ValueError(
+                f"weights must be the same within a sequence (a power of its likelihood); rows {start} to {stop - 1} "
+                f"have {array[start:stop].min():g} to {array[start:stop].max():g}."
+            )
     return np.require(array, float, ["C", "A", "W"])
 
 
 def _labels(labels: Any, n: int, k: int) -> NDArray[np.int64]:
     if labels is None:
         return np.empty(0, dtype=np.int64)
-    array = np.asarray(read.vector(labels, "labels", "known components"))
+    array = np.asarray(read.vector(labels, "labels", "known components or states"))
     if len(array) != n:
         raise ValueError(f"labels has {len(array)} value(s); y has {n} row(s).")
     if not np.isin(array, np.arange(-1, k)).all():
@@ -165,7 +175,9 @@ def _labels(labels: Any, n: int, k: int) -> NDArray[np.int64]:
     return array.astype(np.int64)
 
 
-def _data(streams: tuple[Stream, ...], n: int, weights: Array, labels: NDArray[np.int64]) -> tables.Data:
+def _data(
+    streams: tuple[Stream, ...], weights: Array, labels: NDArray[np.int64], starts: NDArray[np.int64]
+) -> tables.Data:
     y = streams[0].columns if len(streams) == 1 else np.hstack([s.columns for s in streams])
     gaussian = np.concatenate(
         [np.full(s.columns.shape[1], s.kind not in (tables.LINEAR, tables.LOOKUP)) for s in streams]
@@ -182,6 +194,7 @@ def _data(streams: tuple[Stream, ...], n: int, weights: Array, labels: NDArray[n
         labels=labels,
         pattern=pattern,
         observed=observed,
+        starts=starts,
     )
 
 
@@ -198,20 +211,18 @@ def _patterns(y: Array, gaussian: NDArray[np.bool_]) -> tuple[NDArray[np.int64],
     return rank[np.ravel(inverse)[:-1]], np.ascontiguousarray(unique[order])
 
 
-def _stream_table(streams: tuple[Stream, ...], k: int) -> tables.Streams:
-    rows, col, pot, stat = [], 0, k, k
-    for s in streams:
-        rows.append((s.kind, col, s.size, pot, stat))
+def _stream_table(streams: tuple[Stream, ...], placed: tuple[Placed, ...]) -> tables.Streams:
+    rows, col = [], 0
+    for s, p in zip(streams, placed, strict=True):
+        rows.append((s.kind, col, s.size, p.pot, p.stat))
         col += s.columns.shape[1]
-        pot += sum(int(np.prod(shape)) for _, shape in s.block.potentials)
-        stat += sum(int(np.prod(shape)) for _, shape in s.block.statistics)
     return tables.Streams(*np.ascontiguousarray(np.array(rows, dtype=np.int64).T))
 
 
-def _place(weights: Block, streams: tuple[Stream, ...]) -> tuple[Placed, ...]:
-    """Every block with its offsets, weights first."""
+def _place(own: tuple[Block, ...], streams: tuple[Stream, ...]) -> tuple[Placed, ...]:
+    """Every block with its offsets, those of the latent structure first."""
     placed, theta, pot, stat, hyper = [], 0, 0, 0, 0
-    for prefix, block in (("", weights), *((s.prefix, s.block) for s in streams)):
+    for prefix, block in (*(("", b) for b in own), *((s.prefix, s.block) for s in streams)):
         placed.append(Placed(prefix, block, theta, pot, stat, hyper))
         theta += sum(int(np.prod(p.shape)) for p in block.parameters)
         pot += sum(int(np.prod(shape)) for _, shape in block.potentials)
@@ -220,7 +231,7 @@ def _place(weights: Block, streams: tuple[Stream, ...]) -> tuple[Placed, ...]:
     return tuple(placed)
 
 
-def _tables(placed: tuple[Placed, ...], order: Ordering, centre: Mapping[str, Array]) -> Tables:
+def _tables(placed: tuple[Placed, ...], order: Ordering, centre: Mapping[str, Array], k: int) -> Tables:
     theta = Layout()
     for p in placed:
         for parameter in p.block.parameters:
@@ -238,7 +249,7 @@ def _tables(placed: tuple[Placed, ...], order: Ordering, centre: Mapping[str, Ar
         abc=abc,
         shift=shift,
         free=np.isnan(fixed),
-        constant=np.array([lgamma(placed[0].block.parameters[0].shape[0] + 1) if order.exchangeable else 0.0]),
+        constant=np.array([lgamma(k + 1) if order.exchangeable else 0.0]),
     )
     blocks = tables.Blocks(*np.ascontiguousarray(np.array([p.row() for p in placed], dtype=np.int64).T))
     return Tables(

@@ -309,25 +309,68 @@ class Context:
 class Latent(ABC):
     """A latent structure: turns potentials into evidence and statistics.
 
-    Implement these; ``data``, ``streams`` are kernel tables, ``pot`` the flat potentials, ``n_components`` K.
+    Implement these; ``data``, ``streams`` are kernel tables, ``pot`` the flat potentials. Its own blocks come first in
+    the flat vectors, then those of the emission's streams.
+
+    Attributes
+    ----------
+    code : int
+        Of `kernels.tables`: MIXTURE, CHAIN.
+    sequential : bool
+        Whether the order of rows matters, and so ``lengths`` and whole rows without values have a meaning.
     """
 
+    @property
     @abstractmethod
-    def expect(self, data: Any, streams: Any, pot: Array, stats: Array) -> float:
-        """Fill ``stats`` with expected statistics and return the log evidence."""
+    def code(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def sequential(self) -> bool: ...
+
+    @abstractmethod
+    def blocks(self, context: Context) -> tuple[Block, ...]:
+        """The blocks of its own parameters."""
+
+    @abstractmethod
+    def public(self, params: Params) -> Params:
+        """Its internal parameters (any leading axes) to the user's."""
+
+    @abstractmethod
+    def internal(self, params: Mapping[str, Any]) -> Params:
+        """The user's parameters to internal ones; ValueError in words where they are no probabilities."""
+
+    @abstractmethod
+    def expect(self, data: Any, streams: Any, pot: Array, stats: Array, cores: int) -> float:
+        """Fill ``stats`` with expected statistics and return the log evidence; law 3 lets threads share the work."""
 
     @abstractmethod
     def decode(self, data: Any, streams: Any, pot: Array, stats: Array) -> float:
         """The same for the most probable assignment; returns the complete-data log-likelihood."""
 
     @abstractmethod
-    def pointwise(self, data: Any, streams: Any, pot: Array) -> Array:
-        """Log evidence of each observation (n,)."""
+    def assign(self, data: Any, streams: Any, pot: Array) -> NDArray[np.int64]:
+        """The most probable assignment (n,)."""
+
+    @abstractmethod
+    def pointwise(self, data: Any, streams: Any, pot: Array, kind: str) -> Array:
+        """Log predictive density terms, of a ``kind`` in `pointwise_kinds`."""
+
+    @property
+    @abstractmethod
+    def pointwise_kinds(self) -> dict[str, str]:
+        """Kind -> what a term is, in words; the default first."""
 
     @abstractmethod
     def probabilities(self, data: Any, streams: Any, pot: Array) -> Array:
-        """Posterior probabilities of the components (n, K)."""
+        """Posterior probabilities of the components or states (n, K)."""
 
     @abstractmethod
-    def simulate(self, params: Mapping[str, Array], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Latent assignments (n,)."""
+    def sample(self, n: int, starts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows that carry the labels of a draw well enough, and where sequences start among them."""
+
+    @abstractmethod
+    def simulate(
+        self, params: Mapping[str, Array], lengths: NDArray[np.int64], rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Assignments of all rows, sequence after sequence."""

@@ -37,11 +37,8 @@ def fit(
 ) -> Fit:
     """Compile, drive, wrap. See `Spec.fit`."""
     chosen = make_method(method, options)
-    for name, value in (("lengths", lengths),):
-        if value is not None:
-            raise ValueError(f"{name} does not apply to {type(spec).__name__}; got {type(value).__name__}.")
     began = perf_counter()
-    program = compile_program(spec, y, exog=exog, weights=weights, labels=labels)
+    program = compile_program(spec, y, exog=exog, lengths=lengths, weights=weights, labels=labels)
     compiled = perf_counter()
     driven = drive(chosen, program, _start(spec, init), _generator(seed), method, progressbar)
     seconds = {"compile": compiled - began, "fit": perf_counter() - compiled}
@@ -147,10 +144,7 @@ def _used(method: Method) -> dict[str, Any]:
 
 def at(spec: Spec, y: Any, params: Mapping[str, Any], *, exog: Any, lengths: Any) -> Fit:
     """The model at given parameters. See `Spec.at`."""
-    for name, value in (("lengths", lengths),):
-        if value is not None:
-            raise ValueError(f"{name} does not apply to {type(spec).__name__}; got {type(value).__name__}.")
-    program = compile_program(spec, y, exog=exog)
+    program = compile_program(spec, y, exog=exog, lengths=lengths)
     theta = program.theta_of(params)
     for name, value in program.public(theta).items():
         if not np.allclose(value, params[name], rtol=1e-9, atol=1e-9 * (1.0 + np.abs(value).max())):
@@ -183,7 +177,7 @@ def _require_own_priors(spec: Spec) -> None:
     needs = [
         name
         for name in spec.parameter_dims()
-        if name != "weights"
+        if name not in spec.latent_dims
         and name not in covered
         and not any(c.endswith("emission") and name.startswith(c[: -len("emission")]) for c in covered)
     ]

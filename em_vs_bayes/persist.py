@@ -22,7 +22,7 @@ FORMAT = 1
 def save(fit: Fit, path: str | Path) -> None:
     """See `Fit.save`."""
     data = fit.program.data
-    arrays: dict[str, Any] = {"theta": fit.theta, "weights": data.weights, "labels": data.labels}
+    arrays: dict[str, Any] = {"theta": fit.theta, "weights": data.weights, "labels": data.labels, "starts": data.starts}
     arrays |= {f"history/{name}": value for name, value in fit.history.items()}
     arrays |= {f"sample_stats/{name}": value for name, value in fit.sample_stats.items()}
     arrays |= {f"checkpoint/{name}": value for name, value in fit.checkpoint.items()}
@@ -81,9 +81,10 @@ def load(path: str | Path) -> Fit:
     if meta.get("format") != FORMAT:
         raise ValueError(f"path={str(path)!r} has format {meta.get('format')!r}; this version reads {FORMAT}.")
     weights, labels = (arrays[n] if arrays[n].size else None for n in ("weights", "labels"))
+    lengths = np.diff(arrays["starts"]) if arrays["starts"].size else None
     exog = _restored(arrays, meta["exog"], "exog") if meta.get("exog") else None
     y = _restored(arrays, meta["y"], "y")
-    program = compile_program(from_dict(meta["spec"]), y, exog=exog, weights=weights, labels=labels)
+    program = compile_program(from_dict(meta["spec"]), y, exog=exog, lengths=lengths, weights=weights, labels=labels)
     if arrays["theta"].shape != (program.tables.theta.size,):
         raise ValueError(
             f"path={str(path)!r} holds {arrays['theta'].size} parameters; its spec has {program.tables.theta.size}: "

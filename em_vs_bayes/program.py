@@ -20,6 +20,8 @@ from em_vs_bayes.kernels import coordinates as coordinate_kernels
 from em_vs_bayes.kernels import gibbs, posterior, tables
 from em_vs_bayes.ordering import Ordering
 
+OPEN = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
@@ -117,6 +119,7 @@ class Program:
     centre: Mapping[str, Array]
     order: Ordering
     tables: Tables
+    n_latent: int  # blocks of the latent structure, first in ``placed``
     exog: Any = None
     designs: Mapping[str, Any] = field(default_factory=dict)
 
@@ -161,7 +164,7 @@ class Program:
     @property
     def regressions(self) -> Params:
         """Prefix -> columns (n, p + 1) of a regression: its design, then its response."""
-        own = zip(self.placed[-len(self.streams.kind) :], *self.streams[:3], strict=True)
+        own = zip(self.placed[self.n_latent :], *self.streams[:3], strict=True)
         return {p.prefix: self.data.y[:, col : col + d] for p, kind, col, d in own if kind == tables.REGRESSION}
 
     @property
@@ -183,10 +186,10 @@ class Program:
             raise ValueError("The parameters are outside their support (a covariance that is not positive definite?).")
         return pot
 
-    def expect(self, pot: Array) -> tuple[float, Array]:
+    def expect(self, pot: Array, cores: int = 1) -> tuple[float, Array]:
         """Log evidence and expected statistics."""
         stats = np.zeros(self.stats_layout.size)
-        return self.latent.expect(self.data, self.streams, pot, stats), stats
+        return self.latent.expect(self.data, self.streams, pot, stats, cores), stats
 
     def decode(self, pot: Array) -> tuple[float, Array]:
         """Complete-data log-likelihood and statistics of the most probable assignment (hard EM)."""
@@ -197,13 +200,20 @@ class Program:
         """The statistics under their names."""
         return Stats(self.stats_layout, flat)
 
-    def pointwise(self, theta: Array) -> Array:
-        """Log evidence of each row (n,), case weights not applied."""
-        return self.latent.pointwise(self.data, self.streams, self.potentials(theta))
+    def pointwise(self, theta: Array, kind: str | None = None) -> Array:
+        """Log predictive density terms, case weights not applied; by default the latent structure's first kind."""
+        kinds = self.latent.pointwise_kinds
+        if kind is not None and kind not in kinds:
+            raise ValueError(f"kind={kind!r} is unknown; wants {', '.join(map(repr, kinds))}.")
+        return self.latent.pointwise(self.data, self.streams, self.potentials(theta), kind or next(iter(kinds)))
 
     def probabilities(self, theta: Array) -> Array:
-        """Posterior probabilities of the components (n, K)."""
+        """Posterior probabilities of the components or states (n, K)."""
         return self.latent.probabilities(self.data, self.streams, self.potentials(theta))
+
+    def assign(self, theta: Array) -> NDArray[np.int64]:
+        """The most probable assignment (n,): of each row, or the path of each sequence."""
+        return self.latent.assign(self.data, self.streams, self.potentials(theta))
 
     def log_likelihood(self, theta: Array) -> float:
         """Marginal log-likelihood."""
@@ -286,7 +296,20 @@ class Program:
         out, stats = np.empty((draws, theta.size)), np.zeros(self.stats_layout.size)
         t = self.tables
         done = gibbs.sweeps(
-            self.copies.data, self.streams, t.blocks, t.prior, t.plan, self.k, rng, theta, pot, stats, z, thin, out
+            self.latent.code,
+            self.copies.data,
+            self.streams,
+            t.blocks,
+            t.prior,
+            t.plan,
+            self.k,
+            rng,
+            theta,
+            pot,
+            stats,
+            z,
+            thin,
+            out,
         )
         return out[: done // thin]
 
@@ -321,6 +344,7 @@ class Program:
             theta,
             self.n_pot,
             self.stats_layout.size,
+            latent=self.latent.code,
             powers=(likelihood, prior, jacobian),
         )
         return Density(self, made, posterior.hold(made))
@@ -344,8 +368,8 @@ class Program:
     def public(self, theta: Array) -> Params:
         """The user's parameters, in pipeline order; leading axes of theta kept."""
         internal = self.tables.theta.unpack(theta)
-        weights = internal.pop("weights")
-        return {"weights": weights} | self.spec.model_emission.public(internal, self.centre)
+        own = {q.name: internal.pop(q.name) for p in self.placed[: self.n_latent] for q in p.block.parameters}
+        return self.latent.public(own) | self.spec.model_emission.public(internal, self.centre)
 
     def theta_of(self, params: Mapping[str, Any]) -> Array:
         """theta from the user's parameters; errors in words for wrong names and shapes."""
@@ -359,12 +383,23 @@ class Program:
                 raise ValueError(f"params[{name!r}] has shape {value.shape}; the model wants {expected.shape}.")
             if not np.isfinite(value).all():
                 raise ValueError(f"params[{name!r}] must be finite; got {value.tolist()}.")
-        weights = np.asarray(params["weights"], dtype=float)
-        if (weights < 0).any() or abs(weights.sum() - 1.0) > 1e-6:
-            raise ValueError(f"params['weights'] must be non-negative and sum to 1; got {weights.tolist()}.")
-        arrays = {"weights": weights} | self.spec.model_emission.internal(params, self.centre)
-        theta = np.concatenate([np.ravel(arrays[name]) for name, _, _ in self.tables.theta.items()]).astype(float)
-        return self.with_fixed(theta)
+        return self.with_fixed(self.internal(params))
+
+    def internal(self, params: Mapping[str, Any]) -> Array:
+        """theta from the user's parameters (any leading axes, the same for all), fixed values as they come."""
+        arrays = self.latent.internal(params) | self.spec.model_emission.internal(params, self.centre)
+        parts = []
+        for name, where, shape in self.tables.theta.items():
+            value = np.asarray(arrays[name], dtype=float)
+            parts.append(value.reshape(*value.shape[: value.ndim - len(shape)], where.stop - where.start))
+        return np.concatenate(parts, axis=-1)
+
+    def opened(self, theta: Array) -> Array:
+        """theta with the latent structure's probabilities a little nearer to even: EM never leaves a zero."""
+        out, even = theta.copy(), self.with_fixed(self.neutral())
+        end = self.placed[self.n_latent].theta
+        out[:end] = (1.0 - OPEN) * theta[:end] + OPEN * even[:end]
+        return out
 
     def with_fixed(self, theta: Array) -> Array:
         """theta with the user's fixed values in place."""
@@ -378,23 +413,24 @@ class Program:
         theta : ndarray (..., P)
         permutation : ndarray (..., K)
         """
-        out = theta.copy()
+        out, order, leading = theta.copy(), np.asarray(permutation), self.spec.leading
+        dims = {p.prefix + q.name: q.dims for p in self.placed for q in p.block.parameters}
         for name, where, _ in self.tables.theta.items():
-            if self._has_leading(name):
-                values = theta[..., where].reshape(*theta.shape[:-1], self.k, -1)
-                taken = np.take_along_axis(values, np.asarray(permutation)[..., None], axis=-2)
-                out[..., where] = taken.reshape(*theta.shape[:-1], -1)
+            if dims[name][0] != leading:
+                continue
+            values = theta[..., where].reshape(*theta.shape[:-1], self.k, -1)
+            values = np.take_along_axis(values, order[..., None], axis=-2)
+            if dims[name][1:] == (f"{leading}_to",):
+                values = np.take_along_axis(values, order[..., None, :], axis=-1)
+            out[..., where] = values.reshape(*theta.shape[:-1], -1)
         return out
 
-    def _has_leading(self, name: str) -> bool:
-        for p in self.placed:
-            for q in p.block.parameters:
-                if p.prefix + q.name == name:
-                    return q.dims[0] == self.spec.leading
-        return False
+    def sample(self) -> Program:
+        """The same model on rows enough to tell which label is which."""
+        return self.subset(*self.latent.sample(self.n, self.data.starts))
 
-    def subset(self, rows: NDArray[np.int64]) -> Program:
-        """The same model on some of the rows."""
+    def subset(self, rows: NDArray[np.int64], starts: NDArray[np.int64]) -> Program:
+        """The same model on some of the rows, with sequences that start anew at ``starts`` among them."""
         data = self.data
         picked = {
             name: (value[rows] if value.shape[0] == self.n else value)
@@ -405,15 +441,22 @@ class Program:
                 ("pattern", data.pattern),
             )
         }
-        return replace(self, n=len(rows), y=None, data=data._replace(y=np.ascontiguousarray(data.y[rows]), **picked))
+        chosen = data._replace(y=np.ascontiguousarray(data.y[rows]), starts=starts, **picked)
+        return replace(self, n=len(rows), y=None, data=chosen)
 
     @cached_property
     def copies(self) -> Program:
-        """The program in which a row of whole weight w stands w times: its allocations are drawn copy by copy."""
-        weights = self.data.weights
+        """The program in which a row (a sequence) of whole weight w stands w times: all copies are drawn."""
+        weights, starts = self.data.weights, self.data.starts
         if not weights.size:
             return self
-        repeated = self.subset(np.repeat(np.arange(self.n), weights.astype(np.int64)))
+        if starts.size:
+            times = weights[starts[:-1]].astype(np.int64)
+            pieces = [np.arange(starts[s], starts[s + 1]) for s in np.repeat(np.arange(len(times)), times)]
+            lengths = np.repeat(np.diff(starts), times)
+            repeated = self.subset(np.concatenate(pieces), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+        else:
+            repeated = self.subset(np.repeat(np.arange(self.n), weights.astype(np.int64)), starts)
         return replace(repeated, data=repeated.data._replace(weights=np.empty(0)))
 
     def with_labels(self, labels: NDArray[np.int64]) -> Program:

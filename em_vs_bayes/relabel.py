@@ -21,8 +21,8 @@ def relabel(program: Program, draws: Array, reference: Array | None) -> tuple[Ar
 
     Notes
     -----
-    With an order constraint the draws are sorted. Otherwise Stephens' (2000) criterion on the responsibilities of at
-    most 512 rows; components identified by priors, fixed values or known labels are left as they are.
+    With an order constraint the draws are sorted. Otherwise Stephens' (2000) criterion on the responsibilities of some
+    hundred rows; components identified by priors, fixed values or known labels are left as they are.
     """
     if program.k == 1 or (program.data.labels >= 0).any() or not exchangeable(program.spec):
         return draws, None
@@ -31,7 +31,7 @@ def relabel(program: Program, draws: Array, reference: Array | None) -> tuple[Ar
         values = program.tables.theta.unpack(flat)[program.order.names[0]].reshape(len(flat), program.k)
         permutation = np.argsort(values, axis=1, kind="stable")
     else:
-        sample = program.subset(align.even_rows(program.n))
+        sample = program.sample()
         target = reference if reference is not None else _highest(program, flat)
         permutation = align.stephens(
             lambda s: sample.probabilities(flat[s]), sample.probabilities(target), draws=len(flat)

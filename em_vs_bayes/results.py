@@ -161,10 +161,9 @@ class Fit:
 
     @property
     def icl(self) -> float:
-        """Integrated completed likelihood (Biernacki et al. 2000, as mclust): BIC at the most probable components."""
-        top = self.predict_proba().max(axis=1)
-        weights = self.program.data.weights if self.program.data.weights.size else 1.0
-        return self.bic - 2.0 * float(np.sum(weights * np.log(top)))
+        """Integrated completed likelihood (Biernacki et al. 2000, as mclust): BIC at the most probable assignment."""
+        complete, _ = self.program.decode(self.program.potentials(self.theta))
+        return self.bic - 2.0 * (complete - self.log_likelihood)
 
     @property
     def elbo(self) -> float:
@@ -175,39 +174,70 @@ class Fit:
 
     # --- data, old and new --------------------------------------------------------------------------------------
 
-    def _program(self, y: Any, exog: Any) -> Program:
+    def _program(self, y: Any, exog: Any = None, lengths: Any = None) -> Program:
         if y is None:
-            if exog is not None:
-                raise ValueError("exog comes with new y; got exog alone.")
+            for name, value in (("exog", exog), ("lengths", lengths)):
+                if value is not None:
+                    raise ValueError(f"{name} goes with new data: give y too.")
             return self.program
         from em_vs_bayes.compile import compile as compile_program
 
-        return compile_program(self.spec, y, exog=exog, like=self.program)
+        return compile_program(self.spec, y, exog=exog, lengths=lengths, like=self.program)
 
-    def score_samples(self, y: Any = None, *, exog: Any = None) -> Array:
-        """log p(y_i | params) of each row (n,)."""
-        return self._program(y, exog).pointwise(self.theta)
+    def score_samples(self, y: Any = None, *, exog: Any = None, lengths: Any = None, kind: str | None = None) -> Array:
+        """Log predictive density terms at `params`.
 
-    def predict_proba(self, y: Any = None, *, exog: Any = None) -> Array:
-        """Responsibilities (n, K)."""
-        return self._program(y, exog).probabilities(self.theta)
+        Parameters
+        ----------
+        y, exog, lengths
+            New data; by default those fitted.
+        kind : str, optional
+            Mixtures: "row", log p(y_i) (n,). Hidden Markov models: "loo", log p(y_t | all other rows of its sequence)
+            (n,); "predictive", log p(y_t | rows before it) (n,); "sequence", log p(y_s) (sequences,). Default:
+            the first.
+        """
+        return self._program(y, exog, lengths).pointwise(self.theta, kind)
 
-    def predict(self, y: Any = None, *, exog: Any = None) -> NDArray[np.int64]:
-        """Most probable component of each row (n,)."""
-        return self.predict_proba(y, exog=exog).argmax(axis=1)
+    def predict_proba(self, y: Any = None, *, exog: Any = None, lengths: Any = None) -> Array:
+        """Responsibilities of components, or smoothed probabilities of states (n, K)."""
+        return self._program(y, exog, lengths).probabilities(self.theta)
 
-    def simulate(self, n: int | None = None, seed: int | np.random.Generator | None = None) -> Any:
-        """``n`` new observations at `params`, of the type the emission reads (responses at a regression's design)."""
-        if n is not None and n != self.program.n and self.program.exogs:
+    def predict(self, y: Any = None, *, exog: Any = None, lengths: Any = None) -> NDArray[np.int64]:
+        """Most probable component of each row, or most probable (Viterbi) path of each sequence (n,)."""
+        return self._program(y, exog, lengths).assign(self.theta)
+
+    def simulate(
+        self, n: int | None = None, seed: int | np.random.Generator | None = None, *, lengths: Any = None
+    ) -> Any:
+        """New observations at `params`, of the type the emission reads.
+
+        Parameters
+        ----------
+        n : int, optional
+            Rows (of one sequence); by default as the data, sequence by sequence, as regressions must be.
+        seed : int or Generator, optional
+        lengths : array_like of int, optional
+            Of the sequences, in place of ``n``.
+        """
+        if self.program.exogs and (lengths is not None or n not in (None, self.program.n)):
             raise ValueError(f"n={n}: a regression is simulated at the {self.program.n} row(s) of its design.")
         rng = np.random.default_rng(seed)
-        z = self.program.latent.simulate(self.params, self.program.n if n is None else n, rng)
+        z = self.program.latent.simulate(self.params, self._lengths(n, lengths), rng)
         y = self.spec.model_emission.simulate(self.params | self.program.exogs, z, rng)
         if isinstance(y, dict):
             import pandas as pd
 
             return pd.DataFrame({name: list(v) if np.ndim(v) > 1 else v for name, v in y.items()})
         return y
+
+    def _lengths(self, n: int | None, lengths: Any) -> NDArray[np.int64]:
+        if n is not None and lengths is not None:
+            raise ValueError("n and lengths exclude each other.")
+        if lengths is not None:
+            return np.atleast_1d(np.asarray(lengths, dtype=np.int64))
+        if n is not None or not self.program.data.starts.size:
+            return np.array([self.program.n if n is None else n], dtype=np.int64)
+        return np.diff(self.program.data.starts)
 
     # --- uncertainty --------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, final
 import numpy as np
 
 from em_vs_bayes import priors as prior_families
-from em_vs_bayes.contract import Emission
+from em_vs_bayes.contract import Emission, Latent
 from em_vs_bayes.emissions import MvNormal
 from em_vs_bayes.emissions import from_dict as emission_from_dict
 
@@ -48,6 +48,16 @@ class Spec(ABC):
     def leading(self) -> str:
         """Name of the leading dim: ``component`` or ``state``."""
 
+    @property
+    @abstractmethod
+    def latent_dims(self) -> dict[str, tuple[str, ...]]:
+        """Dims of the latent structure's own parameters."""
+
+    @property
+    @abstractmethod
+    def latent(self) -> Latent:
+        """The latent structure."""
+
     @abstractmethod
     def _arguments(self) -> dict[str, Any]:
         """The constructor's own arguments, JSON-ready."""
@@ -77,10 +87,13 @@ class Spec(ABC):
         method : {"em", "vi", "gibbs", "nuts", "laplace", "advi"}
         exog : array_like (n, p) or frame, optional
             Design matrix of a regression, used as it is. With a formula, ``y`` is the frame instead.
+        lengths : array_like of int, or str, optional
+            Lengths of consecutive sequences, or the name of the column of a frame that says whose each row is. Or give
+            ``y`` as a list of arrays or frames, one per sequence. Without any, all rows are one sequence.
         weights : array_like (n,), optional
-            Case weights: powers of each row's likelihood.
+            Case weights: powers of each row's likelihood (of each sequence's, where the model has sequences).
         labels : array_like (n,) of int, optional
-            Known components, -1 where unknown.
+            Known components or states, -1 where unknown.
         seed : int or Generator, optional
             The same seed gives the same result.
         init : Fit, dict of parameters, or {"kmeans++", "random"}, optional
@@ -154,7 +167,7 @@ class Spec(ABC):
     def parameter_dims(self) -> dict[str, tuple[str, ...]]:
         """Public parameter name -> dims."""
         own = {name: (self.leading, *dims) for name, dims in self.model_emission.dims().items()}
-        return {"weights": (self.leading,)} | own
+        return self.latent_dims | own
 
     # --- value semantics ----------------------------------------------------------------------------------------
 
@@ -219,8 +232,8 @@ class Spec(ABC):
                 raise TypeError(f"priors[{name!r}] must be one of evb.priors or evb.Prior(...); got {prior!r}.")
         ordered = (self.ordered,) if isinstance(self.ordered, str) else self.ordered or ()
         for name in ordered:
-            if name not in known or len(self.parameter_dims()[name]) != 1 or name == "weights":
-                one = [n for n, dims in self.parameter_dims().items() if len(dims) == 1 and n != "weights"]
+            if name not in known or len(self.parameter_dims()[name]) != 1 or name in self.latent_dims:
+                one = [n for n, dims in self.parameter_dims().items() if len(dims) == 1 and n not in self.latent_dims]
                 raise ValueError(f"ordered names {name!r}; it can order one-dimensional parameters: {one}.")
 
 
@@ -283,6 +296,16 @@ class Mixture(Spec):
     def leading(self) -> str:
         return "component"
 
+    @property
+    def latent_dims(self) -> dict[str, tuple[str, ...]]:
+        return {"weights": ("component",)}
+
+    @property
+    def latent(self) -> Latent:
+        from em_vs_bayes.latents import IidCategorical
+
+        return IidCategorical(self.size)
+
     def _arguments(self) -> dict[str, Any]:
         return {"emission": self.emission.to_dict(), "n_components": int(self.n_components)}
 
@@ -325,11 +348,161 @@ class GaussianMixture(Spec):
     def leading(self) -> str:
         return "component"
 
+    @property
+    def latent_dims(self) -> dict[str, tuple[str, ...]]:
+        return {"weights": ("component",)}
+
+    @property
+    def latent(self) -> Latent:
+        from em_vs_bayes.latents import IidCategorical
+
+        return IidCategorical(self.size)
+
     def _arguments(self) -> dict[str, Any]:
         return {"n_components": int(self.n_components), "covariance": self.covariance}
 
 
-SPECS: dict[str, type[Spec]] = {"Mixture": Mixture, "GaussianMixture": GaussianMixture}
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class HMM(Spec):
+    """A hidden Markov model: rows follow one another, each from the state the chain is in.
+
+    Parameters
+    ----------
+    emission : Emission
+        Distribution of a row given its state, from `evb.emissions`.
+    n_states : int
+    initial : {"free", "uniform", "stationary"}
+        Distribution of the first state of a sequence: a parameter, 1 / n_states, or the stationary distribution of
+        ``transition``. Any other known distribution goes into ``fixed={"initial": ...}``.
+    priors : dict, optional
+        Parameter name (or ``"emission"`` for a joint prior) -> prior. A sticky chain is
+        ``{"transition": Dirichlet(1 + 10 * np.eye(n_states))}``.
+    fixed : dict, optional
+        Parameter name -> value; NaN marks free elements. Zeros in ``transition`` stay zeros.
+    ordered : str or tuple of str, optional
+        One-dimensional parameters that increase over states.
+    """
+
+    emission: Emission
+    n_states: int
+    initial: str = "free"
+    priors: Mapping[str, Any] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    ordered: str | tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        self._check()
+        _check_initial(self.initial, self.priors, self.fixed)
+
+    @property
+    def model_emission(self) -> Emission:
+        return self.emission
+
+    @property
+    def size(self) -> int:
+        return self.n_states
+
+    @property
+    def leading(self) -> str:
+        return "state"
+
+    @property
+    def latent_dims(self) -> dict[str, tuple[str, ...]]:
+        return CHAIN_DIMS
+
+    @property
+    def latent(self) -> Latent:
+        from em_vs_bayes.latents import MarkovChain
+
+        return MarkovChain(self.size, self.initial)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"emission": self.emission.to_dict(), "n_states": int(self.n_states), "initial": self.initial}
+
+    def _shown(self) -> dict[str, Any]:
+        shown = {"emission": self.emission, "n_states": int(self.n_states), "initial": self.initial}
+        return {name: value for name, value in shown.items() if (name, value) != ("initial", "free")}
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class GaussianHMM(Spec):
+    """A hidden Markov model with multivariate normal emissions.
+
+    Parameters
+    ----------
+    n_states : int
+    covariance : {"full", "tied", "diag", "spherical"}
+    initial, priors, fixed, ordered
+        As in `HMM`.
+    """
+
+    n_states: int
+    covariance: str = "full"
+    initial: str = "free"
+    priors: Mapping[str, Any] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    ordered: str | tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        MvNormal(self.covariance)
+        self._check()
+        _check_initial(self.initial, self.priors, self.fixed)
+
+    @property
+    def model_emission(self) -> Emission:
+        return MvNormal(self.covariance)
+
+    @property
+    def size(self) -> int:
+        return self.n_states
+
+    @property
+    def leading(self) -> str:
+        return "state"
+
+    @property
+    def latent_dims(self) -> dict[str, tuple[str, ...]]:
+        return CHAIN_DIMS
+
+    @property
+    def latent(self) -> Latent:
+        from em_vs_bayes.latents import MarkovChain
+
+        return MarkovChain(self.size, self.initial)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"n_states": int(self.n_states), "covariance": self.covariance, "initial": self.initial}
+
+    def _shown(self) -> dict[str, Any]:
+        return {name: value for name, value in self._arguments().items() if (name, value) != ("initial", "free")}
+
+
+CHAIN_DIMS: dict[str, tuple[str, ...]] = {"initial": ("state",), "transition": ("state", "state_to")}
+INITIAL = ("free", "uniform", "stationary")
+
+
+def _check_initial(initial: Any, priors: Mapping[str, Any], fixed: Mapping[str, Any]) -> None:
+    if not isinstance(initial, str) or initial not in INITIAL:
+        raise ValueError(
+            f"initial must be one of {', '.join(map(repr, INITIAL))}; got {initial!r}. "
+            "A known distribution goes into fixed={'initial': [...]}."
+        )
+    if initial != "free":
+        for argument, given in (("priors", priors), ("fixed", fixed)):
+            if "initial" in given:
+                raise ValueError(
+                    f"{argument}['initial'] has no meaning with initial={initial!r}; leave one of them out."
+                )
+
+
+SPECS: dict[str, type[Spec]] = {
+    "Mixture": Mixture,
+    "GaussianMixture": GaussianMixture,
+    "HMM": HMM,
+    "GaussianHMM": GaussianHMM,
+}
 
 
 def from_dict(description: Mapping[str, Any]) -> Spec:

@@ -65,13 +65,11 @@ def from_labels(program: Program, labels: NDArray[np.int64]) -> Array:
     known = program.with_labels(labels)
     flat = bool(program.tables.unknown)  # a density that only PyMC knows cannot be maximised here
     for _ in range(2):
-        _, stats = known.expect(program.potentials(theta))
+        pot = program.potentials(theta)
+        pot[: program.placed[program.n_latent].pot] = 0.0  # labels may take a step that the model forbids
+        _, stats = known.expect(pot)
         theta = program.with_fixed(program.maximize(theta, stats, flat_prior=flat, floor=1e-4).theta)
-    weights = theta[: program.k]
-    if np.isnan(program.tables.fixed[: program.k]).all():  # an empty component could never come back
-        weights = np.maximum(weights, 0.1 / program.k)
-        theta[: program.k] = weights / weights.sum()
-    return theta
+    return program.opened(theta)
 
 
 def partition(features: Array, k: int, rng: np.random.Generator, lloyd: int) -> NDArray[np.int64]:

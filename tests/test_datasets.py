@@ -54,6 +54,15 @@ def test_figures_published_elsewhere():
     murray = datasets.load("murray")
     assert murray.isna().sum().tolist() == [4, 4]
     assert murray.sum().tolist() == [0, 0]
+    # Zucchini & MacDonald 2009, section 1.2: mean 19.36 and variance 51.57, far from a Poisson's
+    quakes = datasets.load("quakes")
+    assert (round(quakes["count"].mean(), 2), round(quakes["count"].var(), 2)) == (19.36, 51.57)
+    assert quakes["year"].tolist() == list(range(1900, 2007))
+    # R: summary(beaver1$temp), summary(beaver2$temp) print means 36.86 and 37.60, and sums of activ are 6 and 62
+    beavers = datasets.load("beavers").groupby("beaver")
+    assert beavers.size().to_dict() == {1: 114, 2: 100}
+    assert beavers["temp"].mean().round(2).to_dict() == {1: 36.86, 2: 37.60}
+    assert beavers["activ"].sum().to_dict() == {1: 6, 2: 62}
 
 
 def test_each_load_is_a_fresh_copy():
@@ -79,5 +88,5 @@ def test_unknown_name_gets_close_matches():
 
 
 def test_unknown_name_gets_the_list():
-    with pytest.raises(ValueError, match=r"there are faithful, five_point, .* npreg"):
+    with pytest.raises(ValueError, match=r"there are faithful, five_point, .* tiny_hmm"):
         datasets.load("zzz")

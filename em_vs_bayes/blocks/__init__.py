@@ -5,6 +5,7 @@ from em_vs_bayes.blocks.gaussian_full import FullGaussianBlock
 from em_vs_bayes.blocks.probabilities import ProbabilityRows
 from em_vs_bayes.blocks.regression import RegressionBlock
 from em_vs_bayes.blocks.scalars import ProbabilityBlock, RateBlock
+from em_vs_bayes.blocks.stationary import StationaryRows
 
 __all__ = [
     "DiagonalGaussianBlock",
@@ -13,4 +14,5 @@ __all__ = [
     "ProbabilityRows",
     "RateBlock",
     "RegressionBlock",
+    "StationaryRows",
 ]

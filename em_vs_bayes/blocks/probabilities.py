@@ -87,7 +87,9 @@ class ProbabilityRows(Block):
     def maximize(self, params: Params, stats: Params, *, flat_prior: bool, floor: float) -> Maximum:
         alpha = np.ones(self._shape) if flat_prior else np.asarray(self.prior.alpha)
         counts = stats[self.statistic].reshape(self._shape)
-        probs = self._rows(np.maximum(alpha - 1.0 + counts, 0.0))
+        weights = np.maximum(alpha - 1.0 + counts, 0.0)
+        nothing = (np.where(np.isnan(self.fixed), weights, 0.0).sum(axis=1) == 0)[:, None]
+        probs = self._rows(np.where(nothing, np.reshape(params[self.name], self._shape), weights))  # the last value
         empty = (counts <= 0) & np.isnan(self.fixed)
         hits_zero = bool(np.any((probs == 0) & np.isnan(self.fixed) & (~empty | (alpha < 1.0))))
         return Maximum({self.name: self._shaped(probs)}, boundary=(self.name,) if hits_zero else ())
@@ -134,7 +136,7 @@ class ProbabilityRows(Block):
         return [(np.isnan(row), 1.0 - float(np.nansum(row))) for row in self.fixed]
 
     def _rows(self, weights: Array) -> Array:
-        """Rows proportional to ``weights`` on the free elements; uniform where a row has no weight at all."""
+        """Rows proportional to ``weights`` on the free elements; uniform where a row has no weight."""
         out = np.where(np.isnan(self.fixed), 0.0, self.fixed)
         for r, (free, mass) in enumerate(self._free_rows()):
             if free.any():

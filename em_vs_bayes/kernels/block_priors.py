@@ -32,6 +32,7 @@ from em_vs_bayes.kernels.tables import (
     INDEPENDENT,
     JOINT,
     SIGMA,
+    STATIONARY,
     TIED,
 )
 
@@ -58,7 +59,7 @@ def log_prior(blocks, prior, theta, g):
     total = prior.constant[0]
     for b in range(blocks.code.size):
         code = blocks.code[b]
-        if code == DIRICHLET:
+        if code in (DIRICHLET, STATIONARY):
             if blocks.mean_prior[b] == JOINT:
                 for r in range(blocks.rows[b]):
                     total += _dirichlet_row(blocks, b, r, prior, theta, g)

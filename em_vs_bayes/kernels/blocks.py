@@ -22,7 +22,8 @@ from em_vs_bayes.kernels.smallmatrix import (
     trace_product,
     whiten,
 )
-from em_vs_bayes.kernels.tables import BETA, COEFFICIENTS, DIAG, DIRICHLET, FULL, GAMMA, SIGMA, TIED
+from em_vs_bayes.kernels.stationary import add_slope, stationary
+from em_vs_bayes.kernels.tables import BETA, COEFFICIENTS, DIAG, DIRICHLET, FULL, GAMMA, SIGMA, STATIONARY, TIED
 
 LOG_2PI = log(2 * pi)
 
@@ -45,6 +46,8 @@ def potentials(blocks, theta, pot):
             ok = _gamma_potentials(theta, at, blocks.rows[b], pot, to)
         elif code == BETA:
             ok = _beta_potentials(theta, at, blocks.rows[b], pot, to)
+        elif code == STATIONARY:
+            ok = _stationary_potentials(theta, at, blocks.rows[b], pot, to)
         elif code == COEFFICIENTS:
             ok = coefficients_potentials(blocks, b, theta, pot)
         elif blocks.covariance[b] in (FULL, TIED):
@@ -74,6 +77,11 @@ def gradient(blocks, theta, stats, g):
             for k in range(blocks.rows[b]):
                 p = theta[at + k]
                 g[at + k] += _ratio(stats[st + 2 * k], p) - _ratio(stats[st + 2 * k + 1], 1 - p)
+        elif code == STATIONARY:
+            K = blocks.rows[b]
+            for i in range(K * K):
+                g[at + i] += _ratio(stats[st + K + i], theta[at + i])
+            add_slope(theta, at, K, stats, st, g)
         elif code == COEFFICIENTS:
             coefficients_gradient(blocks, b, theta, stats, g)
         elif blocks.covariance[b] in (FULL, TIED):
@@ -91,6 +99,8 @@ def component_log_likelihood(blocks, b, k, theta, stats):
         for c in range(k * size, (k + 1) * size):
             total += _times_log(stats[st + c], theta[at + c])
         return total
+    if code == STATIONARY:  # the first row stands for the starts too
+        return _stationary_log_likelihood(theta, at, size, stats, st, k)
     if code == GAMMA:
         return _times_log(stats[st + 2 * k], theta[at + k]) - stats[st + 2 * k + 1] * theta[at + k]
     if code == BETA:
@@ -142,6 +152,30 @@ def _dirichlet_potentials(theta, at, size, pot, to):
             return False
         pot[to + i] = _log(theta[at + i])
     return True
+
+
+@inner
+def _stationary_potentials(theta, at, K, pot, to):
+    Z, delta = np.empty((K, K)), np.empty(K)
+    if not (_dirichlet_potentials(theta, at, K * K, pot, to + K) and stationary(theta, at, K, Z, delta)):
+        return False
+    for k in range(K):
+        pot[to + k] = _log(delta[k])
+    return True
+
+
+@inner
+def _stationary_log_likelihood(theta, at, K, stats, st, row):
+    total = 0.0
+    for c in range(row * K, (row + 1) * K):
+        total += _times_log(stats[st + K + c], theta[at + c])
+    if row == 0:
+        Z, delta = np.empty((K, K)), np.empty(K)
+        if not stationary(theta, at, K, Z, delta):
+            return -inf
+        for k in range(K):
+            total += _times_log(stats[st + k], delta[k])
+    return total
 
 
 @inner

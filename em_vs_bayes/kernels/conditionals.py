@@ -7,7 +7,7 @@ stops, where the conditional is improper or not finite. Fixed elements never mov
 them.
 """
 
-from math import inf, sqrt
+from math import inf, log, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from em_vs_bayes.kernels.blocks import spread_index, variance
 from em_vs_bayes.kernels.jit import inner, kernel
 from em_vs_bayes.kernels.regression import draw_coefficients, draw_sigmas
 from em_vs_bayes.kernels.smallmatrix import cholesky, gram, invert_lower
+from em_vs_bayes.kernels.stationary import stationary
 from em_vs_bayes.kernels.tables import (
     COEFFICIENTS,
     DIAG,
@@ -29,6 +30,7 @@ from em_vs_bayes.kernels.tables import (
     INDEPENDENT,
     JOINT,
     SIGMA,
+    STATIONARY,
     TIED,
 )
 
@@ -56,7 +58,9 @@ def workspace(blocks):
 def draw_block(blocks, prior, b, theta, stats, rng, work):
     """The whole block. Under a JOINT prior, spreads are drawn with the free means integrated out."""
     if blocks.code[b] == DIRICHLET:
-        return _probabilities(blocks, prior, b, theta, stats, rng, work)
+        return _probabilities(blocks, prior, b, 0, blocks.rows[b], blocks.stat[b], theta, stats, rng, work)
+    if blocks.code[b] == STATIONARY:
+        return _stationary_rows(blocks, prior, b, theta, stats, rng, work)
     if blocks.code[b] not in (GAUSS, COEFFICIENTS):
         return _rates(blocks, prior, b, theta, stats, rng)
     collapse = blocks.mean_prior[b] == JOINT
@@ -101,19 +105,42 @@ def draw_spread(blocks, prior, b, collapse, theta, stats, rng, work):
 
 
 @inner
-def _probabilities(blocks, prior, b, theta, stats, rng, work):
+def _probabilities(blocks, prior, b, first, last, counts, theta, stats, rng, work):
+    """Rows first, ..., last - 1, whose counts start at stats[counts]."""
     C = blocks.size[b]
-    for r in range(blocks.rows[b]):
+    for r in range(first, last):
         at, mass, n_free = blocks.theta[b] + r * C, 1.0, 0
         for c in range(C):
             alpha = 1.0 if blocks.mean_prior[b] == FLAT else prior.hyper[blocks.hyper[b] + r * C + c]
-            work.a[c] = alpha + stats[blocks.stat[b] + r * C + c]
+            work.a[c] = alpha + stats[counts + r * C + c]
             if prior.free[at + c]:
                 n_free += 1
             else:
                 mass -= theta[at + c]
         if n_free > 0 and not draws.dirichlet(rng, work.a, mass, prior.free, theta, at, C):
             return False
+    return True
+
+
+@inner
+def _stationary_rows(blocks, prior, b, theta, stats, rng, work):
+    """Row by row: a draw that ignores the starts of sequences, kept with the ratio of their probabilities."""
+    K, at, starts = blocks.rows[b], blocks.theta[b], blocks.stat[b]
+    before, Z, delta, old = np.empty(K), np.empty((K, K)), np.empty(K), np.empty(K)
+    if not stationary(theta, at, K, Z, delta):
+        return False
+    for r in range(K):
+        for k in range(K):
+            before[k], old[k] = theta[at + r * K + k], delta[k]
+        if not _probabilities(blocks, prior, b, r, r + 1, starts + K, theta, stats, rng, work):
+            return False
+        log_ratio = 0.0 if stationary(theta, at, K, Z, delta) else -inf
+        for k in range(K):
+            if stats[starts + k] != 0.0:
+                log_ratio += stats[starts + k] * log(delta[k] / old[k]) if delta[k] > 0.0 else -inf
+        if not log(rng.random()) < log_ratio:
+            for k in range(K):
+                theta[at + r * K + k], delta[k] = before[k], old[k]
     return True
 
 

@@ -1,4 +1,4 @@
-"""Blocked Gibbs sampling of a mixture: allocations given the parameters, parameters given the allocations.
+"""Blocked Gibbs sampling: allocations or states given the parameters, parameters given those.
 
 Diebolt & Robert (1994), "Estimation of finite mixture distributions through Bayesian sampling", JRSS B 56.
 The whole sweep is compiled, and it is data: the plan's rows say what is drawn, in what order.
@@ -14,9 +14,9 @@ from em_vs_bayes.kernels.blocks import complete_log_likelihood, potentials
 from em_vs_bayes.kernels.conditionals import draw_block, draw_means, draw_spread, workspace
 from em_vs_bayes.kernels.draws import from_density
 from em_vs_bayes.kernels.jit import inner, kernel
-from em_vs_bayes.kernels.mixture import draw as draw_allocations
+from em_vs_bayes.kernels.latent import draw as draw_latent
 from em_vs_bayes.kernels.slice import draw_element
-from em_vs_bayes.kernels.tables import COEFFICIENTS, DIRICHLET, ELEMENTWISE, GAUSS, JOINT, TIED
+from em_vs_bayes.kernels.tables import COEFFICIENTS, DIRICHLET, ELEMENTWISE, GAUSS, JOINT, STATIONARY, TIED
 
 # --- codes of steps -----------------------------------------------------------------------------------------
 CONJUGATE = 0  # a whole block given the statistics: spreads with JOINT means integrated out, then means
@@ -59,11 +59,13 @@ def draw_parameters(blocks, prior, plan, theta, stats, rng, work):
 
 
 @kernel
-def sweeps(data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, thin, out):
+def sweeps(latent, data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, thin, out):
     """Run ``thin * len(out)`` sweeps in place; row i of ``out`` is theta after sweep ``thin * (i + 1)``.
 
     Parameters
     ----------
+    latent : int
+        MIXTURE or CHAIN.
     rng : numpy.random.Generator
     theta : array, shape (P,)
         Where the chain is: read, then overwritten.
@@ -85,7 +87,7 @@ def sweeps(data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, thi
     completed = 0
     for i in range(out.shape[0]):
         for _ in range(thin):
-            draw_allocations(data, streams, pot, K, rng, z, stats)
+            draw_latent(latent, data, streams, pot, K, rng, z, stats)
             if not draw_parameters(blocks, prior, plan, theta, stats, rng, work):
                 return completed
             if not potentials(blocks, theta, pot):
@@ -159,6 +161,8 @@ def _statistics_size(blocks, K):
         length = 2 * rows
         if blocks.code[b] == DIRICHLET:
             length = rows * d
+        elif blocks.code[b] == STATIONARY:
+            length = rows * (d + 1)
         elif blocks.code[b] == GAUSS:
             length = rows * (1 + d + d * d) if blocks.covariance[b] <= TIED else 3 * rows * d
         elif blocks.code[b] == COEFFICIENTS:

@@ -13,48 +13,13 @@ import math
 
 import numpy as np
 
-from em_vs_bayes.kernels.jit import inner, kernel, spliced
-from em_vs_bayes.kernels.stream_block import BLOCK, ROWS, STRIDE, allocate, lane, load
+from em_vs_bayes.kernels.jit import inner, kernel
+from em_vs_bayes.kernels.rows import TOP, TOTAL, base_measure, harden, largest, log_potentials
+from em_vs_bayes.kernels.stream_block import BLOCK, ROWS, STRIDE, allocate, lane
 from em_vs_bayes.kernels.stream_missing import allocate_conditionals
-from em_vs_bayes.kernels.streams import add_log_potentials, add_statistics, draw_missing, finish, prepare
+from em_vs_bayes.kernels.streams import add_statistics, draw_missing, finish, prepare
 from em_vs_bayes.kernels.tables import Data, Streams
 from em_vs_bayes.kernels.vectormath import exp, log
-
-TOP = STRIDE  # work.row: the case weights are in its first lane, the largest log potentials in the second,
-TOTAL = STRIDE + STRIDE  # and the sums of exp(log potential - largest) in the third
-
-
-@spliced
-def _potentials(data, streams, pot, K, start, work, conditionals):
-    """Load a block and leave log w_k + log potential_k in work.logp; return the number of rows."""
-    rows = load(data, start, work)
-    logp = work.logp
-    for k in range(K):
-        t = lane(k)
-        for q in range(BLOCK):
-            logp[t + q] = pot[k]
-    add_log_potentials(data, streams, pot, K, start, rows, work, conditionals)
-    if data.labels.size > 0:
-        for b in range(rows):
-            label = data.labels[start + b]
-            if label >= 0:
-                for k in range(K):
-                    if k != label:
-                        logp[lane(k) + np.uint64(b)] = -math.inf
-    return rows
-
-
-@inner
-def _largest(K, work):
-    """Lane TOP = max_k logp; NaN if any is NaN."""
-    logp, row = work.logp, work.row
-    for q in range(BLOCK):
-        row[TOP + q] = logp[q]
-    for k in range(1, K):
-        t = lane(k)
-        for q in range(BLOCK):
-            value, top = logp[t + q], row[TOP + q]
-            row[TOP + q] = value if value > top or value != value else top
 
 
 @inner
@@ -80,19 +45,6 @@ def _evidence(work):
     for q in range(BLOCK):
         value = row[TOP + q] + log(row[TOTAL + q])
         total += row[q] * value if row[q] != 0.0 else 0.0
-    return total
-
-
-@inner
-def _base(data):
-    """sum_i w_i base_i."""
-    total = 0.0
-    if data.weights.size == 0:
-        for i in range(data.base.size):
-            total += data.base[i]
-    else:
-        for i in range(data.base.size):
-            total += data.weights[i] * data.base[i]
     return total
 
 
@@ -143,23 +95,9 @@ def _choose(K, rng, rows, work, z):
         z[b] = max(z[b], -1)
 
 
-@inner
-def _harden(K, z, rows, work, stats):
-    """logp = case weight in the lane of the row's component, 0 elsewhere (everywhere if z = -1)."""
-    logp, row = work.logp, work.row
-    for i in range(logp.size):
-        logp[i] = 0.0
-    for b in range(rows):
-        k = z[b]
-        if k >= 0:
-            q = np.uint64(b)
-            logp[lane(k) + q] = row[q]
-            stats[k] += row[q]
-
-
 @kernel
-def expect(data, streams, pot, K, stats):
-    """Log evidence; the expected statistics are written to ``stats``.
+def expect(data, streams, pot, K, first, last, stats):
+    """Log evidence of rows first, ..., last - 1; their expected statistics are written to ``stats``.
 
     Parameters
     ----------
@@ -183,15 +121,15 @@ def expect(data, streams, pot, K, stats):
     conditionals = allocate_conditionals(data, streams, K)
     prepare(streams, pot, K, work)
     evidence = 0.0
-    for start in range(0, data.y.shape[0], ROWS):
-        rows = _potentials(data, streams, pot, K, start, work, conditionals)
-        _largest(K, work)
+    for start in range(first, last, ROWS):
+        rows = log_potentials(data, streams, pot, K, True, start, last, work, conditionals)
+        largest(K, work)
         _exponentiate(K, work)
         evidence += _evidence(work)
         _responsibilities(K, work, stats)
         add_statistics(data, streams, pot, K, start, rows, work, conditionals, False, stats)
-    finish(data, streams, K, stats)
-    return evidence + _base(data)
+    finish(data, streams, K, stats, stats)
+    return evidence + base_measure(data, first, last)
 
 
 @kernel
@@ -211,18 +149,18 @@ def decode(data, streams, pot, K, stats):
     z = np.empty(ROWS, np.int64)
     total = 0.0
     for start in range(0, data.y.shape[0], ROWS):
-        rows = _potentials(data, streams, pot, K, start, work, conditionals)
-        _largest(K, work)
+        rows = log_potentials(data, streams, pot, K, True, start, data.y.shape[0], work, conditionals)
+        largest(K, work)
         for b in range(rows):
             q = np.uint64(b)
             top, z[b] = work.row[TOP + q], -1
             if top > -math.inf:
                 z[b] = _first(K, work, q, top)
             total += work.row[q] * top if work.row[q] != 0.0 else 0.0
-        _harden(K, z, rows, work, stats)
+        harden(K, z, rows, work, stats)
         add_statistics(data, streams, pot, K, start, rows, work, conditionals, False, stats)
-    finish(data, streams, K, stats)
-    return total + _base(data)
+    finish(data, streams, K, stats, stats)
+    return total + base_measure(data, 0, data.y.shape[0])
 
 
 @kernel
@@ -251,18 +189,18 @@ def draw(data, streams, pot, K, rng, z, stats):
     chosen = np.empty(ROWS, np.int64)
     evidence = 0.0
     for start in range(0, data.y.shape[0], ROWS):
-        rows = _potentials(data, streams, pot, K, start, work, conditionals)
-        _largest(K, work)
+        rows = log_potentials(data, streams, pot, K, True, start, data.y.shape[0], work, conditionals)
+        largest(K, work)
         _exponentiate(K, work)
         evidence += _evidence(work)
         _choose(K, rng, rows, work, chosen)
-        _harden(K, chosen, rows, work, stats)
+        harden(K, chosen, rows, work, stats)
         draw_missing(data, streams, pot, K, start, rows, work, conditionals, rng, chosen)
         add_statistics(data, streams, pot, K, start, rows, work, conditionals, True, stats)
         for b in range(rows):
             z[start + b] = chosen[b]
-    finish(data, streams, K, stats)
-    return evidence + _base(data)
+    finish(data, streams, K, stats, stats)
+    return evidence + base_measure(data, 0, data.y.shape[0])
 
 
 @kernel
@@ -272,8 +210,8 @@ def _scores(data, streams, pot, K, evidence, responsibility, best):
     conditionals = allocate_conditionals(data, streams, K)
     prepare(streams, pot, K, work)
     for start in range(0, data.y.shape[0], ROWS):
-        rows = _potentials(data, streams, pot, K, start, work, conditionals)
-        _largest(K, work)
+        rows = log_potentials(data, streams, pot, K, True, start, data.y.shape[0], work, conditionals)
+        largest(K, work)
         if best.size > 0:
             for b in range(rows):
                 q = np.uint64(b)

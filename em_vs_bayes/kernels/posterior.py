@@ -16,12 +16,10 @@ from em_vs_bayes.kernels.block_priors import log_prior
 from em_vs_bayes.kernels.blocks import gradient, potentials
 from em_vs_bayes.kernels.coordinates import all_finite, constrain, pull_back_scaled
 from em_vs_bayes.kernels.jit import inlined, kernel
-from em_vs_bayes.kernels.mixture import expect
-from em_vs_bayes.kernels.tables import Blocks, Coordinates, Data, Prior, Streams
+from em_vs_bayes.kernels.latent import expect
+from em_vs_bayes.kernels.tables import MIXTURE, Blocks, Coordinates, Data, Prior, Streams
 
 # Merged into what Python calls: each layer compiled on its own would optimise all below it once more.
-
-MIXTURE = 0  # latent structure: independent and identically distributed categories
 
 
 class Program(NamedTuple):
@@ -67,9 +65,7 @@ def log_joint(p, theta, g):
     g[:] = 0.0
     total = -inf
     if potentials(p.blocks, theta, p.pot):
-        if p.latent != MIXTURE:
-            raise ValueError("latent: want MIXTURE")
-        total = p.powers[0] * expect(p.data, p.streams, p.pot, p.K, p.stats)
+        total = p.powers[0] * expect(p.latent, p.data, p.streams, p.pot, p.K, p.stats)
         gradient(p.blocks, theta, p.stats, g)
         if p.powers[0] != 1.0:
             g *= p.powers[0]

@@ -66,14 +66,14 @@ def allocate(data, streams, pot, K):
 
 
 @inner
-def load(data, start, work):
-    """Rows start, start + 1, ... transposed and centred into work.x, their case weights into work.row.
+def load(data, start, stop, work):
+    """Rows start, ..., stop - 1 (at most a block) transposed and centred into work.x, case weights into work.row.
 
     Where the data have missing values, NaN becomes 0 (the streams put it right); elsewhere NaN stays NaN.
     Lanes past the end hold 0 with weight 0. Returns the number of rows.
     """
-    n, p = data.y.shape
-    rows = min(ROWS, n - start)
+    p = data.y.shape[1]
+    rows = min(ROWS, stop - start)
     x = work.x
     whole = p - p % 4
     for j in range(0, whole, 4):  # four columns at a time: a row's neighbours are in the same cache line

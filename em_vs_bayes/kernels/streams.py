@@ -121,20 +121,20 @@ def draw_missing(data, streams, pot, K, start, rows, work, conditionals, rng, z)
 
 
 @spliced
-def finish(data, streams, K, stats):
-    """Once per call: lay the statistics out as promised, and copy the counts to Gaussian streams."""
+def finish(data, streams, K, counts, stats):
+    """Once per call: lay the statistics out as promised, and copy the components' counts to Gaussian streams."""
     for s in range(streams.kind.size):
         size, at = streams.size[s], streams.stat[s]
         if streams.kind[s] == GAUSS_FULL:
             unpack_full(size, K, stats, at + K)
             for k in range(K):
-                stats[at + k] = stats[k]
+                stats[at + k] = counts[k]
         elif streams.kind[s] == GAUSS_DIAG and data.pattern.size == 0:
             for k in range(K):
                 for j in range(size):
-                    stats[at + k * size + j] = stats[k]
+                    stats[at + k * size + j] = counts[k]
         elif streams.kind[s] == REGRESSION:
             unpack_regression(size, K, stats, at + K)
             if data.pattern.size == 0:
                 for k in range(K):
-                    stats[at + k] = stats[k]
+                    stats[at + k] = counts[k]

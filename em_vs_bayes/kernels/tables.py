@@ -3,8 +3,8 @@
 A program lives in four flat float64 vectors; the tables below say where each piece lies in them.
 
 ``theta``   the parameters in natural coordinates (weights, means minus the data centre, covariances, rates, ...)
-``pot``     the potentials the E-step reads: log weights first, then one group per stream
-``stats``   the expected statistics the E-step returns: component counts first, then one group per stream
+``pot``     the potentials the E-step reads: the latent structure's first, then one group per stream
+``stats``   the expected statistics the E-step returns: the latent structure's counts first, then one group per stream
 ``hyper``   the hyperparameters of the prior blocks
 
 Compiled once, the kernels serve every model, because codes and offsets are arguments, not types.
@@ -13,6 +13,10 @@ Compiled once, the kernels serve every model, because codes and offsets are argu
 from typing import NamedTuple
 
 import numpy as np
+
+# --- latent structures: what the first potentials and statistics are -------------------------------------------
+MIXTURE = 0  # log weights (K,); counts (K,)
+CHAIN = 1  # log initial (K,), log transition (K, K); expected starts (K,) and transitions (K, K)
 
 # --- kinds of stream: how a group of columns of y turns a potential into a log density -------------------------
 GAUSS_FULL = 0  # c_k - 0.5 |W_k (x - m_k)|^2, W_k lower triangular
@@ -26,7 +30,8 @@ DIRICHLET = 0  # rows of probabilities (R, C)
 GAMMA = 1  # rates (K,)
 BETA = 2  # probabilities (K,)
 GAUSS = 3  # means (K, d) with covariances
-COEFFICIENTS = 4  # regression coefficients (K, p) with standard deviations (K,)
+STATIONARY = 4  # rows of transition probabilities (K, K), whose stationary distribution is the initial one
+COEFFICIENTS = 5  # regression coefficients (K, p) with standard deviations (K,)
 
 # --- covariance structures of a GAUSS block: what theta holds ---------------------------------------------------
 FULL = 0  # (K, d, d)
@@ -79,6 +84,7 @@ class Data(NamedTuple):
     labels: np.ndarray  # (n,) or (0,) int64: known component, -1 unknown
     pattern: np.ndarray  # (n,) or (0,) int64: missingness pattern of the row, 0 = complete
     observed: np.ndarray  # (P, p) bool: which columns pattern i observes; row 0 all true
+    starts: np.ndarray = np.empty(0, np.int64)  # (S + 1,) int64: where sequences start, and n; (0,) without sequences
 
 
 class Streams(NamedTuple):

@@ -1,5 +1,6 @@
 """Latent structures. A new one is one file here and its kernels."""
 
 from em_vs_bayes.latents.iid_categorical import IidCategorical
+from em_vs_bayes.latents.markov_chain import MarkovChain
 
-__all__ = ["IidCategorical"]
+__all__ = ["IidCategorical", "MarkovChain"]

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from em_vs_bayes.contract import Array, Latent
-from em_vs_bayes.kernels import mixture
+from em_vs_bayes.align import even_rows
+from em_vs_bayes.blocks import ProbabilityRows
+from em_vs_bayes.contract import Array, Context, Latent, Params
+from em_vs_bayes.kernels import mixture, tables
+from em_vs_bayes.latents.probabilities import probability_block, simplex
+from em_vs_bayes.priors import Beta, Dirichlet
 
 
 @final
@@ -25,13 +30,57 @@ class IidCategorical(Latent):
 
     n_components: int
 
-    def expect(self, data: Any, streams: Any, pot: Array, stats: Array) -> float:
-        return float(mixture.expect(data, streams, pot, self.n_components, stats))
+    @property
+    def code(self) -> int:
+        return tables.MIXTURE
+
+    @property
+    def sequential(self) -> bool:
+        return False
+
+    @property
+    def pointwise_kinds(self) -> dict[str, str]:
+        return {"row": "log p(y_i): marginal over latent variables, one term per row"}
+
+    def blocks(self, context: Context) -> tuple[ProbabilityRows]:
+        given = context.priors.get("weights")
+        if isinstance(given, Beta):
+            if self.n_components != 2:
+                raise TypeError(
+                    f"priors['weights']: Beta is for two components; with {self.n_components} use Dirichlet."
+                )
+            given = Dirichlet([float(given.a), float(given.b)])
+        shape = (1, self.n_components)
+        return (probability_block("weights", given, Dirichlet(1.0), shape, (context.leading,), context),)
+
+    def public(self, params: Params) -> Params:
+        return {"weights": params["weights"]}
+
+    def internal(self, params: Mapping[str, Any]) -> Params:
+        return {"weights": simplex(params["weights"], "weights")}
+
+    def expect(self, data: Any, streams: Any, pot: Array, stats: Array, cores: int) -> float:
+        k, cuts = self.n_components, np.linspace(0, data.y.shape[0], cores + 1).astype(np.int64)
+        if cores == 1:
+            return float(mixture.expect(data, streams, pot, k, 0, data.y.shape[0], stats))
+        parts = np.empty((cores, stats.size))
+        with ThreadPoolExecutor(cores) as pool:
+            evidence = pool.map(
+                lambda i: mixture.expect(data, streams, pot, k, cuts[i], cuts[i + 1], parts[i]), range(cores)
+            )
+            total = sum(evidence)
+        stats[:] = parts.sum(axis=0)
+        return float(total)
 
     def decode(self, data: Any, streams: Any, pot: Array, stats: Array) -> float:
         return float(mixture.decode(data, streams, pot, self.n_components, stats))
 
-    def pointwise(self, data: Any, streams: Any, pot: Array) -> Array:
+    def assign(self, data: Any, streams: Any, pot: Array) -> NDArray[np.int64]:
+        out = np.empty(data.y.shape[0], dtype=np.int64)
+        mixture.assign(data, streams, pot, self.n_components, out)
+        return out
+
+    def pointwise(self, data: Any, streams: Any, pot: Array, kind: str) -> Array:
         out = np.empty(data.y.shape[0])
         mixture.pointwise(data, streams, pot, self.n_components, out)
         return out
@@ -41,6 +90,11 @@ class IidCategorical(Latent):
         mixture.responsibilities(data, streams, pot, self.n_components, out)
         return out
 
-    def simulate(self, params: Mapping[str, Array], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    def sample(self, n: int, starts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return even_rows(n), starts
+
+    def simulate(
+        self, params: Mapping[str, Array], lengths: NDArray[np.int64], rng: np.random.Generator
+    ) -> NDArray[np.int64]:
         cumulative = np.cumsum(params["weights"])
-        return np.searchsorted(cumulative / cumulative[-1], rng.random(n), side="right").astype(np.int64)
+        return np.searchsorted(cumulative / cumulative[-1], rng.random(lengths.sum()), side="right").astype(np.int64)

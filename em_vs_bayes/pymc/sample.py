@@ -106,7 +106,4 @@ def _initvals(program: Program, built: Built, start: Any, seed: int) -> dict[str
 def _theta(program: Program, posterior: Any) -> Array:
     """Draws of the public parameters (chain, draw, ...) as theta (chain, draw, P)."""
     public: Mapping[str, Array] = {name: np.asarray(posterior[name]) for name in program.spec.parameter_dims()}
-    internal = {"weights": public["weights"]} | program.spec.model_emission.internal(public, program.centre)
-    lead = public["weights"].shape[:2]
-    parts = [internal[name].reshape(*lead, -1) for name, _, _ in program.tables.theta.items()]
-    return np.concatenate(parts, axis=-1)
+    return program.internal(public)

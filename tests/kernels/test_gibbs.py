@@ -27,7 +27,7 @@ from em_vs_bayes.kernels.gibbs import (
     prior_draw,
     sweeps,
 )
-from em_vs_bayes.kernels.tables import DENSITY, ELEMENTWISE, FLAT, INDEPENDENT, JOINT
+from em_vs_bayes.kernels.tables import DENSITY, ELEMENTWISE, FLAT, INDEPENDENT, JOINT, MIXTURE
 
 WHOLE = make_plan((CONJUGATE, 0), (CONJUGATE, 1))
 APART = make_plan((CONJUGATE, 0), (MEANS, 1), (SPREAD, 1))
@@ -38,7 +38,7 @@ def chain(model, plan, rng, draws, thin=1, prior=None, theta=None, z=None):
     """(completed, thetas (draws, P)); runs on in ``theta`` and ``z`` if they are given."""
     out, n = np.full((draws, model.theta.size), np.nan), len(model.data.y)
     completed = sweeps(
-        model.data, model.streams, model.blocks, model.prior if prior is None else prior, plan, model.K, rng,
+        MIXTURE, model.data, model.streams, model.blocks, model.prior if prior is None else prior, plan, model.K, rng,
         model.theta.copy() if theta is None else theta, np.empty(model.n_pot), np.empty(model.n_stats),
         np.zeros(n, dtype=np.int64) if z is None else z, thin, out,
     )  # fmt: skip
@@ -152,7 +152,7 @@ def _every_sweep(
         if counts_at > -2:
             _simulate(data.y, data.centre, K, d, spread, spread_at, counts_at, theta, z, rng)
         one = out[i : i + 1]
-        if sweeps(data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, 1, one) < 1:
+        if sweeps(MIXTURE, data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, 1, one) < 1:
             return False
         zs[i] = z
     return True

@@ -60,7 +60,7 @@ class Case:
         return naive.statistics(self.model, self.y, self.data.centre, weighted)
 
     def check_expect(self):
-        evidence = self.call(mixture.expect, self.stats)
+        evidence = self.call(mixture.expect, 0, len(self.data.y), self.stats)
         np.testing.assert_allclose(evidence, self.weights @ self.row_evidence(), rtol=1e-11)
         expected = self.statistics(self.responsibilities())
         np.testing.assert_allclose(self.stats, expected, rtol=1e-9, atol=1e-10 * max(1.0, abs(expected).max()))
@@ -209,7 +209,7 @@ def test_expect_is_additive_over_rows(name, rng):
         piece = d._replace(
             y=d.y[rows].copy(), base=d.base[rows], weights=d.weights[rows], labels=d.labels[rows], pattern=pattern
         )
-        parts += mixture.expect(piece, case.streams, case.pot, 3, part)
+        parts += mixture.expect(piece, case.streams, case.pot, 3, 0, len(piece.y), part)
         total += part
     np.testing.assert_allclose(parts, evidence, rtol=1e-12)
     np.testing.assert_allclose(total, case.stats, rtol=1e-11, atol=1e-10)
@@ -229,7 +229,7 @@ def test_statistics_are_the_gradient_of_the_evidence(missing, rng):
         for step in (h, -h):
             pot = case.pot.copy()
             pot[i] += step
-            values.append(mixture.expect(case.data, case.streams, pot, 3, scratch))
+            values.append(mixture.expect(case.data, case.streams, pot, 3, 0, len(case.data.y), scratch))
         np.testing.assert_allclose((values[0] - values[1]) / (2 * h), case.stats[j], rtol=1e-6, atol=1e-6)
 
 
@@ -246,7 +246,7 @@ def test_a_row_that_nothing_explains(reason, rng):
         case.pot[case.streams.pot[3] + np.array([0, 3])] = -np.inf
     expected = np.empty_like(case.stats)
     rest = case.data._replace(y=case.data.y[1:].copy(), labels=case.data.labels[1:])
-    assert np.isfinite(mixture.expect(rest, case.streams, case.pot, 2, expected))
+    assert np.isfinite(mixture.expect(rest, case.streams, case.pot, 2, 0, len(rest.y), expected))
 
     assert case.call(mixture.expect, case.stats) == -np.inf
     np.testing.assert_allclose(case.stats, expected, rtol=1e-12, atol=1e-14)
@@ -260,7 +260,7 @@ def test_a_row_that_nothing_explains(reason, rng):
     case.call(mixture.responsibilities, proba)
     np.testing.assert_array_equal(proba[0], 0.0)
     without = case.data._replace(weights=np.r_[0.0, np.ones(19)])
-    assert np.isfinite(mixture.expect(without, case.streams, case.pot, 2, case.stats))
+    assert np.isfinite(mixture.expect(without, case.streams, case.pot, 2, 0, len(without.y), case.stats))
 
 
 def test_nan_that_is_not_declared_missing_is_not_hidden(rng):

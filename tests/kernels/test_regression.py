@@ -15,7 +15,7 @@ from em_vs_bayes.compile import compile as compile_program
 from em_vs_bayes.kernels.block_priors import log_prior
 from em_vs_bayes.kernels.blocks import complete_log_likelihood, gradient, potentials
 from em_vs_bayes.kernels.gibbs import CONJUGATE, MEANS, SLICE, SPREAD, prior_draw, sweeps
-from em_vs_bayes.kernels.tables import FLAT
+from em_vs_bayes.kernels.tables import FLAT, MIXTURE
 
 K, P = 2, 3
 KAPPA = np.array([[2.0, -0.5, 0.0], [-0.5, 1.0, 0.2], [0.0, 0.2, 0.7]])
@@ -195,7 +195,7 @@ def _every_sweep(data, streams, blocks, prior, plan, rng, theta, pot, statistics
                 line += data.y[r, j] * theta[k_count + z[r] * p + j]
             data.y[r, p] = line + theta[k_count + k_count * p + z[r]] * rng.standard_normal()
         one = out[i : i + 1]
-        if sweeps(data, streams, blocks, prior, plan, k_count, rng, theta, pot, statistics, z, 1, one) < 1:
+        if sweeps(MIXTURE, data, streams, blocks, prior, plan, k_count, rng, theta, pot, statistics, z, 1, one) < 1:
             return False
     return True
 

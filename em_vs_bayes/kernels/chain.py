@@ -1,0 +1,464 @@
+"""The E-step of a hidden Markov model, fused: densities, forward, backward and statistics, a piece of rows at a time.
+
+Short sequences are packed into pieces of up to `PIECE` rows. A longer one is cut: a first pass forward leaves only the
+row of alpha before each cut, and the way back does each piece's densities and forward rows once more. So working
+memory does not grow with the data, and stays in the cache.
+
+Sequences are independent: any range of them can be given to `expect`, and statistics add over ranges. A case weight
+is a power of a whole sequence's likelihood; that of its first row counts.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from em_vs_bayes.kernels.chain_log import (
+    log_backward,
+    log_first_row,
+    log_forward,
+    log_last_row,
+    log_weigh,
+)
+from em_vs_bayes.kernels.chain_scaled import (
+    DENSE,
+    LOG_RAISE,
+    backward,
+    first_row,
+    forward,
+    last_row,
+    padded,
+    weigh,
+)
+from em_vs_bayes.kernels.jit import inner, kernel
+from em_vs_bayes.kernels.rows import TOP, base_measure, harden, largest, log_potentials
+from em_vs_bayes.kernels.stream_block import BLOCK, ROWS, allocate, lane, load
+from em_vs_bayes.kernels.stream_missing import allocate_conditionals
+from em_vs_bayes.kernels.streams import add_statistics, draw_missing, finish, prepare
+from em_vs_bayes.kernels.tables import Data, Streams
+from em_vs_bayes.kernels.vectormath import exp
+
+PIECE = 16 * ROWS
+
+
+class Chain(NamedTuple):
+    """A chain's probabilities and their logarithms, rows padded, and the rows in work."""
+
+    initial: np.ndarray  # (P,)
+    A: np.ndarray  # (K P,)
+    At: np.ndarray  # (K P,) transposed
+    log_initial: np.ndarray
+    M: np.ndarray  # log A
+    Mt: np.ndarray
+    dense: bool  # every transition has at least probability DENSE
+    b: np.ndarray  # (1 + rows, P): densities over the largest of their row, or log densities
+    alpha: np.ndarray  # (1 + rows, P): forward rows, then posterior probabilities; row 0 is the row before the piece
+    cut: np.ndarray  # (pieces, P): the row before each piece of a long sequence
+    v: np.ndarray  # (P,): b beta of the row after
+    u: np.ndarray  # (P,)
+    top: np.ndarray  # (P,)
+    norm: np.ndarray  # (rows,): logs of what rows of alpha were divided by
+    pairs: np.ndarray  # (K P,): sums of alpha v / c
+    counts: np.ndarray  # (K,): expected number of rows in each state
+
+
+@inner
+def room(data, first, last):
+    """Rows of the largest piece of sequences first, ..., last - 1, and pieces of the longest sequence."""
+    rows, longest = 0, 0
+    for s in range(first, last):
+        length = data.starts[s + 1] - data.starts[s]
+        rows += length
+        longest = max(longest, length)
+    return min(rows, PIECE), (longest + PIECE - 1) // PIECE
+
+
+@inner
+def make_chain(pot, K, rows, pieces):
+    """Read the potentials and allocate rows and cuts."""
+    P = padded(K)
+    initial, A, At = np.zeros(P), np.zeros(K * P), np.zeros(K * P)
+    log_initial, M, Mt = np.full(P, -math.inf), np.full(K * P, -math.inf), np.full(K * P, -math.inf)
+    least = 1.0
+    for j in range(K):
+        log_initial[j] = pot[j]
+        initial[j] = math.exp(pot[j])
+        for k in range(K):
+            value = pot[K + j * K + k]
+            probability = math.exp(value)
+            M[j * P + k] = Mt[k * P + j] = value
+            A[j * P + k] = At[k * P + j] = probability
+            least = min(least, probability)
+    return Chain(
+        initial,
+        A,
+        At,
+        log_initial,
+        M,
+        Mt,
+        least >= DENSE,
+        np.zeros((1 + rows) * P),
+        np.zeros((1 + rows) * P),
+        np.empty(pieces * P),
+        np.empty(P),
+        np.empty(P),
+        np.empty(P),
+        np.empty(rows),
+        np.zeros(K * P),
+        np.zeros(K),
+    )
+
+
+@inner
+def _group_end(data, s, last):
+    """Sequences s, ..., end - 1 fit into one piece; or s alone is longer than that."""
+    end = s + 1
+    while end < last and data.starts[end + 1] - data.starts[s] <= PIECE:
+        end += 1
+    return end
+
+
+@inner
+def _weight(data, s):
+    return data.weights[data.starts[s]] if data.weights.size > 0 else 1.0
+
+
+@inner
+def _scatter(K, P, rows, at, logarithmic, work, b):
+    """Rows of b from lanes of log potentials."""
+    logp, row = work.logp, work.row
+    for q in range(BLOCK):
+        row[TOP + q] = row[TOP + q] if row[TOP + q] != -math.inf and not logarithmic else 0.0
+    for k in range(K if not logarithmic else 0):
+        t = lane(k)
+        for q in range(BLOCK):
+            logp[t + q] = exp(logp[t + q] - row[TOP + q])
+    width, at = np.uint64(P), np.uint64(at)
+    for k in range(np.uint64(K)):
+        t = lane(k)
+        for q in range(np.uint64(rows)):
+            b[at + q * width + k] = logp[t + q]
+
+
+@inner
+def _gather(K, P, rows, at, gamma, work, counts):
+    """Lanes of responsibilities from rows of gamma; their sums go to counts."""
+    logp = work.logp
+    width, at = np.uint64(P), np.uint64(at)
+    for k in range(np.uint64(K)):
+        t = lane(k)
+        total = 0.0
+        for q in range(np.uint64(rows)):
+            value = gamma[at + q * width + k]
+            logp[t + q] = value
+            total += value
+        for q in range(np.uint64(rows), BLOCK):
+            logp[t + q] = 0.0
+        counts[k] += total
+
+
+@inner
+def densities(data, streams, pot, K, start, stop, logarithmic, work, conditionals, chain):
+    """Rows of b for rows start, ..., stop - 1 of the data. Returns the weighted sum of what was divided out."""
+    P = padded(K)
+    divided = 0.0
+    for block in range(start, stop, ROWS):
+        rows = log_potentials(data, streams, pot, K, False, block, stop, work, conditionals)
+        largest(K, work)
+        _scatter(K, P, rows, (1 + block - start) * P, logarithmic, work, chain.b)
+        for q in range(rows):
+            divided += work.row[np.uint64(q)] * work.row[TOP + np.uint64(q)]
+    return divided
+
+
+@inner
+def forward_rows(data, K, s, end, start, stop, logarithmic, chain):
+    """Forward rows of a piece; the row before it is in row 0 of alpha. Returns the evidence's part, and safe."""
+    P = padded(K)
+    evidence = 0.0
+    total = 1.0
+    for i in range(s, end):
+        begin, close = max(data.starts[i], start), min(data.starts[i + 1], stop)
+        weight = _weight(data, i)
+        at, rows, safe = (1 + begin - start) * P, close - begin, True
+        if logarithmic:
+            part = 0.0
+            if begin == data.starts[i]:
+                part = log_first_row(chain.log_initial, chain.b, at, K, P, chain.alpha)
+                at, rows = at + P, rows - 1
+            part += log_forward(chain.M, chain.b, at, rows, K, P, chain.top, chain.alpha, chain.norm)
+            evidence += weight * part if weight != 0.0 else 0.0
+            continue
+        if begin == data.starts[i]:
+            total, safe = first_row(chain.initial, chain.b, at, P, chain.alpha)
+            at, rows = at + P, rows - 1
+        if safe:
+            raised, total, safe = forward(chain.A, chain.b, at, rows, K, P, not chain.dense, total, chain.alpha)
+            evidence -= weight * raised * LOG_RAISE
+        if not safe:
+            return evidence, False
+        if close == data.starts[i + 1]:
+            evidence += weight * math.log(total)
+    return evidence, True
+
+
+@inner
+def _backward_rows(data, K, s, end, start, stop, logarithmic, chain, stats):
+    """Posterior probabilities of a piece, in place of alpha; chain.v goes over to the piece before. Returns safe."""
+    P = padded(K)
+    transitions = stats[K : K + K * K]
+    for i in range(end - 1, s - 1, -1):
+        begin, close = max(data.starts[i], start), min(data.starts[i + 1], stop)
+        weight = _weight(data, i)
+        at, rows, safe = (1 + begin - start) * P, close - begin, True
+        if close == data.starts[i + 1]:
+            rows -= 1
+            if logarithmic:
+                log_last_row(chain.b, at + rows * P, K, P, weight, chain.alpha, chain.v)
+            else:
+                last_row(chain.b, at + rows * P, P, weight, chain.alpha, chain.v)
+        if logarithmic:
+            log_backward(
+                chain.M,
+                chain.Mt,
+                chain.b,
+                at,
+                rows,
+                K,
+                P,
+                weight,
+                chain.alpha,
+                chain.v,
+                chain.u,
+                chain.top,
+                transitions,
+            )
+        else:
+            safe = backward(
+                chain.At, chain.b, at, rows, K, P, not chain.dense, weight, chain.alpha, chain.v, chain.u, chain.pairs
+            )
+        if not safe:
+            return False
+        if begin == data.starts[i]:
+            for k in range(K):
+                stats[k] += chain.alpha[at + k]
+    return True
+
+
+@inner
+def _forward_group(data, streams, pot, K, s, end, logarithmic, work, conditionals, chain):
+    """All pieces forward: the last one stays in chain.alpha, the row before each is kept. Returns evidence and safe."""
+    P, lo, hi = padded(K), data.starts[s], data.starts[end]
+    evidence = 0.0
+    for start in range(lo, hi, PIECE):
+        stop = min(start + PIECE, hi)
+        if start > lo:
+            for k in range(P):
+                chain.alpha[k] = chain.cut[(start - lo) // PIECE * P + k] = chain.alpha[PIECE * P + k]
+        evidence += densities(data, streams, pot, K, start, stop, logarithmic, work, conditionals, chain)
+        part, safe = forward_rows(data, K, s, end, start, stop, logarithmic, chain)
+        evidence += part
+        if not safe:
+            return evidence, False
+    return evidence, True
+
+
+@inner
+def _again(data, streams, pot, K, s, end, start, stop, logarithmic, work, conditionals, chain):
+    """One piece forward from the row kept before it."""
+    P, lo = padded(K), data.starts[s]
+    for k in range(P):
+        chain.alpha[k] = chain.cut[(start - lo) // PIECE * P + k] if start > lo else 0.0
+    densities(data, streams, pot, K, start, stop, logarithmic, work, conditionals, chain)
+    forward_rows(data, K, s, end, start, stop, logarithmic, chain)
+
+
+@inner
+def _expect_group(data, streams, pot, K, s, end, logarithmic, work, conditionals, chain, stats, out):
+    """Evidence and statistics of sequences s, ..., end - 1; not safe: to be done again in logarithms.
+
+    Where ``out`` (n, K) is not empty it gets the posterior probabilities, and the emission no statistics.
+    """
+    P, lo, hi = padded(K), data.starts[s], data.starts[end]
+    evidence, safe = _forward_group(data, streams, pot, K, s, end, logarithmic, work, conditionals, chain)
+    if not safe or not evidence > -math.inf:
+        return evidence, safe
+    last = (hi - lo - 1) // PIECE
+    for piece in range(last, -1, -1):
+        start, stop = lo + piece * PIECE, min(lo + (piece + 1) * PIECE, hi)
+        if piece < last:
+            _again(data, streams, pot, K, s, end, start, stop, logarithmic, work, conditionals, chain)
+        if not _backward_rows(data, K, s, end, start, stop, logarithmic, chain, stats):
+            return evidence, False
+        if out.size > 0:
+            for t in range(start, stop):
+                for k in range(K):
+                    out[t, k] = chain.alpha[(1 + t - start) * P + k]
+            continue
+        for block in range(start, stop, ROWS):
+            rows = load(data, block, stop, work)
+            _gather(K, P, rows, (1 + block - start) * P, chain.alpha, work, chain.counts)
+            add_statistics(data, streams, pot, K, block, rows, work, conditionals, False, stats)
+    return evidence, True
+
+
+@kernel
+def _expect(data, streams, pot, K, first, last, stats, out):
+    """Statistics to ``stats`` or, where ``out`` is not empty, posterior probabilities to it."""
+    for i in range(stats.size):
+        stats[i] = 0.0
+    work, conditionals = allocate(data, streams, pot, K), allocate_conditionals(data, streams, K)
+    rows, pieces = room(data, first, last)
+    chain = make_chain(pot, K, rows, pieces)
+    prepare(streams, pot, K, work)
+    evidence = base_measure(data, data.starts[first], data.starts[last])
+    P, before, pairs, counts = padded(K), np.empty(0), np.empty(0), np.empty(0)
+    s = first
+    while s < last:
+        end = _group_end(data, s, last)
+        if not chain.dense:
+            before, pairs, counts = stats.copy(), chain.pairs.copy(), chain.counts.copy()
+        part, safe = _expect_group(data, streams, pot, K, s, end, False, work, conditionals, chain, stats, out)
+        if not safe:
+            if not chain.dense:
+                stats[:], chain.pairs[:], chain.counts[:] = before, pairs, counts
+            part, safe = _expect_group(data, streams, pot, K, s, end, True, work, conditionals, chain, stats, out)
+        evidence += part
+        s = end
+    for j in range(K):
+        for k in range(K):
+            stats[K + j * K + k] += chain.A[j * P + k] * chain.pairs[j * P + k]
+    if out.size == 0:
+        finish(data, streams, K, chain.counts, stats)
+    return evidence
+
+
+@kernel
+def expect(data, streams, pot, K, first, last, stats):
+    """Log evidence of sequences first, ..., last - 1; their expected statistics are written to ``stats``.
+
+    Parameters
+    ----------
+    data : Data
+        With ``starts``.
+    streams : Streams
+    pot : (P,) float64
+        Potentials: log initial (K,), log transition (K, K), then each stream's group.
+    K : int
+        Number of states.
+    stats : (S,) float64
+        Overwritten: expected starts (K,), expected transitions (K, K), then each stream's group.
+
+    Returns
+    -------
+    float
+        sum_s w_s log p(y_s). Minus infinity, with meaningless statistics, if a sequence is impossible.
+    """
+    return _expect(data, streams, pot, K, first, last, stats, np.empty((0, K)))
+
+
+def smoothed(data: Data, streams: Streams, pot: np.ndarray, K: int, out: np.ndarray) -> None:
+    """Write p(state | whole sequence) of each row to ``out`` (n, K); zeros in a sequence that is impossible."""
+    out[:] = 0.0
+    data = data._replace(weights=np.empty(0))
+    stats = np.empty(K + K * K)
+    _expect(data, streams, pot, K, 0, data.starts.size - 1, stats, out)
+
+
+@inner
+def _sample_rows(data, K, s, end, start, stop, logarithmic, chain, rng, z, stats):
+    """Draw the states of a piece, the last row first, into z; counts of starts and transitions go to stats."""
+    P, p = padded(K), chain.u
+    for i in range(end - 1, s - 1, -1):
+        begin, close = max(data.starts[i], start), min(data.starts[i + 1], stop)
+        after = z[close] if close < data.starts[i + 1] else -1
+        for t in range(close - 1, begin - 1, -1):
+            at = (1 + t - start) * P
+            if logarithmic:
+                log_weigh(chain.alpha, at, chain.Mt, after, K, P, p)
+            else:
+                weigh(chain.alpha, at, chain.At, after, P, p)
+            total = 0.0
+            for k in range(K):
+                total += p[k]
+            left, k = rng.random() * total, 0
+            left -= p[0]
+            while left >= 0.0 and k < K - 1:
+                k += 1
+                left -= p[k]
+            while p[k] == 0.0 and k > 0:  # rounding chose a state of probability 0
+                k -= 1
+            z[t] = k
+            if after >= 0:
+                stats[K + k * K + after] += 1.0
+            after = k
+        if begin == data.starts[i]:
+            stats[after] += 1.0
+
+
+@inner
+def _draw_group(data, streams, pot, K, s, end, logarithmic, work, conditionals, chain, rng, z, chosen, stats):
+    """Draw the states of sequences s, ..., end - 1. Not safe: nothing was drawn."""
+    lo, hi = data.starts[s], data.starts[end]
+    evidence, safe = _forward_group(data, streams, pot, K, s, end, logarithmic, work, conditionals, chain)
+    if not safe or not evidence > -math.inf:
+        z[lo:hi] = -1
+        return evidence, safe
+    last = (hi - lo - 1) // PIECE
+    for piece in range(last, -1, -1):
+        start, stop = lo + piece * PIECE, min(lo + (piece + 1) * PIECE, hi)
+        if piece < last:
+            _again(data, streams, pot, K, s, end, start, stop, logarithmic, work, conditionals, chain)
+        _sample_rows(data, K, s, end, start, stop, logarithmic, chain, rng, z, stats)
+        for block in range(start, stop, ROWS):
+            rows = load(data, block, stop, work)
+            for q in range(rows):
+                chosen[q] = z[block + q]
+            harden(K, chosen, rows, work, chain.counts)
+            draw_missing(data, streams, pot, K, block, rows, work, conditionals, rng, chosen)
+            add_statistics(data, streams, pot, K, block, rows, work, conditionals, True, stats)
+    return evidence, True
+
+
+@kernel
+def draw(data, streams, pot, K, rng, z, stats):
+    """Draw every sequence's states from their conditional, and missing Gaussian values given them.
+
+    Forward filtering, backward sampling (Chib 1996, "Calculating posterior distributions and modal estimates in
+    Markov mixture models", J. Econometrics 75, eq. 9-11). Case weights must be absent.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Gives one uniform per row, the last first, then one normal per missing value of a GAUSS_FULL stream.
+    z : (n,) int64
+        Overwritten: the states; -1 in a sequence that the model cannot have produced.
+    stats : (S,) float64
+        Overwritten: the statistics of the completed data.
+
+    Returns
+    -------
+    float
+        The log evidence, as ``expect`` returns it.
+    """
+    for i in range(stats.size):
+        stats[i] = 0.0
+    work, conditionals = allocate(data, streams, pot, K), allocate_conditionals(data, streams, K)
+    last = data.starts.size - 1
+    rows, pieces = room(data, 0, last)
+    chain = make_chain(pot, K, rows, pieces)
+    prepare(streams, pot, K, work)
+    chosen = np.empty(ROWS, np.int64)
+    evidence = base_measure(data, 0, data.y.shape[0])
+    s = 0
+    while s < last:
+        end = _group_end(data, s, last)
+        part, safe = _draw_group(data, streams, pot, K, s, end, False, work, conditionals, chain, rng, z, chosen, stats)
+        if not safe:
+            part, safe = _draw_group(
+                data, streams, pot, K, s, end, True, work, conditionals, chain, rng, z, chosen, stats
+            )
+        evidence += part
+        s = end
+    finish(data, streams, K, chain.counts, stats)
+    return evidence

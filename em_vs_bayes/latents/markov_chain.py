@@ -1,0 +1,142 @@
+"""A Markov chain of states: the latent structure of hidden Markov models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from em_vs_bayes.blocks import StationaryRows
+from em_vs_bayes.contract import Array, Block, Context, Latent, Params
+from em_vs_bayes.kernels import chain, chain_scores, tables
+from em_vs_bayes.latents.probabilities import probability_block, simplex
+from em_vs_bayes.markov import stationary_distribution
+from em_vs_bayes.priors import Dirichlet
+
+KINDS = {
+    "loo": "log p(y_t | all other rows of the sequence): leave one row out",
+    "predictive": "log p(y_t | rows before it): one step ahead, for leave-future-out",
+    "sequence": "log p(y_s): marginal over latent variables, one term per sequence",
+}
+SEGMENT, SEGMENTS = 64, 32  # rows that carry the labels of a draw well enough
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class MarkovChain(Latent):
+    """z_1 ~ Categorical(initial), z_t ~ Categorical(transition[z_{t-1}]), every sequence a chain of its own.
+
+    Parameters
+    ----------
+    n_states : int
+    initial : {"free", "uniform", "stationary"}
+        A parameter of its own; 1 / n_states; or the stationary distribution of ``transition``.
+    """
+
+    n_states: int
+    initial: str = "free"
+
+    @property
+    def code(self) -> int:
+        return tables.CHAIN
+
+    @property
+    def sequential(self) -> bool:
+        return True
+
+    @property
+    def pointwise_kinds(self) -> dict[str, str]:
+        return KINDS
+
+    def blocks(self, context: Context) -> tuple[Block, ...]:
+        k, dims = self.n_states, (context.leading, f"{context.leading}_to")
+        transition = probability_block(
+            "transition", context.priors.get("transition"), Dirichlet(1.0), (k, k), dims, context
+        )
+        if self.initial == "stationary":
+            return (StationaryRows(transition),)
+        fixed = {**context.fixed, "initial": np.full(k, 1.0 / k)} if self.initial == "uniform" else context.fixed
+        own = Context(priors=context.priors, fixed=fixed, leading=context.leading)
+        initial = probability_block(
+            "initial", context.priors.get("initial"), Dirichlet(1.0), (1, k), (context.leading,), own
+        )
+        return initial, transition
+
+    def public(self, params: Params) -> Params:
+        transition = params["transition"]
+        initial = stationary_distribution(transition) if self.initial == "stationary" else params["initial"]
+        return {"initial": initial, "transition": transition}
+
+    def internal(self, params: Mapping[str, Any]) -> Params:
+        transition = simplex(params["transition"], "transition")
+        if self.initial == "stationary":
+            return {"transition": transition}
+        return {"initial": simplex(params["initial"], "initial"), "transition": transition}
+
+    def expect(self, data: Any, streams: Any, pot: Array, stats: Array, cores: int) -> float:
+        sequences = data.starts.size - 1
+        cores = min(cores, sequences)
+        if cores == 1:
+            return float(chain.expect(data, streams, pot, self.n_states, 0, sequences, stats))
+        cuts = np.searchsorted(data.starts, np.linspace(0, data.y.shape[0], cores + 1)[:-1])
+        cuts = np.append(np.maximum.accumulate(cuts), sequences)
+        parts = np.empty((cores, stats.size))
+
+        def part(i: int) -> float:
+            return float(chain.expect(data, streams, pot, self.n_states, cuts[i], cuts[i + 1], parts[i]))
+
+        with ThreadPoolExecutor(cores) as pool:
+            total = sum(pool.map(part, range(cores)))
+        stats[:] = parts.sum(axis=0)
+        return total
+
+    def decode(self, data: Any, streams: Any, pot: Array, stats: Array) -> float:
+        z = np.empty(data.y.shape[0], dtype=np.int64)
+        return float(chain_scores.viterbi(data, streams, pot, self.n_states, z, stats))
+
+    def assign(self, data: Any, streams: Any, pot: Array) -> NDArray[np.int64]:
+        z = np.empty(data.y.shape[0], dtype=np.int64)
+        chain_scores.viterbi(data, streams, pot, self.n_states, z, np.empty(0))
+        return z
+
+    def pointwise(self, data: Any, streams: Any, pot: Array, kind: str) -> Array:
+        return chain_scores.pointwise(data, streams, pot, self.n_states, kind)
+
+    def probabilities(self, data: Any, streams: Any, pot: Array) -> Array:
+        out = np.empty((data.y.shape[0], self.n_states))
+        chain.smoothed(data, streams, pot, self.n_states, out)
+        return out
+
+    def filtered(self, data: Any, streams: Any, pot: Array) -> Array:
+        """p(z_t | rows up to t) (n, K)."""
+        return chain_scores.rows(data, streams, pot, self.n_states)[0]
+
+    def predicted(self, data: Any, streams: Any, pot: Array) -> Array:
+        """p(z_t | rows before t) (n, K)."""
+        return chain_scores.rows(data, streams, pot, self.n_states)[1]
+
+    def sample(self, n: int, starts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        if n <= SEGMENT * SEGMENTS:
+            return np.arange(n), starts
+        begins = np.linspace(0, n - SEGMENT, SEGMENTS).astype(np.int64)
+        rows = np.unique((begins[:, None] + np.arange(SEGMENT)).ravel())
+        breaks = (np.diff(rows, prepend=-2) > 1) | np.isin(rows, starts)
+        return rows, np.append(np.flatnonzero(breaks), len(rows)).astype(np.int64)
+
+    def simulate(
+        self, params: Mapping[str, Array], lengths: NDArray[np.int64], rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        first, rows = np.cumsum(params["initial"]), np.cumsum(params["transition"], axis=1)
+        states = []
+        for length in lengths:
+            uniform = rng.random(length)
+            z = int(np.searchsorted(first, uniform[0] * first[-1], side="right"))
+            states.append(z)
+            for u in uniform[1:]:
+                z = int(np.searchsorted(rows[z], u * rows[z, -1], side="right"))
+                states.append(z)
+        return np.array(states, dtype=np.int64)

@@ -1,0 +1,34 @@
+"""What latent structures share: blocks of probabilities from the user's priors, and probabilities checked in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from em_vs_bayes.blocks import ProbabilityRows
+from em_vs_bayes.contract import Array, Context
+from em_vs_bayes.emissions.linear import resolve_prior
+from em_vs_bayes.priors import Dirichlet, Prior
+from em_vs_bayes.values import probability_table
+
+
+def probability_block(
+    name: str, given: Any, default: Dirichlet, shape: tuple[int, int], dims: tuple[str, ...], context: Context
+) -> ProbabilityRows:
+    """Rows of probabilities under the user's prior (or the default) with the user's fixed elements."""
+    own = replace(context, priors={name: given} if given is not None else {})
+    prior = resolve_prior(own, name, (Dirichlet,), default, shape)
+    if isinstance(prior, Prior):
+        raise TypeError(f"priors[{name!r}] must be Dirichlet; got {prior!r}.")
+    return ProbabilityRows(name, prior, dims, probability_table(context.fixed.get(name), shape, name))
+
+
+def simplex(value: Any, name: str) -> Array:
+    """Probabilities whose last axis sums to one."""
+    array = np.asarray(value, dtype=float)
+    if (array < 0).any() or (abs(array.sum(axis=-1) - 1.0) > 1e-6).any():
+        rows = "" if array.ndim == 1 else " row by row"
+        raise ValueError(f"params[{name!r}] must be non-negative and sum to 1{rows}; got {array.tolist()}.")
+    return array

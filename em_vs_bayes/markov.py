@@ -1,0 +1,38 @@
+"""Markov chains as people read them: stationary distributions and dwell times."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from em_vs_bayes.contract import Array
+
+
+def stationary_distribution(transition: Array) -> Array:
+    """The distribution that one step leaves as it is: delta = delta A, sum delta = 1 (Zucchini & MacDonald, eq. 1.3).
+
+    Parameters
+    ----------
+    transition : ndarray (..., K, K)
+        Rows sum to one.
+
+    Returns
+    -------
+    ndarray (..., K)
+        The one of least norm where there are several (a chain that falls apart).
+    """
+    transition = np.asarray(transition, dtype=float)
+    k = transition.shape[-1]
+    system = np.eye(k) - transition + 1.0
+    try:
+        delta = np.linalg.solve(np.swapaxes(system, -1, -2), np.ones((*transition.shape[:-1], 1)))[..., 0]
+    except np.linalg.LinAlgError:
+        delta = (np.linalg.pinv(np.swapaxes(system, -1, -2)) @ np.ones((*transition.shape[:-1], 1)))[..., 0]
+    delta = np.maximum(delta, 0.0)  # rounding
+    return np.asarray(delta / delta.sum(axis=-1, keepdims=True))
+
+
+def dwell_times(transition: Array) -> Array:
+    """Expected number of rows a visit to each state lasts, 1 / (1 - A_kk): geometric (..., K)."""
+    stay = np.diagonal(np.asarray(transition, dtype=float), axis1=-2, axis2=-1)
+    with np.errstate(divide="ignore"):
+        return np.asarray(1.0 / (1.0 - stay))
