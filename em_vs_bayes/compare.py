@@ -38,6 +38,7 @@ def compare(
     labels: Any = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     level: float = 0.95,
+    log_likelihood: str | None = None,
 ) -> "Comparison":
     """Compare fits of one spec to one data set, or fit it by several methods and compare those.
 
@@ -54,6 +55,9 @@ def compare(
     options : method -> options of that method, as ``{"nuts": {"draws": 2000}}``
     level : probability of the intervals
         Normal intervals from the observed information for a point estimate, equal-tailed ones for draws.
+    log_likelihood : kind of the terms that elpd leaves out one by one
+        Of hidden Markov models "loo" (one row, the rest of its sequence known; the default) or "sequence" (a whole
+        sequence). By default that of the fits.
 
     Returns
     -------
@@ -63,14 +67,15 @@ def compare(
     Raises
     ------
     ValueError
-        If there is nothing to compare, or the fits differ in spec or data.
+        If there is nothing to compare, the fits differ in spec, data or kind of log-likelihood terms, or nothing can be
+        left out by these terms.
     """
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; wants a probability between 0 and 1")
     if isinstance(fits, Sequence):
         if y is not None:
             raise ValueError("y was given with a list of fits, which hold their data; give a spec, or leave y out")
-        return Comparison(tuple(fits), level)
+        return Comparison(_of_kind(fits, log_likelihood), level)
     if y is None:
         raise ValueError("y got None; a spec wants the data to fit")
     options = dict(options or {})
@@ -83,7 +88,11 @@ def compare(
         if method in CHAINS and "em" in done and done["em"].converged:
             own.setdefault("init", done["em"])
         done[method] = fits.fit(y, method=method, progressbar=progressbar, **shared, **own)
-    return Comparison(tuple(done[method] for method in dict.fromkeys(methods)), level, seed)
+    return Comparison(_of_kind([done[method] for method in dict.fromkeys(methods)], log_likelihood), level, seed)
+
+
+def _of_kind(fits: "Sequence[Fit]", kind: str | None) -> "tuple[Fit, ...]":
+    return tuple(fits) if kind is None else tuple(fit.with_log_likelihood(kind) for fit in fits)
 
 
 @dataclass(frozen=True)
@@ -136,7 +145,7 @@ class Comparison:
     table : DataFrame, scalar parameters x (method, quantity)
     findings : tuple of Finding: what the numbers say, most important first
     elpd : DataFrame, methods x (elpd, se, ...): leave-one-out predictive density by Pareto-smoothed
-    importance sampling
+    importance sampling, of rows or of sequences as the kind of the log-likelihood terms says
     timing : DataFrame, methods x seconds
     """
 
@@ -154,7 +163,20 @@ class Comparison:
                     f"fits[{number}] is of another spec: {fit.spec} against {first.spec}; wants fits of one spec"
                 )
             if not _same_data(first, fit):
-                raise ValueError(f"fits[{number}] is of other data than fits[0]; wants fits of the same data")
+                raise ValueError(
+                    f"fits[{number}] is of other data than fits[0]; wants fits of the same data, lengths, weights and "
+                    "labels"
+                )
+            if fit.log_likelihood_kind != first.log_likelihood_kind:
+                raise ValueError(
+                    f"fits[{number}] has log-likelihood terms of kind {fit.log_likelihood_kind!r}, fits[0] of kind "
+                    f"{first.log_likelihood_kind!r}, which do not compare; choose one by log_likelihood="
+                )
+        if first.log_likelihood_kind == "predictive":
+            raise ValueError(
+                "log_likelihood='predictive': importance sampling cannot leave out a row with all that come after it, "
+                "so these terms give no elpd; choose 'loo' or 'sequence'"
+            )
 
     @cached_property
     def reference(self) -> "Fit":
@@ -222,6 +244,9 @@ class Comparison:
 
 
 def _same_data(a: "Fit", b: "Fit") -> bool:
+    mine, theirs = a.program.data, b.program.data
+    if not all(np.array_equal(getattr(mine, n), getattr(theirs, n)) for n in ("starts", "weights", "labels")):
+        return False
     one, other = a.idata["observed_data"].dataset, b.idata["observed_data"].dataset
     designs = a.program.exogs, b.program.exogs
     if designs[0].keys() != designs[1].keys() or not all(

@@ -16,7 +16,13 @@ LARGEST = 200_000_000  # elements of the log_likelihood group; beyond, draws are
 
 
 def to_datatree(fit: Fit) -> xr.DataTree:
-    """Groups posterior, log_likelihood, observed_data and sample_stats; for EM the posterior is the point itself."""
+    """Groups posterior, log_likelihood, observed_data and sample_stats; for EM the posterior is the point itself.
+
+    Notes
+    -----
+    The terms of the log_likelihood group are those of `Fit.log_likelihood_kind`, named in the attrs. Rows of a sequence
+    in which nothing was observed have no term: ``obs`` there is the number of the row, as in observed_data.
+    """
     from arviz_base import from_dict
 
     program = fit.program
@@ -24,12 +30,12 @@ def to_datatree(fit: Fit) -> xr.DataTree:
     posterior = {name: np.asarray(v) for name, v in program.public(theta).items()}
     dims = {name: list(d) for name, d in fit.spec.parameter_dims().items()}
     coords = _coords(fit, posterior, dims)
-    groups: dict[str, Any] = {"posterior": posterior}
-    log_likelihood, thinned = _log_likelihood(fit, theta)
-    groups["log_likelihood"] = {"y": log_likelihood}
-    groups["sample_stats"] = dict(fit.sample_stats)
-    if not thinned:
-        groups["sample_stats"] |= _totals(fit, theta, log_likelihood)
+    observed, observed_dims = _observed(fit)
+    kind = fit.log_likelihood_kind
+    rows = np.arange(len(program.data.starts) - 1) if kind == "sequence" else _seen(observed)
+    terms, thinned = _log_likelihood(fit, theta, kind, rows)
+    groups: dict[str, Any] = {"posterior": posterior, "log_likelihood": {"y": terms}}
+    groups["sample_stats"] = dict(fit.sample_stats) | _totals(fit, theta, None if thinned else terms)
     if fit.permutation is not None:
         groups["sample_stats"]["permutation"] = fit.permutation
         dims["permutation"] = [fit.spec.leading]
@@ -41,18 +47,31 @@ def to_datatree(fit: Fit) -> xr.DataTree:
         "status": fit.status.name,
         "spec": fit.spec.to_json(),
         "tuning_steps": int(fit.attrs.get("tuning_steps", 0)),
-        "log_likelihood_kind": "marginal over latent variables, one term per row",
+        "log_likelihood_kind": kind,
+        "log_likelihood_terms": program.latent.pointwise_kinds[kind],
         "relabelled": int(fit.permutation is not None),
     }
     if thinned > 1:
         attrs["log_likelihood_thinned"] = thinned
     tree = from_dict(
-        groups, coords=coords, dims=dims | {"y": ["obs"]}, attrs={"posterior": attrs, "sample_stats": attrs}
+        groups,
+        coords=coords | {_dim(kind): rows},
+        dims=dims | {"y": [_dim(kind)]},
+        attrs=dict.fromkeys(("posterior", "sample_stats", "log_likelihood"), attrs),
     )
-    observed, observed_dims = _observed(fit)
     own = {"feature": coords["feature"]} if "feature" in coords else {}
     tree["observed_data"] = from_dict({"observed_data": observed}, coords=own, dims=observed_dims)["observed_data"]
     return tree
+
+
+def _dim(kind: str) -> str:
+    return "sequence" if kind == "sequence" else "obs"
+
+
+def _seen(observed: dict[str, Any]) -> Any:
+    """Numbers of the rows in which anything was observed."""
+    known = [np.isfinite(v).reshape(len(v), -1).any(axis=1) for v in observed.values()]
+    return np.flatnonzero(np.any(known, axis=0))
 
 
 def _observed(fit: Fit) -> tuple[dict[str, Any], dict[str, list[str]]]:
@@ -69,10 +88,18 @@ def _observed(fit: Fit) -> tuple[dict[str, Any], dict[str, list[str]]]:
     return {"y": values if multivariate else values[:, 0]}, {"y": ["obs", "feature"] if multivariate else ["obs"]}
 
 
-def _totals(fit: Fit, theta: Any, log_likelihood: Any) -> dict[str, Any]:
-    """Per draw: the marginal log-likelihood and, in the spec's own parameters, the log joint density."""
+def _totals(fit: Fit, theta: Any, terms: Any) -> dict[str, Any]:
+    """Per draw: the marginal log-likelihood and, in the spec's own parameters, the log joint density.
+
+    ``terms`` sum to the log-likelihood only where rows are independent; None where some draws have none.
+    """
     program = fit.program
-    total = (log_likelihood * (program.data.weights if program.data.weights.size else 1.0)).sum(-1)
+    if program.latent.sequential:
+        total = np.array([[program.log_likelihood(draw) for draw in chain] for chain in theta])
+    elif terms is None:
+        return {}
+    else:
+        total = (terms * (program.data.weights if program.data.weights.size else 1.0)).sum(-1)
     if program.tables.unknown:  # a prior that only PyMC can evaluate
         return {"log_likelihood_total": total}
     prior = np.array([[program.log_prior(draw) for draw in chain] for chain in theta])
@@ -98,12 +125,12 @@ def column_names(y: Any) -> list[str] | None:
     return None if columns is None else [str(c) for c in columns]
 
 
-def _log_likelihood(fit: Fit, theta: Any) -> tuple[Any, int]:
+def _log_likelihood(fit: Fit, theta: Any, kind: str, rows: Any) -> tuple[Any, int]:
     chains, draws = theta.shape[:2]
-    step = max(1, -(-chains * draws * fit.program.n // LARGEST))
+    step = max(1, -(-chains * draws * len(rows) // LARGEST))
     kept = theta[:, ::step]
-    out = np.empty((*kept.shape[:2], fit.program.n))
+    out = np.empty((*kept.shape[:2], len(rows)))
     for c in range(out.shape[0]):
         for d in range(out.shape[1]):
-            out[c, d] = fit.program.pointwise(kept[c, d])
+            out[c, d] = fit.program.pointwise(kept[c, d], kind)[rows]
     return out, (step if step > 1 else 0)

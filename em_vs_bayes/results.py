@@ -1,9 +1,12 @@
-"""`Fit`: what every method returns, whatever the method."""
+"""`Fit`: what every method returns, whatever the method.
+
+Long, for it is the one list of what can be asked of a fit; what answers lies in the modules it imports when asked.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -20,6 +23,7 @@ from em_vs_bayes.status import Status
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
+    from matplotlib.figure import Figure
 
     from em_vs_bayes.fit import Driven
 
@@ -206,6 +210,127 @@ class Fit:
         """Most probable component of each row, or most probable (Viterbi) path of each sequence (n,)."""
         return self._program(y, exog, lengths).assign(self.theta)
 
+    # --- states of hidden Markov models -------------------------------------------------------------------------
+
+    def filtered_proba(self, y: Any = None, *, exog: Any = None, lengths: Any = None) -> Array:
+        """Probabilities of the states at each row given the rows up to and including it (n, K): no look-ahead."""
+        from em_vs_bayes.states import filtered
+
+        return filtered(self._program(y, exog, lengths), self.theta)
+
+    def predicted_proba(self, y: Any = None, *, exog: Any = None, lengths: Any = None) -> Array:
+        """Probabilities of the states at each row given the rows before it (n, K): one step ahead."""
+        from em_vs_bayes.states import predicted
+
+        return predicted(self._program(y, exog, lengths), self.theta)
+
+    def sample_states(self, n: int = 1, seed: int | np.random.Generator | None = None) -> NDArray[np.int64]:
+        """Paths of states drawn from their posterior (n, T), by forward filtering, backward sampling (Chib 1996).
+
+        Each path is drawn at a posterior draw of the parameters chosen at random (a different one each, while they
+        last), or at `params` where there are no draws. -1 in a sequence that the model cannot have produced.
+        """
+        from em_vs_bayes.states import sample_states
+
+        return sample_states(self, n, seed)
+
+    @property
+    def stationary_distribution(self) -> Array:
+        """The distribution of the state in the long run at `params` (K,); `state_summary` has intervals."""
+        from em_vs_bayes.states import stationary_distribution, transition
+
+        return stationary_distribution(transition(self, "stationary_distribution"))
+
+    @property
+    def dwell_times(self) -> Array:
+        """Expected number of rows that a visit to each state lasts, at `params` (K,)."""
+        from em_vs_bayes.states import dwell_times, transition
+
+        return dwell_times(transition(self, "dwell_times"))
+
+    def state_summary(
+        self, level: float = 0.95, *, draws: int = 200, seed: int | np.random.Generator | None = 0
+    ) -> pd.DataFrame:
+        """One row per state: ``stationary`` probability, expected ``dwell_time``, and ``share`` of rows by Viterbi.
+
+        Parameters
+        ----------
+        level : float
+            Of the equal-tailed posterior intervals, columns ``..._lower`` and ``..._upper``, where there are draws.
+        draws, seed
+            Paths sampled for the interval of the share, and the seed for them.
+        """
+        from em_vs_bayes.states import state_summary
+
+        return state_summary(self, level, draws, seed)
+
+    def forecast(
+        self, steps: int, level: float = 0.9, draws: int = 1000, *, y: Any = None, lengths: Any = None
+    ) -> pd.DataFrame:
+        """The rows after the last one of each sequence, with the states behind them.
+
+        Parameters
+        ----------
+        steps : int
+            How many rows ahead.
+        level : float
+            Of the equal-tailed predictive interval.
+        draws : int
+            At most so many posterior draws, evenly thinned, are averaged over; without draws, the model at `params`.
+        y, lengths
+            New sequences to go on from; by default those fitted.
+
+        Returns
+        -------
+        DataFrame
+            Index ``step``, or (``sequence``, ``step``) with several sequences. Columns ``mean``, ``median``, ``lower``,
+            ``upper`` (after the column's name and ``_`` where there are several; of categories, ``prob_0``, ...) and
+            ``state_0``, ... They are those of the predictive mixture itself: nothing is simulated.
+        """
+        from em_vs_bayes.forecast import forecast
+
+        return forecast(self, self._program(y, lengths=lengths), steps, level, draws)
+
+    def pseudo_residuals(self, kind: str = "ordinary") -> pd.DataFrame:
+        """Normal pseudo-residuals at `params`: standard normal if the model is right (Zucchini et al. 2016, ch. 6).
+
+        Parameters
+        ----------
+        kind : {"ordinary", "forecast"}
+            Of each row given all other rows of its sequence, or given the rows before it (then independent as well).
+
+        Returns
+        -------
+        DataFrame (n, 3)
+            ``lower``, ``mid``, ``upper``: for counts and categories the ends of the segment that the row's probability
+            fills, and the normal quantile of its middle; three times the same for continuous data. NaN where missing.
+            Several streams or features, each by its marginal, stand side by side under their names.
+        """
+        from em_vs_bayes.residuals import pseudo_residuals
+
+        return pseudo_residuals(self, kind)
+
+    def plot_pseudo_residuals(self, kind: str = "ordinary", *, response: str | None = None, ax: Any = None) -> Figure:
+        """Index plot, histogram, normal quantiles and autocorrelation of the pseudo-residuals.
+
+        Parameters
+        ----------
+        kind : {"ordinary", "forecast"}
+        response : str, optional
+            Which stream or feature, where there are several; by default the first.
+        ax : four matplotlib axes, optional
+            By default those of a new figure, which is in no way tied to pyplot.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        from em_vs_bayes.residuals import plot
+
+        return plot(self, kind, response, ax)
+
+    # --- simulation ---------------------------------------------------------------------------------------------
+
     def simulate(
         self, n: int | None = None, seed: int | np.random.Generator | None = None, *, lengths: Any = None
     ) -> Any:
@@ -280,6 +405,25 @@ class Fit:
         from em_vs_bayes.datatree import to_datatree
 
         return to_datatree(self)
+
+    @property
+    def log_likelihood_kind(self) -> str:
+        """What the terms of ``idata["log_likelihood"]`` are: a kind of `score_samples`."""
+        return str(self.attrs.get("log_likelihood_kind", next(iter(self.program.latent.pointwise_kinds))))
+
+    def with_log_likelihood(self, kind: str) -> Fit:
+        """The same fit, whose `idata` holds log-likelihood terms of another kind.
+
+        Parameters
+        ----------
+        kind : str
+            As in `score_samples`. Of a hidden Markov model "loo" (the default; for leaving out one row by importance
+            sampling), "predictive", or "sequence" (for leaving out one sequence; dim ``sequence``).
+        """
+        kinds = self.program.latent.pointwise_kinds
+        if kind not in kinds:
+            raise ValueError(f"kind={kind!r} is unknown; wants {', '.join(map(repr, kinds))}.")
+        return replace(self, attrs={**self.attrs, "log_likelihood_kind": kind})
 
     def resume(self, *, progressbar: bool = True, **options: Any) -> Fit:
         """Go on where this fit stopped, as if it had not.

@@ -44,10 +44,12 @@ class FakeFit:
     notes: tuple[str, ...] = ()
     weights: np.ndarray = field(default_factory=lambda: np.empty(0))
     n_iter: int = 7
+    log_likelihood_kind: str = "row"
 
     @property
     def program(self):
-        return SimpleNamespace(y=self.y, n=len(self.y), data=SimpleNamespace(weights=self.weights))
+        data = SimpleNamespace(weights=self.weights, starts=np.empty(0), labels=np.empty(0))
+        return SimpleNamespace(y=self.y, n=len(self.y), data=data)
 
     @property
     def params(self):

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from fakes import SD, TRUTH, FakeFit, FakeSpec, FakeStatus, around, data, em, swapped
+from scipy.stats import poisson
 
+import em_vs_bayes as evb
 from em_vs_bayes.compare import compare
 from em_vs_bayes.findings import RULES, SEVERITY, Finding, headline
 
@@ -289,3 +291,110 @@ def test_options_for_a_method_not_asked_for(y):
 def test_the_function_is_not_hidden_by_its_module(first):
     code = f"import em_vs_bayes as evb\n{first}\nassert callable(evb.compare), evb.compare"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# --- log-likelihood terms of hidden Markov models -------------------------------------------------------------------
+
+LENGTHS = [5, 4, 6]
+CHAIN = {
+    "initial": np.array([0.5, 0.5]),
+    "transition": np.array([[0.9, 0.1], [0.3, 0.7]]),
+    "rates": np.array([1.0, 6.0]),
+}
+
+
+def chain_fit(spread=0.2, seed=0, lengths=LENGTHS, **more):
+    """A hidden Markov fit with draws made by hand; two rows have no value."""
+    y = np.array([0.0, 1, np.nan, 7, 5, 0, 0, 8, 6, 1, 1, 0, 2, np.nan, 9])
+    spec = evb.HMM(evb.emissions.Poisson(), 2)
+    point = spec.at(y, CHAIN, lengths=lengths)
+    rng = np.random.default_rng(seed)
+    draws = np.stack(
+        [
+            point.program.theta_of(CHAIN | {"rates": CHAIN["rates"] * np.exp(spread * rng.standard_normal(2))})
+            for _ in range(400)
+        ]
+    ).reshape(4, 100, -1)
+    return replace(point, method="nuts", draws=draws, raw_draws=draws, **more)
+
+
+def plain_log_likelihood(y, params):
+    """By the recursion in probabilities, sequence by sequence."""
+    total, start = 0.0, 0
+    for length in LENGTHS:
+        part, ahead = y[start : start + length], params["initial"]
+        for value in part:
+            now = ahead * (1.0 if np.isnan(value) else poisson.pmf(value, params["rates"]))
+            total += np.log(now.sum())
+            ahead = now / now.sum() @ params["transition"]
+        start += length
+    return total
+
+
+def test_terms_leave_one_row_out_and_do_not_sum_to_the_log_likelihood():
+    fit = chain_fit()
+    tree = fit.idata
+    terms, attrs = tree["log_likelihood"]["y"], tree["log_likelihood"].attrs
+    assert terms.dims == ("chain", "draw", "obs") and attrs["log_likelihood_kind"] == "loo"
+    assert terms["obs"].to_numpy().tolist() == [t for t in range(15) if t not in (2, 13)]  # rows with a value
+    draw = {n: v[1, 7] for n, v in fit.program.public(fit.draws).items()}
+    y = np.asarray(fit.program.y)
+    without = y.copy()
+    without[3] = np.nan
+    whole = plain_log_likelihood(y, draw)
+    want = whole - plain_log_likelihood(without, draw)  # log p(y_3 | all others)
+    assert terms.sel(obs=3)[1, 7] == pytest.approx(want, rel=1e-9)
+    assert tree["sample_stats"]["log_likelihood_total"][1, 7] == pytest.approx(whole, rel=1e-12)
+    assert abs(terms[1, 7].sum() - whole) > 0.1
+    joint = tree["sample_stats"]["log_joint"][1, 7]
+    assert joint == pytest.approx(whole + fit.spec.log_prior(draw, y), rel=1e-10)
+
+
+@pytest.mark.parametrize(("kind", "dim", "count"), [("predictive", "obs", 13), ("sequence", "sequence", 3)])
+def test_other_terms_sum_to_the_log_likelihood(kind, dim, count):
+    tree = chain_fit().with_log_likelihood(kind).idata
+    terms = tree["log_likelihood"]["y"]
+    assert terms.dims[-1] == dim and terms.sizes[dim] == count
+    np.testing.assert_allclose(terms.sum(dim), tree["sample_stats"]["log_likelihood_total"], rtol=1e-10)
+    assert tree["posterior"].attrs["log_likelihood_kind"] == kind
+
+
+def test_the_kind_is_saved(tmp_path):
+    fit = chain_fit().with_log_likelihood("sequence")
+    fit.save(tmp_path / "chain.fit")
+    back = evb.load(tmp_path / "chain.fit")
+    assert back.log_likelihood_kind == "sequence"
+    np.testing.assert_array_equal(np.diff(back.program.data.starts), LENGTHS)
+    with pytest.raises(ValueError, match="kind='rows' is unknown; wants 'loo', 'predictive', 'sequence'"):
+        fit.with_log_likelihood("rows")
+
+
+def test_elpd_of_rows_and_of_sequences():
+    """With draws so close together importance weights are even: elpd is the log mean density, nearly."""
+    fits = [chain_fit(0.01), chain_fit(0.01, seed=1)]
+    for kind, n in (("loo", 13), ("sequence", 3)):
+        table = compare(fits, log_likelihood=kind).elpd
+        terms = fits[0].with_log_likelihood(kind).idata["log_likelihood"]["y"].mean(("chain", "draw"))
+        assert terms.size == n
+        assert table["elpd"]["nuts"] == pytest.approx(float(terms.sum()), abs=0.02)
+        assert table["se"]["nuts"] == pytest.approx(float(terms.std() * np.sqrt(n)), rel=0.02)
+
+
+def test_kinds_that_do_not_compare_are_refused():
+    a, b = chain_fit(), chain_fit(seed=1).with_log_likelihood("sequence")
+    with pytest.raises(ValueError, match="'sequence', fits\\[0\\] of kind 'loo', which do not compare"):
+        compare([a, b])
+    assert compare([a, b], log_likelihood="sequence").fits[0].log_likelihood_kind == "sequence"
+    with pytest.raises(ValueError, match="cannot leave out a row with all that come after it"):
+        compare([a, a], log_likelihood="predictive")
+    mixture = evb.Mixture(evb.emissions.Poisson(), 2)
+    rows = np.array([1.0, 2.0, 8.0])
+    with pytest.raises(ValueError, match="another spec"):
+        compare([a, mixture.at(rows, {"weights": [0.5, 0.5], "rates": [1.0, 8.0]})])
+    with pytest.raises(ValueError, match="kind='loo' is unknown; wants 'row'"):
+        compare(mixture, rows, methods=("em",), log_likelihood="loo", progressbar=False)
+
+
+def test_other_lengths_are_other_data():
+    with pytest.raises(ValueError, match="same data, lengths"):
+        compare([chain_fit(), chain_fit(lengths=[15])])

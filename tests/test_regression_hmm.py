@@ -86,6 +86,17 @@ def test_every_method_recovers_the_truth(method):
     assert np.mean(np.argsort(order)[fit.predict()] == Z) > 0.9
 
 
+def test_states_of_new_sequences_and_what_is_not_known_yet():
+    fit = SPEC.fit(Y, "em", exog=X, **QUIET)
+    filtered = fit.filtered_proba(Y[:50], exog=X[:50])
+    np.testing.assert_allclose(filtered[-1], fit.predict_proba(Y[:50], exog=X[:50])[-1], rtol=1e-10)
+    np.testing.assert_allclose(filtered, fit.filtered_proba()[:50], rtol=1e-10)
+    assert fit.predicted_proba(Y[:50], exog=X[:50]).shape == (50, 2)
+    for call in (lambda: fit.forecast(2), lambda: fit.pseudo_residuals()):
+        with pytest.raises(NotImplementedError, match="LinearRegression"):
+            call()
+
+
 def test_save_and_load(tmp_path):
     fit = SPEC.fit(Y, "em", exog=X, lengths=[100, 200], **QUIET)
     fit.save(tmp_path / "fit")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, final
 
 import numpy as np
@@ -119,6 +120,31 @@ class MarkovChain(Latent):
         """p(z_t | rows before t) (n, K)."""
         return chain_scores.rows(data, streams, pot, self.n_states)[1]
 
+    def left_out(self, data: Any, streams: Any, pot: Array) -> Array:
+        """p(z_t | all other rows of the sequence) (n, K); NaN where they are impossible.
+
+        What comes after a row is the forward recursion on the rows in reverse, with the transposed transitions.
+        """
+        k, turn = self.n_states, _turned(data.starts)
+        rows = {name: getattr(data, name) for name in ("y", "base", "labels", "pattern")}
+        back = data._replace(**{name: np.ascontiguousarray(value[turn]) for name, value in rows.items() if value.size})
+        reverse = pot.copy()
+        reverse[:k], reverse[k : k + k * k] = 0.0, pot[k : k + k * k].reshape(k, k).T.ravel()
+        after = np.empty((data.y.shape[0], k))
+        after[turn] = chain_scores.rows(back, streams, reverse, k)[1]
+        if data.labels.size:
+            known = np.flatnonzero(data.labels >= 0)
+            after[known] = np.eye(k)[data.labels[known]]
+        weights = chain_scores.rows(data, streams, pot, k)[1] * after
+        with np.errstate(invalid="ignore"):
+            return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+    def draw(self, data: Any, streams: Any, pot: Array, rng: np.random.Generator, stats: Array) -> NDArray[np.int64]:
+        """States (n,) from p(z | all rows): forward filtering, backward sampling. ``stats`` is overwritten."""
+        z = np.empty(data.y.shape[0], dtype=np.int64)
+        chain.draw(data._replace(weights=np.empty(0)), streams, pot, self.n_states, rng, z, stats)
+        return z
+
     def sample(self, n: int, starts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         if n <= SEGMENT * SEGMENTS:
             return np.arange(n), starts
@@ -140,3 +166,8 @@ class MarkovChain(Latent):
                 z = int(np.searchsorted(rows[z], u * rows[z, -1], side="right"))
                 states.append(z)
         return np.array(states, dtype=np.int64)
+
+
+def _turned(starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows of each sequence in reverse order, sequence after sequence; its own inverse."""
+    return np.concatenate([np.arange(b - 1, a - 1, -1) for a, b in pairwise(starts)])

@@ -2,10 +2,12 @@
 
 from em_vs_bayes.pymc.build import initial_values, to_pymc
 from em_vs_bayes.pymc.gaussian import SPDTransform, inverse_wishart, mvnormal_log_density, scaled_normal
+from em_vs_bayes.pymc.hmm import HMM
 from em_vs_bayes.pymc.marginal import LogMarginal, log_marginal
 from em_vs_bayes.pymc.mixture import Mixture, responsibilities
 
 __all__ = [
+    "HMM",
     "LogMarginal",
     "Mixture",
     "SPDTransform",

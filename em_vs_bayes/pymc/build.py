@@ -1,4 +1,4 @@
-"""spec + data -> a PyMC model of the same posterior, the latent components summed out."""
+"""spec + data -> a PyMC model of the same posterior, the latent components or states summed out."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from em_vs_bayes.contract import Array, Params
 from em_vs_bayes.datatree import column_names
 from em_vs_bayes.emissions import read
 from em_vs_bayes.program import Program
+from em_vs_bayes.pymc.hmm import HMM
 from em_vs_bayes.pymc.mixture import Mixture
 from em_vs_bayes.pymc.priors import add
 from em_vs_bayes.pymc.variables import Read, Variables
 from em_vs_bayes.spec import Spec
 
 
-def to_pymc(spec: Spec, y: Any, *, exog: Any = None, weights: Any = None, labels: Any = None) -> pm.Model:
+def to_pymc(
+    spec: Spec, y: Any, *, exog: Any = None, lengths: Any = None, weights: Any = None, labels: Any = None
+) -> pm.Model:
     """A PyMC model that a user can read, extend and sample.
 
     Parameters
@@ -31,10 +34,12 @@ def to_pymc(spec: Spec, y: Any, *, exog: Any = None, weights: Any = None, labels
         As in `Spec.fit`.
     exog : array_like (n, p), optional
         Design matrix of a regression.
+    lengths : array_like of int, or str, optional
+        Of consecutive sequences, as in `Spec.fit`.
     weights : array_like (n,), optional
-        Case weights: powers of each row's likelihood.
+        Case weights: powers of each row's likelihood (of each sequence's, where the model has sequences).
     labels : array_like (n,), optional
-        Known components, -1 where unknown.
+        Known components or states, -1 where unknown.
 
     Returns
     -------
@@ -42,14 +47,15 @@ def to_pymc(spec: Spec, y: Any, *, exog: Any = None, weights: Any = None, labels
         Parameters under their public names and dims, as random variables where they are free throughout, as
         Deterministics where some elements are fixed (the free ones are ``NAME_free``), and where the prior is on
         something smaller: ``variances`` behind diagonal and spherical ``covariances``, ``covariance`` behind tied
-        ones. The observed variable is ``y``; its log-likelihood has one term per row.
+        ones. The observed variable is ``y``; its log-likelihood has one term per row: with sequences, that of the row
+        given those before it (see `HMM`).
 
     Notes
     -----
     PyMC starts every component at its prior mean, where they are all alike. Give ``pymc.sample`` a start:
     ``initvals=evb.pymc.initial_values(spec, y, params)``.
     """
-    return build(compile_program(spec, y, exog=exog, weights=weights, labels=labels)).model
+    return build(compile_program(spec, y, exog=exog, lengths=lengths, weights=weights, labels=labels)).model
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +71,17 @@ class Built:
         return {name: np.array(value(arrays)) for name, value in self.start.items()}
 
 
-def initial_values(spec: Spec, y: Any, params: Params, *, exog: Any = None) -> dict[str, Array]:
+def initial_values(spec: Spec, y: Any, params: Params, *, exog: Any = None, lengths: Any = None) -> dict[str, Array]:
     """Values of the free random variables of ``to_pymc(spec, y)`` at ``params``: the ``initvals`` of `pymc.sample`.
 
     Parameters
     ----------
-    spec, y, exog
+    spec, y, exog, lengths
         As given to `to_pymc`.
     params : dict of arrays
         Public parameters, such as ``fit.params``.
     """
-    program = compile_program(spec, y, exog=exog)
+    program = compile_program(spec, y, exog=exog, lengths=lengths)
     return build(program).values(program.public(program.theta_of(params)))
 
 
@@ -103,16 +109,19 @@ def build(program: Program) -> Built:
             named = dict(zip(names, params, strict=True)) | program.exogs
             return _table(emission.simulate(named, z, rng)).reshape(seen.shape)
 
-        Mixture(
-            "y",
-            *(variables.public[name] for name in names),
-            weights=variables.public["weights"],
-            emission_logp=log_density,
-            observed=seen,
-            simulate=simulate,
-            case_weights=program.data.weights if program.data.weights.size else None,
-            dims=("obs", "column")[: seen.ndim],
-        )
+        shared: dict[str, Any] = {
+            "observed": seen,
+            "simulate": simulate,
+            "case_weights": program.data.weights if program.data.weights.size else None,
+            "dims": ("obs", "column")[: seen.ndim],
+        }
+        parameters = [variables.public[name] for name in names]
+        if program.latent.sequential:
+            chain = {name: variables.public[name] for name in ("initial", "transition")}
+            density = log_density(None, *parameters)  # as a tensor: labels hold in rows without values, too
+            HMM("y", *parameters, **chain, emission_logp=density, lengths=np.diff(program.data.starts), **shared)
+        else:
+            Mixture("y", *parameters, weights=variables.public["weights"], emission_logp=log_density, **shared)
     return Built(model, variables.start)
 
 
@@ -130,7 +139,7 @@ def _table(y: Any) -> Array:
 
 
 def _allowed(program: Program) -> Array | None:
-    """Log indicator (n, K) of the components that known labels leave possible."""
+    """Log indicator (n, K) of the components or states that known labels leave possible."""
     labels = program.data.labels
     if not (labels >= 0).any():
         return None

@@ -67,11 +67,11 @@ def Mixture(
     """
     data = observed if isinstance(observed, Variable) else pt.as_tensor(np.asarray(observed, dtype=float))
     weights, tensors = pt.as_tensor(weights), [pt.as_tensor(p) for p in params]
-    _check_ndim("observed", data, (1, 2), "(n,) or (n, d)")
-    _check_ndim("weights", weights, (1, 2), "(K,) or (n, K)")
+    check_ndim("observed", data, (1, 2), "(n,) or (n, d)")
+    check_ndim("weights", weights, (1, 2), "(K,) or (n, K)")
     if not callable(emission_logp):
         emission_logp = pt.as_tensor(emission_logp)
-        _check_ndim("emission_logp", emission_logp, (2,), "(n, K), or a callable")
+        check_ndim("emission_logp", emission_logp, (2,), "(n, K), or a callable")
     given = [] if callable(emission_logp) else [emission_logp]
     powers = None if case_weights is None else np.asarray(case_weights, dtype=float)
 
@@ -97,7 +97,7 @@ def Mixture(
         logp=logp,
         random=random,
         support_point=lambda rv, size, like, *_: like,
-        signature=_signature(data, inputs[1:]),
+        signature=whole_signature(data, inputs[1:]),
         class_name="Mixture",
         observed=data,
         dims=dims,
@@ -109,13 +109,14 @@ def responsibilities(weights: Any, log_densities: Any) -> Any:
     return log_marginal(pt.log(weights), log_densities)[1]
 
 
-def _check_ndim(argument: str, tensor: Any, allowed: tuple[int, ...], wants: str) -> None:
+def check_ndim(argument: str, tensor: Any, allowed: tuple[int, ...], wants: str) -> None:
+    """Refuse a tensor with the wrong number of dimensions."""
     if tensor.type.ndim not in allowed:
         raise ValueError(f"{argument} must be {wants}; got {tensor.type.ndim} dimension(s).")
 
 
-def _signature(data: Any, inputs: list[Any]) -> str:
-    """Every input whole: a mixture is one draw of all its rows, shaped like the data."""
+def whole_signature(data: Any, inputs: list[Any]) -> str:
+    """Every input whole: a variable that is one draw of all its rows, shaped like the data."""
     own = ",".join(f"o{i}" for i in range(data.type.ndim))
     others = [",".join(f"p{j}q{i}" for i in range(t.type.ndim)) for j, t in enumerate(inputs)]
     return ",".join(f"({dims})" for dims in (own, *others)) + f"->({own})"

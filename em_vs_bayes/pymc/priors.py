@@ -20,6 +20,7 @@ from em_vs_bayes.blocks import (
     RateBlock,
     RegressionBlock,
 )
+from em_vs_bayes.blocks.stationary import StationaryRows
 from em_vs_bayes.contract import Array
 from em_vs_bayes.kernels import tables
 from em_vs_bayes.priors import Prior
@@ -72,6 +73,17 @@ def _free_row(own: str, name: str, r: int, alpha: Array, fixed: Array, into: Var
     pm.Potential(own + "_free_mass", pt.as_tensor(-(free.size - 1) * np.log(mass)))  # density of mass * share
     into.start[own + "_free"] = lambda params: _interior(np.atleast_2d(params[name])[r, free])
     return row[free].set(mass * share)
+
+
+def _stationary_rows(block: StationaryRows, prefix: str, into: Variables) -> None:
+    """A transition matrix, and ``initial`` as its stationary distribution: delta (I - A + U) = 1, U all ones."""
+    _probability_rows(block.rows, prefix, into)
+    transition = into.public[prefix + block.rows.name]
+    k = len(block.rows.fixed)
+    system = np.eye(k) - transition + np.ones((k, k))
+    delta = pt.linalg.solve(system.T, np.ones(k))
+    name = prefix + "initial"
+    into.public[name] = pm.Deterministic(name, delta, dims=into.dims[name])
 
 
 def _interior(probs: Array) -> Array:
@@ -236,6 +248,7 @@ def _wide(kappa: Array, shape: tuple[int, int]) -> Array:
 
 WRITERS = {
     ProbabilityRows: _probability_rows,
+    StationaryRows: _stationary_rows,
     RateBlock: _rates,
     ProbabilityBlock: _probabilities,
     FullGaussianBlock: _full,

@@ -58,8 +58,11 @@ def elpd(aligned: "Sequence[Aligned]") -> pd.DataFrame:
     ``difference`` and its standard error are paired over observations, against the best. ``bad_khat`` counts the
     rows whose Pareto k lies above ``good_khat_limit``: there the estimate is not to be trusted. A row of case weight
     w stands for w observations, each left out by itself.
+
+    Terms p(y_t | other rows of its sequence) leave out one row of a hidden Markov model exactly so: they are the
+    importance ratios of its posterior without that row (Bürkner, Gabry & Vehtari 2021, section 2). Terms of kind
+    "sequence" leave out a sequence.
     """
-    weights = aligned[0].fit.program.data.weights
     rows, pointwise = {}, {}
     for a in aligned:
         if a.sample is None or "log_likelihood" not in a.fit.idata.children:
@@ -68,7 +71,7 @@ def elpd(aligned: "Sequence[Aligned]") -> pd.DataFrame:
             warnings.filterwarnings("ignore", "Estimated shape parameter of Pareto", UserWarning)
             loo = az.loo(a.fit.idata, pointwise=True, var_name="y", reff=None if a.is_chain else 1.0)
         each, k = loo.elpd_i.to_numpy().ravel(), loo.pareto_k.to_numpy().ravel()
-        terms = np.asarray(a.fit.idata["log_likelihood"]["y"])
+        terms, weights = np.asarray(a.fit.idata["log_likelihood"]["y"]), _term_weights(a.fit)
         known = logsumexp(terms, axis=(0, 1)) - np.log(terms.shape[0] * terms.shape[1])
         effective, _ = _sum(known - each, weights)
         pointwise[a.name] = each
@@ -81,12 +84,21 @@ def elpd(aligned: "Sequence[Aligned]") -> pd.DataFrame:
     return table.rename_axis("method")
 
 
+def _term_weights(fit: "Fit") -> np.ndarray:
+    """Case weight of each log-likelihood term; empty where there are none."""
+    data, terms = fit.program.data, fit.idata["log_likelihood"]["y"]
+    if not data.weights.size:
+        return data.weights
+    return data.weights[data.starts[:-1]] if "sequence" in terms.dims else data.weights[np.asarray(terms["obs"])]
+
+
 def _sum(terms: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
     """Sum over observations and its standard error; a row counts as many times as its case weight says."""
     w = weights if weights.size else np.ones(len(terms))
     total = w.sum()
     mean = (w * terms).sum() / total
-    return float(total * mean), float(np.sqrt(total * (w * (terms - mean) ** 2).sum() / total))
+    se = np.sqrt((w * (terms - mean) ** 2).sum()) if len(terms) > 1 else np.nan
+    return float(total * mean), float(se)
 
 
 def timing(aligned: "Sequence[Aligned]", table: pd.DataFrame) -> pd.DataFrame:

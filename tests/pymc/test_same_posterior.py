@@ -171,6 +171,9 @@ CASES = {
     ),
     "regression ordered sigmas": (mixture(LinearRegression(), ordered="sigmas"), LINE, {"exog": X, "labels": None}),
     "regression formula": (mixture(LinearRegression("y ~ x + C(g)")), FRAME, {"labels": KNOWN}),
+    "regression in a chain": (
+        evb.HMM(LinearRegression(), 2), np.where(np.arange(N) % 9 == 4, NAN, LINE), {"exog": X, "lengths": [25, 15]}
+    ),
     "regression missing": (mixture(Product(u=LinearRegression(), n=Poisson())), PAIRED_Y, {"exog": X}),
     "product": (mixture(ITEMS), ITEMS_Y, {}),
     "product ordered probs": (mixture(ITEMS, ordered="b_probs"), ITEMS_Y, {}),

@@ -1,0 +1,101 @@
+"""What comes after the last row of a sequence: states by powers of the transition matrix, rows by their mixtures.
+
+Zucchini, MacDonald & Langrock (2016), "Hidden Markov Models for Time Series", 2nd ed., chapter 5:
+p(y_{T+h} | y_1, ..., y_T) is the mixture of the states' distributions with weights p(z_T | y_1, ..., y_T) A^h. Averaged
+over posterior draws it is the posterior predictive distribution. Means and quantiles are those of that mixture itself,
+so nothing is random here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.optimize import brentq
+
+from em_vs_bayes.contract import Array, Params
+from em_vs_bayes.emissions import Categorical
+from em_vs_bayes.program import Program
+from em_vs_bayes.responses import LAWS, Law, responses
+from em_vs_bayes.states import chain_of, some_draws
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from em_vs_bayes.results import Fit
+
+
+def forecast(fit: Fit, program: Program, steps: int, level: float, draws: int) -> pd.DataFrame:
+    """See `Fit.forecast`."""
+    import pandas as pd
+
+    chain_of(program, "forecast")
+    for name, value in (("steps", steps), ("draws", draws)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+            raise ValueError(f"{name} must be a positive integer; got {value!r}.")
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"level must lie in (0, 1); got {level!r}.")
+    columns = responses(program, "forecast")
+    thetas = some_draws(fit, draws)
+    params = program.public(thetas)
+    ahead = state_probabilities(program, thetas, params["transition"], int(steps))  # (steps, sequences, S, K)
+    order = ahead.swapaxes(0, 1).reshape(-1, *ahead.shape[2:]) / len(thetas)  # step runs fastest
+    table: dict[str, Array] = {}
+    for column in columns:
+        prefix = "" if len(columns) == 1 else column.name + "_"
+        own = column.pick(params)
+        if column.law is LAWS[Categorical]:
+            chances = np.einsum("rsk,skc->rc", order, own["probs"])
+            table |= {f"{prefix}prob_{c}": chances[:, c] for c in range(chances.shape[1])}
+            continue
+        table[prefix + "mean"] = np.einsum("rsk,sk->r", order, column.law.mean(own))
+        at = {"median": 0.5, "lower": 0.5 - level / 2, "upper": 0.5 + level / 2}
+        limits = np.array([[_quantile(w, own, column.law, p) for p in at.values()] for w in order])
+        table |= {prefix + name: limits[:, i] for i, name in enumerate(at)}
+    table |= {f"state_{k}": order.sum(axis=1)[:, k] for k in range(order.shape[-1])}
+    step = np.arange(1, steps + 1)
+    if ahead.shape[1] == 1:
+        return pd.DataFrame(table, index=pd.Index(step, name="step"))
+    index = pd.MultiIndex.from_product([range(ahead.shape[1]), step], names=["sequence", "step"])
+    return pd.DataFrame(table, index=index)
+
+
+def state_probabilities(program: Program, thetas: Array, transition: Array, steps: int) -> Array:
+    """p(z_{T+h} | the sequence) of each draw: (steps, sequences, draws, K)."""
+    latent, last = chain_of(program, "forecast"), program.data.starts[1:] - 1
+    out = np.empty((steps, len(last), len(thetas), program.k))
+    for s, theta in enumerate(thetas):
+        now = latent.filtered(program.data, program.streams, program.potentials(theta))[last]
+        for h in range(steps):
+            now = now @ transition[s]
+            out[h, :, s] = now
+    return out
+
+
+def _quantile(weights: Array, params: Params, law: Law, p: float) -> float:
+    """The least y with P(Y <= y) >= p under a mixture with weights (S, K)."""
+
+    def excess(y: float) -> float:
+        below, above = law.tails(np.asarray(y), params)
+        # both sides of p keep their digits
+        return float((weights * np.exp(below)).sum() - p if p < 0.5 else 1.0 - p - (weights * np.exp(above)).sum())
+
+    centre = float((weights * law.mean(params)).sum())
+    if law.discrete:
+        return _least_integer(lambda y: excess(y) >= -1e-12, max(1.0, np.ceil(centre)))
+    reach = max(1e-3, 1e-3 * abs(centre))
+    while excess(centre - reach) > 0.0 or excess(centre + reach) < 0.0:
+        reach *= 2.0
+    return float(brentq(excess, centre - reach, centre + reach, xtol=1e-13 * reach, rtol=1e-13))
+
+
+def _least_integer(holds: Callable[[float], bool], high: float) -> float:
+    """The least of 0, 1, ... from which on it holds."""
+    low = -1.0
+    while not holds(high):
+        low, high = high, 2.0 * high
+    while high - low > 1.0:
+        middle = np.floor((low + high) / 2.0)
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high

@@ -1,0 +1,127 @@
+"""What one column of data is given its component or state: its mean and its distribution function.
+
+Tails are logarithms of P(Y <= y) and of P(Y > y), each exact where it is small, so that quantities far out keep their
+digits. Parameters have any leading axes before the component, and ``y`` broadcasts against them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import log_ndtr, pdtr, pdtrc
+
+from em_vs_bayes.contract import Array, Emission, Params
+from em_vs_bayes.emissions import Bernoulli, Categorical, Exponential, MvNormal, Normal, Poisson, Product, read
+from em_vs_bayes.program import Program
+
+Tails = tuple[Array, Array]
+
+
+class Law(NamedTuple):
+    """A univariate distribution of every component.
+
+    Parameters
+    ----------
+    discrete : bool
+        On 0, 1, 2, ...
+    mean : callable
+        params -> (..., K).
+    tails : callable
+        y, params -> log P(Y <= y) and log P(Y > y).
+    """
+
+    discrete: bool
+    mean: Callable[[Params], Array]
+    tails: Callable[[Array, Params], Tails]
+
+
+class Response(NamedTuple):
+    """One column of the data: its name, values (n,), NaN where missing, its law, and its own part of the params."""
+
+    name: str
+    values: Array
+    law: Law
+    pick: Callable[[Mapping[str, Array]], Params]
+
+
+def _normal(y: Array, p: Params) -> Tails:
+    z = (y - p["means"]) / p["sigmas"]
+    return log_ndtr(z), log_ndtr(-z)
+
+
+def _poisson(y: Array, p: Params) -> Tails:
+    at = np.maximum(y, 0.0)
+    return _logs(np.where(y < 0, 0.0, pdtr(at, p["rates"])), np.where(y < 0, 1.0, pdtrc(at, p["rates"])))
+
+
+def _exponential(y: Array, p: Params) -> Tails:
+    area = p["rates"] * np.maximum(y, 0.0)
+    with np.errstate(divide="ignore"):
+        return np.log(-np.expm1(-area)), -area
+
+
+def _bernoulli(y: Array, p: Params) -> Tails:
+    above = np.where(y < 0, 1.0, np.where(y < 1, p["probs"], 0.0))
+    below = np.where(y < 0, 0.0, np.where(y < 1, 1.0 - p["probs"], 1.0))
+    return _logs(below, above)
+
+
+def _categorical(y: Array, p: Params) -> Tails:
+    codes = np.arange(p["probs"].shape[-1])
+    y = np.asarray(y)[..., None]
+    below = np.where(codes <= y, p["probs"], 0.0).sum(axis=-1)
+    return _logs(below, np.where(codes > y, p["probs"], 0.0).sum(axis=-1))
+
+
+def _logs(below: Array, above: Array) -> Tails:
+    with np.errstate(divide="ignore"):
+        return np.log(below), np.log(above)
+
+
+NORMAL = Law(False, lambda p: p["means"], _normal)
+LAWS: dict[type[Emission], Law] = {
+    Normal: NORMAL,
+    Poisson: Law(True, lambda p: p["rates"], _poisson),
+    Exponential: Law(False, lambda p: 1.0 / p["rates"], _exponential),
+    Bernoulli: Law(True, lambda p: p["probs"], _bernoulli),
+    Categorical: Law(True, lambda p: p["probs"] @ np.arange(p["probs"].shape[-1]), _categorical),
+}
+
+
+def responses(program: Program, what: str) -> list[Response]:
+    """Every column of the data with its law: streams of a product, features of vectors (their marginals).
+
+    Raises
+    ------
+    NotImplementedError
+        For an emission whose distribution function is not known here.
+    """
+    emission, y = program.spec.model_emission, program.y
+    if not isinstance(emission, Product):
+        return _columns(emission, y, "", "", what)
+    return [r for name, part in emission.parts.items() for r in _columns(part, y[name], name, name + "_", what)]
+
+
+def _columns(emission: Emission, y: Any, name: str, prefix: str, what: str) -> list[Response]:
+    values = read.matrix(emission.observed(y))
+    if isinstance(emission, MvNormal):
+        names = [str(c) for c in getattr(y, "columns", range(values.shape[1]))]
+        if values.shape[1] == 1:
+            names = [name or "y"]
+        elif name:
+            names = [f"{name}_{own}" for own in names]
+        return [Response(own, values[:, j], NORMAL, partial(_feature, prefix, j)) for j, own in enumerate(names)]
+    if type(emission) not in LAWS:
+        known = ", ".join([*(kind.__name__ for kind in LAWS), "MvNormal", "Product"])
+        raise NotImplementedError(f"{what} does not know the distribution function of {emission!r}; it knows {known}.")
+    own_names = tuple(emission.dims())
+    law = LAWS[type(emission)]
+    return [Response(name or "y", values[:, 0], law, lambda p: {own: p[prefix + own] for own in own_names})]
+
+
+def _feature(prefix: str, j: int, params: Mapping[str, Array]) -> Params:
+    variance = params[prefix + "covariances"][..., j, j]
+    return {"means": params[prefix + "means"][..., j], "sigmas": np.sqrt(variance)}
