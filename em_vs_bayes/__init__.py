@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from em_vs_bayes import datasets, emissions, priors
 from em_vs_bayes.compare import Comparison, compare
 from em_vs_bayes.priors import Prior
+from em_vs_bayes.select import Selection, select
 from em_vs_bayes.spec import HMM, GaussianHMM, GaussianMixture, Mixture
 from em_vs_bayes.status import Status
 
@@ -28,6 +29,7 @@ __all__ = [
     "GaussianMixture",
     "Mixture",
     "Prior",
+    "Selection",
     "Status",
     "compare",
     "datasets",
@@ -35,6 +37,7 @@ __all__ = [
     "load",
     "priors",
     "pymc",
+    "select",
 ]
 
 _LAZY = {

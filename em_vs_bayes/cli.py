@@ -1,4 +1,4 @@
-"""Command line: ``em-vs-bayes compare faithful --report report.html``, and ``fit``, ``datasets``.
+"""Command line: ``em-vs-bayes compare faithful --report report.html``, and ``fit``, ``select``, ``datasets``.
 
 Heavy libraries are imported inside the commands, so that ``--help`` answers at once.
 """
@@ -32,10 +32,22 @@ class Model(StrEnum):
 
     gmm = "gmm"
     mixture = "mixture"
+    ghmm = "ghmm"
+    hmm = "hmm"
+
+    @property
+    def gaussian(self) -> bool:
+        """Vectors with covariances, and not one column with an emission."""
+        return self in (Model.gmm, Model.ghmm)
+
+    @property
+    def sequential(self) -> bool:
+        """Hidden Markov."""
+        return self in (Model.ghmm, Model.hmm)
 
 
 class EmissionName(StrEnum):
-    """Distribution of a row within its component, for ``--model mixture``."""
+    """Distribution of a row within its component or state, for ``--model mixture`` and ``hmm``."""
 
     normal = "normal"
     poisson = "poisson"
@@ -45,7 +57,7 @@ class EmissionName(StrEnum):
 
 
 class Covariance(StrEnum):
-    """Structure of the covariances, for ``--model gmm``."""
+    """Structure of the covariances, for ``--model gmm`` and ``ghmm``."""
 
     full = "full"
     tied = "tied"
@@ -53,11 +65,46 @@ class Covariance(StrEnum):
     spherical = "spherical"
 
 
+class Initial(StrEnum):
+    """Distribution of the first state, for ``--model hmm`` and ``ghmm``."""
+
+    free = "free"
+    uniform = "uniform"
+    stationary = "stationary"
+
+
+class Criterion(StrEnum):
+    """What `select` chooses by."""
+
+    bic = "bic"
+    aic = "aic"
+    icl = "icl"
+    loo = "loo"
+
+
 Data = Annotated[str, typer.Argument(help="A shipped data set (see `datasets`), or the path of a CSV or Parquet file.")]
-ModelOption = Annotated[Model, typer.Option(help="gmm: Gaussian mixture; mixture: of any --emission.")]
-EmissionOption = Annotated[EmissionName, typer.Option(help="Distribution within a component (--model mixture).")]
-Components = Annotated[int, typer.Option("--components", "-k", help="Number of components.")]
-CovarianceOption = Annotated[Covariance, typer.Option(help="Structure of the covariances (--model gmm).")]
+ModelOption = Annotated[
+    Model,
+    typer.Option(
+        help="gmm: Gaussian mixture; mixture: of any --emission; ghmm: Gaussian hidden Markov model; hmm: with any "
+        "--emission."
+    ),
+]
+EmissionOption = Annotated[
+    EmissionName | None,
+    typer.Option(help="Distribution within a component or state (--model mixture, hmm). Default: normal."),
+]
+Components = Annotated[int, typer.Option("--components", "--states", "-k", help="Number of components or states.")]
+Sizes = Annotated[str, typer.Option("--components", "--states", "-k", help="Numbers to try: 1-7, or 2,3,5.")]
+CovarianceOption = Annotated[
+    Covariance | None, typer.Option(help="Structure of the covariances (--model gmm, ghmm). Default: full.")
+]
+InitialOption = Annotated[
+    Initial | None, typer.Option(help="Distribution of the first state (--model hmm, ghmm). Default: free.")
+]
+LengthsColumn = Annotated[
+    str | None, typer.Option(help="Column that says which sequence a row belongs to (--model hmm, ghmm).")
+]
 Columns = Annotated[str | None, typer.Option(help="Columns to use, with commas. Default: all.")]
 WeightsColumn = Annotated[str | None, typer.Option(help="Column of case weights.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same result.")]
@@ -72,10 +119,12 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
 def compare(
     data: Data,
     model: ModelOption = Model.gmm,
-    emission: EmissionOption = EmissionName.normal,
+    emission: EmissionOption = None,
     components: Components = 2,
-    covariance: CovarianceOption = Covariance.full,
+    covariance: CovarianceOption = None,
+    initial: InitialOption = None,
     columns: Columns = None,
+    lengths_column: LengthsColumn = None,
     weights_column: WeightsColumn = None,
     methods: Annotated[str, typer.Option(help="Methods, with commas.")] = "em,vi,gibbs,nuts",
     seed: Seed = 1,
@@ -88,8 +137,9 @@ def compare(
 ) -> None:
     """Fit one model by several methods and say where they agree and where not."""
     with said():
-        y, weights = read(data, columns, weights_column, one=model is Model.mixture)
-        spec = build(model, emission, components, covariance, y)
+        fits_together(model, emission, covariance, initial, lengths_column)
+        y, weights = read(data, columns, weights_column, lengths_column, one=model)
+        spec = build(model, emission, components, covariance, initial, y)
         if report is not None and not report.resolve().parent.is_dir():
             raise ValueError(f"--report {report}: there is no directory {report.resolve().parent}")
         from em_vs_bayes.compare import compare as compare_fits
@@ -103,6 +153,7 @@ def compare(
             methods=names,
             seed=seed,
             weights=weights,
+            lengths=lengths_column,
             options=options,
             progressbar=not (quiet or as_json),
         )
@@ -124,10 +175,12 @@ def fit(
     data: Data,
     method: Annotated[str, typer.Option(help="em, vi, gibbs, nuts, laplace or advi.")] = "em",
     model: ModelOption = Model.gmm,
-    emission: EmissionOption = EmissionName.normal,
+    emission: EmissionOption = None,
     components: Components = 2,
-    covariance: CovarianceOption = Covariance.full,
+    covariance: CovarianceOption = None,
+    initial: InitialOption = None,
     columns: Columns = None,
+    lengths_column: LengthsColumn = None,
     weights_column: WeightsColumn = None,
     seed: Seed = 1,
     draws: Draws = None,
@@ -139,13 +192,15 @@ def fit(
 ) -> None:
     """Fit one model by one method; print its estimates, and save it."""
     with said():
-        y, weights = read(data, columns, weights_column, one=model is Model.mixture)
-        spec = build(model, emission, components, covariance, y)
+        fits_together(model, emission, covariance, initial, lengths_column)
+        y, weights = read(data, columns, weights_column, lengths_column, one=model)
+        spec = build(model, emission, components, covariance, initial, y)
         done = spec.fit(
             y,
             method,
             seed=seed,
             weights=weights,
+            lengths=lengths_column,
             progressbar=not (quiet or as_json),
             **given(draws=draws, tune=tune, chains=chains),
         )
@@ -162,9 +217,78 @@ def fit(
         else:
             typer.echo(f"{spec}\n{method}: {done.status}\nlog-likelihood {done.log_likelihood:,.3f}\n")
             typer.echo(done.summary().to_string())
+            if model.sequential:
+                typer.echo(f"\n{done.state_summary().to_string()}")
         if output is not None:
             done.save(output)
             typer.echo(f"saved: {output}", err=as_json)
+
+
+@app.command()
+def select(
+    data: Data,
+    model: ModelOption = Model.gmm,
+    emission: EmissionOption = None,
+    sizes: Annotated[
+        str, typer.Option("--components", "--states", "-k", help="Numbers to try: 1-7, or 2,3,5.")
+    ] = "1-7",
+    covariance: CovarianceOption = None,
+    initial: InitialOption = None,
+    columns: Columns = None,
+    lengths_column: LengthsColumn = None,
+    weights_column: WeightsColumn = None,
+    criterion: Annotated[Criterion, typer.Option(help="Smallest bic, aic or icl; greatest elpd for loo.")] = (
+        Criterion.bic
+    ),
+    method: Annotated[str | None, typer.Option(help="em, or for --criterion loo one with draws.")] = None,
+    seed: Seed = 1,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Save the best fit here.")] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fit a model with several numbers of components or states and say which is best."""
+    with said():
+        fits_together(model, emission, covariance, initial, lengths_column)
+        y, weights = read(data, columns, weights_column, lengths_column, one=model)
+        from em_vs_bayes.select import select as select_size
+
+        numbers = counts(sizes)
+        name = "n_states" if model.sequential else "n_components"
+        chosen = select_size(
+            build(model, emission, numbers[0], covariance, initial, y),
+            y,
+            criterion=criterion.value,
+            method=method,
+            seed=seed,
+            weights=weights,
+            lengths=lengths_column,
+            progressbar=not (quiet or as_json),
+            **{name: numbers},
+        )
+        if as_json:
+            table = json.loads(chosen.table.to_json(orient="index"))
+            typer.echo(
+                json.dumps({"criterion": criterion.value, "best": chosen.best.spec.size, "table": table}, indent=1)
+            )
+        else:
+            typer.echo(str(chosen))
+        if output is not None:
+            chosen.best.save(output)
+            typer.echo(f"saved: {output}", err=as_json)
+
+
+def counts(words: str) -> list[int]:
+    """``"1-3, 5"`` as ``[1, 2, 3, 5]``."""
+    try:
+        numbers: list[int] = []
+        for word in split(words):
+            first, _, last = word.partition("-")
+            numbers += range(int(first), int(last or first) + 1)
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 1:
+        raise ValueError(f"-k {words} wants numbers of components such as 1-7 or 2,3,5")
+    return sorted(set(numbers))
 
 
 @app.command()
@@ -194,29 +318,64 @@ def said() -> Iterator[None]:
         raise typer.Exit(2) from refusal
 
 
-def read(data: str, columns: str | None, weights_column: str | None, *, one: bool) -> tuple[pd.DataFrame, Any]:
-    """The columns to fit and the case weights (or None), all numbers; ``one`` asks for a single column."""
+def fits_together(
+    model: Model,
+    emission: EmissionName | None,
+    covariance: Covariance | None,
+    initial: Initial | None,
+    lengths_column: str | None,
+) -> None:
+    """Refuse options that the model has no use for: nothing given is ignored."""
+    for option, value, models in (
+        ("--emission", emission, (Model.mixture, Model.hmm)),
+        ("--covariance", covariance, (Model.gmm, Model.ghmm)),
+        ("--initial", initial, (Model.hmm, Model.ghmm)),
+        ("--lengths-column", lengths_column, (Model.hmm, Model.ghmm)),
+    ):
+        if value is not None and model not in models:
+            wanted = " or ".join(f"--model {m}" for m in models)
+            raise ValueError(f"{option} {value} goes with {wanted}; got --model {model}")
+
+
+def read(
+    data: str, columns: str | None, weights_column: str | None, lengths_column: str | None, *, one: Model
+) -> tuple[pd.DataFrame, Any]:
+    """The columns to fit, all numbers, with that of the sequences last, and the case weights (or None)."""
     frame = _table(data)
-    chosen = split(columns) if columns else [c for c in frame.columns if c != weights_column]
-    wanted = [*chosen, *([weights_column] if weights_column else [])]
+    apart = [c for c in (lengths_column, weights_column) if c is not None]
+    chosen = split(columns) if columns else [c for c in frame.columns if c not in apart]
+    wanted = [*chosen, *apart]
     if absent := [c for c in wanted if c not in frame.columns]:
         raise ValueError(f"{data} has no column {', '.join(absent)}; it has {', '.join(map(str, frame.columns))}")
-    if words := [c for c in wanted if frame[c].dtype.kind not in "biuf"]:
+    if lengths_column in chosen:
+        raise ValueError(f"--lengths-column {lengths_column} is among --columns {columns}; it says whose each row is")
+    if words := [c for c in wanted if c != lengths_column and frame[c].dtype.kind not in "biuf"]:
         raise ValueError(
             f"{data}: {', '.join(map(str, words))} holds no numbers; choose by --columns "
             f"among {', '.join(map(str, frame.columns))}"
         )
-    if one and len(chosen) != 1:
-        raise ValueError(f"--model mixture wants one column; {data} gives {', '.join(chosen)}; choose by --columns")
-    return frame[chosen], frame[weights_column].to_numpy(float) if weights_column else None
+    if not one.gaussian and len(chosen) != 1:
+        raise ValueError(f"--model {one} wants one column; {data} gives {', '.join(chosen)}; choose by --columns")
+    weights = frame[weights_column].to_numpy(float) if weights_column else None
+    return frame[[*chosen, *([lengths_column] if lengths_column else [])]], weights
 
 
-def build(model: Model, emission: EmissionName, components: int, covariance: Covariance, y: pd.DataFrame) -> Spec:
+def build(
+    model: Model,
+    emission: EmissionName | None,
+    components: int,
+    covariance: Covariance | None,
+    initial: Initial | None,
+    y: pd.DataFrame,
+) -> Spec:
     """The spec that the options name."""
     import em_vs_bayes as evb
 
+    structure, first = (covariance or Covariance.full).value, (initial or Initial.free).value
     if model is Model.gmm:
-        return evb.GaussianMixture(components, covariance=covariance.value)
+        return evb.GaussianMixture(components, covariance=structure)
+    if model is Model.ghmm:
+        return evb.GaussianHMM(components, covariance=structure, initial=first)
     column = y.iloc[:, 0]
     emissions: dict[EmissionName, Callable[[], Any]] = {
         EmissionName.normal: evb.emissions.Normal,
@@ -225,7 +384,8 @@ def build(model: Model, emission: EmissionName, components: int, covariance: Cov
         EmissionName.bernoulli: evb.emissions.Bernoulli,
         EmissionName.categorical: lambda: evb.emissions.Categorical(int(column.max()) + 1),
     }
-    return evb.Mixture(emissions[emission](), components)
+    made = emissions[emission or EmissionName.normal]()
+    return evb.HMM(made, components, initial=first) if model is Model.hmm else evb.Mixture(made, components)
 
 
 def split(words: str) -> list[str]:

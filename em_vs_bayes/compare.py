@@ -188,7 +188,7 @@ class Comparison:
         methods = [fit.method for fit in self.fits]
         seen = [methods[:i].count(m) + 1 for i, m in enumerate(methods)]
         names = [m if i == 1 else f"{m} {i}" for m, i in zip(methods, seen, strict=True)]
-        return tuple(_to_labels_of(self.reference, fit, name) for fit, name in zip(self.fits, names, strict=True))
+        return tuple(to_labels_of(self.reference, fit, name) for fit, name in zip(self.fits, names, strict=True))
 
     @cached_property
     def cells(self) -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -267,7 +267,7 @@ def in_labels(fit: "Fit", order: np.ndarray, arrays: Mapping[str, Any], lead: in
     return align.apply(order, {n: np.asarray(v) for n, v in arrays.items()}, axes)
 
 
-def _to_labels_of(reference: "Fit", fit: "Fit", name: str) -> Aligned:
+def to_labels_of(reference: "Fit", fit: "Fit", name: str) -> Aligned:
     """Relabel a whole fit by one permutation; its draws already agree among themselves."""
     order = np.arange(fit.spec.size)
     if fit is not reference:

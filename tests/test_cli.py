@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import em_vs_bayes as evb
-from em_vs_bayes.cli import Covariance, EmissionName, Model, app, build, read
+from em_vs_bayes.cli import EmissionName, Model, app, build, counts, read
 
 QUICK = ["--draws", "60", "--tune", "60", "--chains", "2", "--quiet"]
 
@@ -42,7 +42,7 @@ def test_help_is_fast_and_loads_nothing_heavy():
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert run("--help").exit_code == 0
-    for command in ("compare", "fit", "datasets"):
+    for command in ("compare", "fit", "select", "datasets"):
         assert run(command, "--help").exit_code == 0
 
 
@@ -134,9 +134,98 @@ def test_words_where_numbers_are_wanted(table):
     assert out.exit_code == 2 and "name holds no numbers" in out.stderr
 
 
-def test_every_emission_is_built(table):
-    y, weights = read(str(table), "count", None, one=True)
+@pytest.mark.parametrize("model", [Model.mixture, Model.hmm])
+def test_every_emission_is_built(table, model):
+    y, weights = read(str(table), "count", None, None, one=model)
     assert weights is None
     for emission in EmissionName:
-        spec = build(Model.mixture, emission, 2, Covariance.full, y)
+        spec = build(model, emission, 2, None, None, y)
         assert type(spec.emission).__name__.lower() == emission.value
+
+
+# --- hidden Markov models -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sequences(tmp_path):
+    """Counts of three sequences, one after the other, named by a column of words."""
+    rng = np.random.default_rng(1)
+    rates = np.repeat([2.0, 12.0, 2.0, 12.0, 2.0, 12.0], 15)
+    frame = pd.DataFrame({"id": np.repeat(["a", "b", "c"], 30), "count": rng.poisson(rates), "x": rng.normal(rates)})
+    path = tmp_path / "sequences.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+def test_fit_a_hidden_markov_model(sequences, tmp_path):
+    arguments = ["--model", "hmm", "--emission", "poisson", "-k", "2", "--lengths-column", "id"]
+    path = tmp_path / "chain.fit"
+    out = run("fit", sequences, *arguments, "--columns", "count", "--initial", "stationary", "-o", path, "--quiet")
+    assert out.exit_code == 0, out.output
+    for word in ("transition[0, 1]", "dwell_time", "stationary"):
+        assert word in out.stdout
+    back = evb.load(path)
+    assert back.spec == evb.HMM(evb.emissions.Poisson(), 2, initial="stationary")
+    assert np.diff(back.program.data.starts).tolist() == [30, 30, 30]
+
+
+def test_a_gaussian_one_takes_several_columns(sequences):
+    out = run(
+        "fit", sequences, "--model", "ghmm", "--states", "2", "--lengths-column", "id", "--covariance", "diag", "--json"
+    )
+    assert out.exit_code == 0, out.output
+    assert np.shape(json.loads(out.stdout)["params"]["means"]) == (2, 2)
+
+
+def test_compare_hidden_markov_models(sequences):
+    arguments = ["--model", "hmm", "--emission", "poisson", "--lengths-column", "id", "--columns", "count"]
+    out = run("compare", sequences, *arguments, "--methods", "em,vi", "--json")
+    assert out.exit_code == 0, out.output
+    assert json.loads(out.stdout)["spec"]["spec"] == "HMM"
+
+
+def test_select_says_the_best(sequences):
+    arguments = ["--model", "hmm", "--emission", "poisson", "--lengths-column", "id", "--columns", "count", "-k", "1-3"]
+    out = run("select", sequences, *arguments, "--initial", "stationary", "--quiet")
+    assert out.exit_code == 0, out.output
+    assert "best by BIC: 2 states" in out.stdout
+    told = json.loads(run("select", sequences, *arguments, "--initial", "stationary", "--json").stdout)
+    assert told["best"] == 2 and set(told["table"]) == {"1", "2", "3"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--model", "gmm", "--emission", "poisson"], "--emission poisson goes with --model mixture or --model hmm"),
+        (["--model", "hmm", "--covariance", "diag"], "--covariance diag goes with --model gmm or --model ghmm"),
+        (["--model", "mixture", "--initial", "free"], "--initial free goes with --model hmm or --model ghmm"),
+        (["--lengths-column", "id"], "--lengths-column id goes with --model hmm or --model ghmm; got --model gmm"),
+        (["--model", "hmm", "--lengths-column", "who"], "has no column who"),
+        (["--model", "hmm"], "id holds no numbers"),
+        (["--model", "hmm", "--lengths-column", "id"], "--model hmm wants one column"),
+        (["--model", "hmm", "--lengths-column", "count", "--columns", "count"], "is among --columns"),
+        (["--model", "hmm", "--lengths-column", "x", "--columns", "count"], None),
+    ],
+)
+def test_wrong_combinations_are_said(sequences, arguments, words):
+    """The last one is no mistake: every value of x is a sequence of its own."""
+    out = run("fit", sequences, *arguments, "--quiet")
+    assert out.exit_code == (2 if words else 0), out.output
+    assert (words or "") in " ".join(out.stderr.split())
+
+
+def test_rows_of_a_sequence_stay_together(sequences):
+    frame = pd.read_csv(sequences)
+    frame.iloc[::-2].to_csv(sequences, index=False)  # still in one piece each
+    arguments = ["--model", "hmm", "--emission", "poisson", "--lengths-column", "id", "--columns", "count", "--quiet"]
+    assert run("fit", sequences, *arguments).exit_code == 0
+    pd.concat([frame, frame]).to_csv(sequences, index=False)
+    out = run("fit", sequences, *arguments)
+    assert out.exit_code == 2 and "are not consecutive" in out.stderr
+
+
+def test_numbers_of_components():
+    assert counts("1-3, 5") == [1, 2, 3, 5]
+    for words in ("0-2", "two", "3-1", ""):
+        with pytest.raises(ValueError, match="wants numbers of components such as 1-7 or 2,3,5"):
+            counts(words)

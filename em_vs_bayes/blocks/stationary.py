@@ -72,11 +72,11 @@ class StationaryRows(Block):
     def maximize(self, params: Params, stats: Params, *, flat_prior: bool, floor: float) -> Maximum:
         """Quasi-Newton in log odds of the free elements, from ``params`` and the update that ignores the starts."""
         alpha = np.ones((self._k, self._k)) if flat_prior else np.asarray(self.rows.prior.alpha)
-        counts, starts = np.maximum(stats["transitions"] + alpha - 1.0, 0.0), np.ascontiguousarray(stats["starts"])
+        free, starts = np.isnan(self.rows.fixed), np.ascontiguousarray(stats["starts"])
+        counts = np.where(free, np.maximum(stats["transitions"] + alpha - 1.0, 0.0), 0.0)
         plain = self.rows.maximize(
             params, {self.rows.statistic: stats["transitions"]}, flat_prior=flat_prior, floor=floor
         )
-        free = np.isnan(self.rows.fixed)
         mass = 1.0 - np.nansum(self.rows.fixed, axis=1, keepdims=True)
 
         def matrix(x: Array) -> Array:
@@ -92,16 +92,13 @@ class StationaryRows(Block):
             with np.errstate(divide="ignore", invalid="ignore"):
                 value = np.where(counts > 0, counts * np.log(a), 0.0).sum()
                 value += np.where(starts > 0, starts * np.log(delta), 0.0).sum()
-                slope = np.where(counts > 0, counts / a, 0.0)
-            flat = np.ravel(slope).copy()
-            add_slope(np.ravel(a).copy(), 0, self._k, starts, 0, flat)
-            slope = flat.reshape(a.shape)
-            within = np.where(free, a, 0.0)
-            total = (within * slope).sum(axis=1, keepdims=True) / np.where(mass > 0, mass, 1.0)
-            gradient = (within * (slope - total))[free]
-            if not np.isfinite(value):
+            slope = np.zeros(a.size)  # of the starts; a times that of the transitions is counts, and cannot overflow
+            add_slope(np.ravel(a).copy(), 0, self._k, starts, 0, slope)
+            if not (np.isfinite(value) and np.isfinite(slope).all()):  # a chain that all but falls apart
                 return 1e300, np.zeros_like(x)
-            return -float(value), -gradient
+            within = np.where(free, counts + a * slope.reshape(a.shape), 0.0)
+            total = within.sum(axis=1, keepdims=True) / np.where(mass > 0, mass, 1.0)
+            return -float(value), -(within - a * total)[free]
 
         best, highest = params[self.rows.name], -objective(_log_odds(params[self.rows.name], free))[0]
         for start in (best, plain.params[self.rows.name]):

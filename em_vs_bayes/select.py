@@ -1,0 +1,140 @@
+"""How many components or states: fit a spec with several numbers of them and choose by a criterion."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from em_vs_bayes.results import Fit
+
+__all__ = ["Selection", "select"]
+
+CRITERIA = ("bic", "aic", "icl", "loo")
+
+
+def select(
+    spec: Any,
+    y: Any,
+    n_components: Sequence[int] | None = None,
+    *,
+    n_states: Sequence[int] | None = None,
+    criterion: str = "bic",
+    method: str | None = None,
+    seed: int | None = None,
+    **options: Any,
+) -> "Selection":
+    """Fit ``spec`` with each number of components (states of a hidden Markov model) and choose the best.
+
+    Parameters
+    ----------
+    spec : Spec
+        Its own number does not matter. Priors and fixed values must suit every number.
+    y : data
+    n_components, n_states : sequence of int
+        Numbers to try, 1 to 7 by default; the one of the two that the spec has.
+    criterion : {"bic", "aic", "icl", "loo"}
+        The smallest BIC (Schwarz 1978), AIC (Akaike 1973) or ICL (Biernacki, Celeux & Govaert 2000) at the maximum of
+        the likelihood; or the greatest elpd by leave-one-out from posterior draws (Vehtari, Gelman & Gabry 2017).
+    method : str, optional
+        "em" by default; for "loo" a method with draws, by default "gibbs".
+    seed : int, optional
+        Given to every fit.
+    **options
+        To ``spec.fit``: ``lengths``, ``weights``, options of the method.
+
+    Returns
+    -------
+    Selection
+
+    Raises
+    ------
+    ValueError
+        Where a number, the criterion and the method do not go together.
+    """
+    if criterion not in CRITERIA:
+        raise ValueError(f"criterion must be one of {', '.join(map(repr, CRITERIA))}; got {criterion!r}.")
+    name, other = ("n_states", "n_components") if spec.leading == "state" else ("n_components", "n_states")
+    given = {"n_components": n_components, "n_states": n_states}
+    if given[other] is not None:
+        raise ValueError(f"{other} does not apply to {type(spec).__name__}; give {name}.")
+    asked = given[name]
+    sizes = list(dict.fromkeys(range(1, 8) if asked is None else asked))
+    if not sizes:
+        raise ValueError(f"{name} is empty; it wants numbers to try.")
+    method = method or ("gibbs" if criterion == "loo" else "em")
+    if (criterion == "loo") == (method == "em"):
+        why = "needs posterior draws" if criterion == "loo" else "is defined at the maximum of the likelihood"
+        wanted = "'gibbs', 'nuts', 'vi' or 'laplace'" if criterion == "loo" else "'em', or criterion='loo'"
+        raise ValueError(f"criterion={criterion!r} {why}; method={method!r} does not give it. Use {wanted}.")
+    specs = [replace(spec, **{name: size}) for size in sizes]
+    return Selection(tuple(own.fit(y, method, seed=seed, **options) for own in specs), criterion)
+
+
+@dataclass(frozen=True, repr=False)
+class Selection:
+    """Fits that differ in their number of components or states.
+
+    Attributes
+    ----------
+    fits : tuple of Fit
+    criterion : str
+    table : DataFrame
+        One row per number: log-likelihood, free parameters and criteria (or elpd as in `Comparison.elpd`), and how the
+        fit ended.
+    best : Fit
+        The best by ``criterion`` of those that ended well.
+    """
+
+    fits: Sequence["Fit"]
+    criterion: str
+
+    @cached_property
+    def table(self) -> "pd.DataFrame":
+        import pandas as pd
+
+        index = pd.Index([fit.spec.size for fit in self.fits], name=f"{self.fits[0].spec.leading}s")
+        table = self._elpd() if self.criterion == "loo" else self._criteria()
+        ended = {"converged": [f.converged for f in self.fits], "status": [f.status.name.lower() for f in self.fits]}
+        return table.set_axis(index).assign(**ended)
+
+    @cached_property
+    def best(self) -> "Fit":
+        score = -self.table["elpd"] if self.criterion == "loo" else self.table[self.criterion]
+        eligible = score[self.table["converged"]]
+        if eligible.empty:
+            ended = ", ".join(f"{fit.spec.size}: {fit.status.name.lower()}" for fit in self.fits)
+            raise ValueError(f"No fit ended well ({ended}), so none is best; the status of each of fits says more.")
+        return next(fit for fit in self.fits if fit.spec.size == eligible.idxmin())
+
+    def _criteria(self) -> "pd.DataFrame":
+        import pandas as pd
+
+        names = ("log_likelihood", "n_parameters", "bic", "aic", "icl")
+        return pd.DataFrame([{name: getattr(fit, name) for name in names} for fit in self.fits])
+
+    def _elpd(self) -> "pd.DataFrame":
+        from em_vs_bayes.compare import to_labels_of
+        from em_vs_bayes.report import tables
+
+        names = [str(fit.spec.size) for fit in self.fits]
+        table = tables.elpd([to_labels_of(fit, fit, name) for fit, name in zip(self.fits, names, strict=True)])
+        return table.loc[names].drop(columns="good_khat_limit")
+
+    def __str__(self) -> str:
+        what = "elpd (loo)" if self.criterion == "loo" else self.criterion.upper()
+        leading = self.fits[0].spec.leading
+        try:
+            said = f"best by {what}: {self.best.spec.size} {leading}{'' if self.best.spec.size == 1 else 's'}"
+        except ValueError as reason:
+            said = str(reason)
+        shown = self.table.to_string(float_format=lambda x: f"{x:,.2f}")
+        return f"{said}\n{shown}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        html: str = self.table.to_html(float_format=lambda x: f"{x:,.2f}")
+        return html
