@@ -42,7 +42,9 @@ def observed(c: "Comparison") -> np.ndarray | None:
 
 def names(c: "Comparison") -> list[str]:
     """Names of the columns of the data."""
-    y = c.fits[0].spec.model_emission.observed(c.fits[0].program.y)
+    y = c.fits[0].program.y
+    if c.fits[0].program.exogs and not isinstance(c.fits[0].spec.model_emission, Product):
+        return ["y"]  # a frame holds the predictors too
     if isinstance(y, Mapping):
         return [str(name) for name in y]
     count = read.matrix(y).shape[1]
