@@ -248,6 +248,11 @@ def _same_data(a: "Fit", b: "Fit") -> bool:
     if not all(np.array_equal(getattr(mine, n), getattr(theirs, n)) for n in ("starts", "weights", "labels")):
         return False
     one, other = a.idata["observed_data"].dataset, b.idata["observed_data"].dataset
+    designs = a.program.exogs, b.program.exogs
+    if designs[0].keys() != designs[1].keys() or not all(
+        np.array_equal(x, designs[1][n]) for n, x in designs[0].items()
+    ):
+        return False
     return set(one.data_vars) == set(other.data_vars) and all(
         one[name].shape == other[name].shape
         and np.array_equal(one[name], other[name], equal_nan=one[name].dtype.kind == "f")

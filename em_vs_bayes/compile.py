@@ -29,6 +29,7 @@ def compile(
     spec: Spec,
     y: Any,
     *,
+    exog: Any = None,
     lengths: Any = None,
     weights: Any = None,
     labels: Any = None,
@@ -40,6 +41,8 @@ def compile(
     ----------
     spec : Spec
     y : array_like, frame or dict
+    exog : array_like (n, p), optional
+        Design matrix of a regression.
     lengths : array_like of int, str or None
         Of consecutive sequences; see `sequences.split`.
     weights : array_like (n,), optional
@@ -53,9 +56,20 @@ def compile(
         Naming the argument, what it got and what it wants.
     """
     k, latent = spec.size, spec.latent
+    if exog is not None and not spec.model_emission.takes_exog:
+        raise ValueError(
+            f"exog does not apply to {type(spec).__name__} with {spec.model_emission!r}; it is for regressions "
+            "without a formula."
+        )
     order = ordering(spec)
     if latent.sequential:
         y, starts = split(y, lengths)
+        if isinstance(exog, (list, tuple)):
+            exog, parts = split(exog, None)
+            if not np.array_equal(parts, starts):
+                raise ValueError(
+                    f"exog has sequences of {np.diff(parts).tolist()} rows; y of {np.diff(starts).tolist()}."
+                )
     elif lengths is not None:
         raise ValueError(f"lengths does not apply to {type(spec).__name__}: its rows are independent.")
     else:
@@ -65,8 +79,9 @@ def compile(
         priors=order.priors,
         fixed=spec.fixed,
         leading=spec.leading,
-        like=like and like.centre,
+        like=like and {**like.centre, **like.designs},
         weights=case_weights if case_weights.size else None,
+        exog=exog,
     )
     streams = spec.model_emission.streams(y, k, context)
     if like is not None:
@@ -93,6 +108,8 @@ def compile(
         order=order,
         tables=_tables(placed, order, centre, k),
         n_latent=len(own),
+        exog=exog,
+        designs={stream.prefix + "design": stream.design for stream in streams if stream.design is not None},
     )
 
 
@@ -120,6 +137,8 @@ def _check_rows(streams: tuple[Stream, ...], spec: Spec, n: int, *, fitting: boo
 def _unseen(stream: Stream) -> NDArray[np.bool_]:
     if stream.kind in (tables.GAUSS_FULL, tables.GAUSS_DIAG):
         return np.isnan(stream.columns).all(axis=1)
+    if stream.kind == tables.REGRESSION:
+        return np.isnan(stream.columns[:, -1])
     if stream.kind == tables.LOOKUP:
         return stream.columns[:, 0] < 0
     return ~stream.columns.any(axis=1)
@@ -161,7 +180,7 @@ def _data(
 ) -> tables.Data:
     y = streams[0].columns if len(streams) == 1 else np.hstack([s.columns for s in streams])
     gaussian = np.concatenate(
-        [np.full(s.columns.shape[1], s.kind in (tables.GAUSS_FULL, tables.GAUSS_DIAG)) for s in streams]
+        [np.full(s.columns.shape[1], s.kind not in (tables.LINEAR, tables.LOOKUP)) for s in streams]
     )
     pattern, observed = _patterns(y, gaussian)
     bases = [s.base for s in streams if s.base is not None]

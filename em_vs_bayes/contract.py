@@ -222,6 +222,8 @@ class Stream:
         Log base measure h(y).
     prefix : str
         What a product puts before the names of this stream's parameters.
+    design : Design or None
+        Columns and encoding of a regression's design matrix.
     """
 
     kind: int
@@ -231,13 +233,25 @@ class Stream:
     block: Block
     base: Array | None = None
     prefix: str = ""
+    design: Any = None
 
 
 class Emission(ABC):
     """The distribution of an observation given its component or state.
 
     Implement these, get every latent structure and every method. Final classes are frozen dataclasses without arrays.
+    Emissions of a response given predictors find the design matrix in ``params["exog"]`` when they simulate and in
+    symbolic densities.
     """
+
+    @property
+    def takes_exog(self) -> bool:
+        """Whether ``exog`` means something to it."""
+        return False
+
+    def observed(self, y: Any) -> Any:
+        """What of ``y`` is observed: all of it, unless a formula names the response among the columns of a frame."""
+        return y
 
     @abstractmethod
     def streams(self, y: Any, n_components: int, context: Context) -> tuple[Stream, ...]:
@@ -280,15 +294,16 @@ class Context:
     priors: Mapping[str, Any] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
     leading: str = "component"
-    like: Mapping[str, Array] | None = None  # centres of the data the model was fitted to, when y is new
+    like: Mapping[str, Any] | None = None  # centres and designs of the data the model was fitted to, when y is new
     weights: Array | None = None  # case weights, for defaults that are scaled to the data
+    exog: Any = None  # the design matrix of a regression, as the user gave it
 
     def narrowed(self, prefix: str) -> Self:
         """The part of the context for one stream of a product."""
         cut = {k.removeprefix(prefix): v for k, v in self.priors.items() if k.startswith(prefix)}
         fixed = {k.removeprefix(prefix): v for k, v in self.fixed.items() if k.startswith(prefix)}
         like = self.like and {k.removeprefix(prefix): v for k, v in self.like.items() if k.startswith(prefix)}
-        return type(self)(self.prefix + prefix, cut, fixed, self.leading, like, self.weights)
+        return type(self)(self.prefix + prefix, cut, fixed, self.leading, like, self.weights, self.exog)
 
 
 class Latent(ABC):

@@ -83,7 +83,7 @@ def _observed(fit: Fit) -> tuple[dict[str, Any], dict[str, list[str]]]:
         streams = {name: read.matrix(y[name], name) for name in emission.parts}
         columns = {n: v[:, 0] if v.shape[1] == 1 else v for n, v in streams.items()}
         return columns, {n: ["obs"] + ([f"{n}_feature"] if v.ndim == 2 else []) for n, v in columns.items()}
-    values = read.matrix(y)
+    values = read.matrix(emission.observed(y))
     multivariate = "feature" in {dim for dims in fit.spec.parameter_dims().values() for dim in dims}
     return {"y": values if multivariate else values[:, 0]}, {"y": ["obs", "feature"] if multivariate else ["obs"]}
 
@@ -111,6 +111,9 @@ def _coords(fit: Fit, posterior: dict[str, Any], dims: dict[str, list[str]]) -> 
     names = column_names(fit.program.y)
     for name, own in dims.items():
         for dim, length in zip(own, posterior[name].shape[2:], strict=True):
+            if dim in fit.program.predictors:
+                coords[dim] = fit.program.predictors[dim]
+                continue
             features = dim in ("feature", "feature_to") and names is not None and len(names) == length
             coords[dim] = names if features else np.arange(length)
     return coords

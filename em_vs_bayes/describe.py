@@ -69,13 +69,13 @@ def diagnostics(fit: Fit) -> pd.DataFrame:
     return pd.DataFrame(rows, index=names, columns=["rhat", "ess_bulk", "ess_tail", "mcse"])
 
 
-def describe_priors(spec: Spec, y: Any) -> pd.DataFrame:
+def describe_priors(spec: Spec, y: Any, exog: Any = None) -> pd.DataFrame:
     """See `Spec.describe_priors`."""
     import pandas as pd
 
     from em_vs_bayes.compile import compile as compile_program
 
-    program = compile_program(spec, y)
+    program = compile_program(spec, y, exog=exog)
     rows = []
     for placed in program.placed:
         for names, prior in placed.block.describe():

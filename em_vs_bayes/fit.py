@@ -37,10 +37,8 @@ def fit(
 ) -> Fit:
     """Compile, drive, wrap. See `Spec.fit`."""
     chosen = make_method(method, options)
-    if exog is not None:
-        raise ValueError(f"exog does not apply to {type(spec).__name__}; got {type(exog).__name__}.")
     began = perf_counter()
-    program = compile_program(spec, y, lengths=lengths, weights=weights, labels=labels)
+    program = compile_program(spec, y, exog=exog, lengths=lengths, weights=weights, labels=labels)
     compiled = perf_counter()
     driven = drive(chosen, program, _start(spec, init), _generator(seed), method, progressbar)
     seconds = {"compile": compiled - began, "fit": perf_counter() - compiled}
@@ -146,9 +144,7 @@ def _used(method: Method) -> dict[str, Any]:
 
 def at(spec: Spec, y: Any, params: Mapping[str, Any], *, exog: Any, lengths: Any) -> Fit:
     """The model at given parameters. See `Spec.at`."""
-    if exog is not None:
-        raise ValueError(f"exog does not apply to {type(spec).__name__}; got {type(exog).__name__}.")
-    program = compile_program(spec, y, lengths=lengths)
+    program = compile_program(spec, y, exog=exog, lengths=lengths)
     theta = program.theta_of(params)
     for name, value in program.public(theta).items():
         if not np.allclose(value, params[name], rtol=1e-9, atol=1e-9 * (1.0 + np.abs(value).max())):
@@ -160,16 +156,18 @@ def at(spec: Spec, y: Any, params: Mapping[str, Any], *, exog: Any, lengths: Any
     return Fit.from_driven(program, "given", Driven(outcome, {"objective": np.empty(0)}, {}), {}, {})
 
 
-def log_prior(spec: Spec, params: Mapping[str, Any], y: Any) -> float:
+def log_prior(spec: Spec, params: Mapping[str, Any], y: Any, exog: Any = None) -> float:
     """Log prior density at ``params``. See `Spec.log_prior`."""
     if y is None:
+        if "predictor" in {dim for dims in spec.parameter_dims().values() for dim in dims}:
+            raise ValueError("log_prior needs y (and exog) for a regression: they say how many predictors there are.")
         y = spec.model_emission.simulate(
             {n: np.asarray(v, dtype=float) for n, v in params.items()},
             np.arange(8 * spec.size) % spec.size,
             np.random.default_rng(0),
         )
         _require_own_priors(spec)
-    program = compile_program(spec, y)
+    program = compile_program(spec, y, exog=exog)
     return program.log_prior(program.theta_of(params))
 
 

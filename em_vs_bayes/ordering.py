@@ -76,16 +76,31 @@ def exchangeable(spec: Spec) -> bool:
 
 
 def _uneven(spec: Spec) -> list[str]:
-    uneven = [name for name, prior in spec.priors.items() if _differs(prior, spec.size)]
-    return uneven + [name for name, value in spec.fixed.items() if _varies(value)]
+    uneven = [name for name, prior in spec.priors.items() if _differs(prior, spec, name)]
+    return uneven + [
+        name for name, value in spec.fixed.items() if np.ndim(value) > _own_axes(spec, name, "") and _varies(value)
+    ]
 
 
-def _differs(prior: Any, k: int) -> bool:
+def _own_axes(spec: Spec, name: str, argument: str) -> int:
+    """Trailing axes of a value that run over predictors, not components: vectors of a regression are per predictor."""
+    if name.endswith("coefficients"):
+        return 1
+    if name.endswith("emission") and name.removesuffix("emission") + "coefficients" in spec.parameter_dims():
+        return {"mean": 1, "kappa": 2}.get(argument, 0)
+    return 0
+
+
+def _differs(prior: Any, spec: Spec, name: str) -> bool:
     """Whether any hyperparameter has different values for different components."""
     arguments = (
         prior.arguments if isinstance(prior, Prior) else {f: getattr(prior, f) for f in prior.__dataclass_fields__}
     )
-    return any(_varies(value) for value in arguments.values() if np.ndim(value) and np.shape(value)[0] == k)
+    return any(
+        _varies(value)
+        for argument, value in arguments.items()
+        if np.ndim(value) > _own_axes(spec, name, argument) and np.shape(value)[0] == spec.size
+    )
 
 
 def _varies(value: Any) -> bool:

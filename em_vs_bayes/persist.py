@@ -36,6 +36,8 @@ def save(fit: Fit, path: str | Path) -> None:
             attrs[name] = value
     y, layout = _plain(fit.program.y)
     arrays |= {f"y/{i}": column for i, column in enumerate(y)}
+    exog, exog_layout = ([], None) if fit.program.exog is None else _plain(fit.program.exog)
+    arrays |= {f"exog/{i}": column for i, column in enumerate(exog)}
     meta = {
         "format": FORMAT,
         "spec": fit.spec.to_dict(),
@@ -47,6 +49,7 @@ def save(fit: Fit, path: str | Path) -> None:
         "attrs": attrs,
         "lower_bound": fit.lower_bound,
         "y": layout,
+        "exog": exog_layout,
     }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("fit.json", json.dumps(meta))
@@ -79,9 +82,9 @@ def load(path: str | Path) -> Fit:
         raise ValueError(f"path={str(path)!r} has format {meta.get('format')!r}; this version reads {FORMAT}.")
     weights, labels = (arrays[n] if arrays[n].size else None for n in ("weights", "labels"))
     lengths = np.diff(arrays["starts"]) if arrays["starts"].size else None
-    program = compile_program(
-        from_dict(meta["spec"]), _restored(arrays, meta["y"]), lengths=lengths, weights=weights, labels=labels
-    )
+    exog = _restored(arrays, meta["exog"], "exog") if meta.get("exog") else None
+    y = _restored(arrays, meta["y"], "y")
+    program = compile_program(from_dict(meta["spec"]), y, exog=exog, lengths=lengths, weights=weights, labels=labels)
     if arrays["theta"].shape != (program.tables.theta.size,):
         raise ValueError(
             f"path={str(path)!r} holds {arrays['theta'].size} parameters; its spec has {program.tables.theta.size}: "
@@ -118,7 +121,10 @@ def _plain(y: Any) -> tuple[list[Any], dict[str, Any]]:
     if columns is not None:
         names = [str(c) for c in columns]
         kind = "dict" if isinstance(y, dict) else "frame"
-        return [_column(y[c]) for c in columns], {"kind": kind, "columns": names}
+        coded = {str(c): _coded(y[c]) for c in columns if _is_categorical(y[c])}
+        categories = {name: levels for name, (_, levels) in coded.items()}
+        arrays = [coded[str(c)][0] if str(c) in coded else _column(y[c]) for c in columns]
+        return arrays, {"kind": kind, "columns": names, "categories": categories}
     array = read.matrix(y)
     return [array[:, 0] if np.ndim(y) == 1 else array], {"kind": "array"}
 
@@ -126,14 +132,38 @@ def _plain(y: Any) -> tuple[list[Any], dict[str, Any]]:
 def _column(values: Any) -> Any:
     from em_vs_bayes.emissions import read
 
+    if getattr(getattr(values, "dtype", None), "kind", "") in ("b", "i", "u"):
+        return np.asarray(values)  # a formula's categories are named after them
     array = read.matrix(values)
     return array[:, 0] if array.shape[1] == 1 else array
 
 
-def _restored(arrays: dict[str, Any], layout: dict[str, Any]) -> Any:
+def _is_categorical(values: Any) -> bool:
+    """Whether a column holds categories rather than numbers: what a formula encodes."""
+    import pandas as pd
+
+    if np.ndim(values) != 1:
+        return False
+    dtype = pd.Series(values).dtype
+    return isinstance(dtype, pd.CategoricalDtype) or pd.api.types.is_string_dtype(dtype)
+
+
+def _coded(values: Any) -> tuple[Any, list[Any]]:
+    """Codes (n,), -1 where missing, and the levels in their order."""
+    import pandas as pd
+
+    own = pd.Categorical(values)
+    return np.asarray(own.codes, dtype=np.int64), own.categories.tolist()
+
+
+def _restored(arrays: dict[str, Any], layout: dict[str, Any], group: str) -> Any:
     if layout["kind"] == "array":
-        return arrays["y/0"]
-    columns = {name: arrays[f"y/{i}"] for i, name in enumerate(layout["columns"])}
+        return arrays[f"{group}/0"]
+    columns = {name: arrays[f"{group}/{i}"] for i, name in enumerate(layout["columns"])}
+    if layout.get("categories"):
+        import pandas as pd
+
+        columns |= {n: pd.Categorical.from_codes(columns[n], levels) for n, levels in layout["categories"].items()}
     if layout["kind"] == "dict":
         return columns
     import pandas as pd

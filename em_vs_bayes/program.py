@@ -6,7 +6,7 @@ theta  natural parameters, flat      pot  potentials, flat      stats  expected 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 from typing import Any, final
@@ -120,6 +120,8 @@ class Program:
     order: Ordering
     tables: Tables
     n_latent: int  # blocks of the latent structure, first in ``placed``
+    exog: Any = None
+    designs: Mapping[str, Any] = field(default_factory=dict)
 
     # --- sizes --------------------------------------------------------------------------------------------------
 
@@ -157,7 +159,23 @@ class Program:
 
     def seeds(self) -> Array:
         """Features (n, f) for k-means++ starts, NaN where missing."""
-        return self.spec.model_emission.seeds(self.y)
+        return np.column_stack([self.spec.model_emission.seeds(self.y), *self.exogs.values()])
+
+    @property
+    def regressions(self) -> Params:
+        """Prefix -> columns (n, p + 1) of a regression: its design, then its response."""
+        own = zip(self.placed[self.n_latent :], *self.streams[:3], strict=True)
+        return {p.prefix: self.data.y[:, col : col + d] for p, kind, col, d in own if kind == tables.REGRESSION}
+
+    @property
+    def exogs(self) -> Params:
+        """The design matrices (n, p) of regressions: ``exog``, under the prefix of their stream."""
+        return {prefix + "exog": columns[:, :-1] for prefix, columns in self.regressions.items()}
+
+    @property
+    def predictors(self) -> dict[str, list[str]]:
+        """Name of the predictor dim -> names of the columns of its design."""
+        return {name.removesuffix("design") + "predictor": list(d.names) for name, d in self.designs.items()}
 
     # --- E-step -------------------------------------------------------------------------------------------------
 

@@ -106,7 +106,7 @@ def responses(program: Program, what: str) -> list[Response]:
 
 
 def _columns(emission: Emission, y: Any, name: str, prefix: str, what: str) -> list[Response]:
-    values = read.matrix(y)
+    values = read.matrix(emission.observed(y))
     if isinstance(emission, MvNormal):
         names = [str(c) for c in getattr(y, "columns", range(values.shape[1]))]
         if values.shape[1] == 1:

@@ -178,50 +178,51 @@ class Fit:
 
     # --- data, old and new --------------------------------------------------------------------------------------
 
-    def _program(self, y: Any, lengths: Any = None) -> Program:
+    def _program(self, y: Any, exog: Any = None, lengths: Any = None) -> Program:
         if y is None:
-            if lengths is not None:
-                raise ValueError("lengths goes with new data: give y too.")
+            for name, value in (("exog", exog), ("lengths", lengths)):
+                if value is not None:
+                    raise ValueError(f"{name} goes with new data: give y too.")
             return self.program
         from em_vs_bayes.compile import compile as compile_program
 
-        return compile_program(self.spec, y, lengths=lengths, like=self.program)
+        return compile_program(self.spec, y, exog=exog, lengths=lengths, like=self.program)
 
-    def score_samples(self, y: Any = None, *, lengths: Any = None, kind: str | None = None) -> Array:
+    def score_samples(self, y: Any = None, *, exog: Any = None, lengths: Any = None, kind: str | None = None) -> Array:
         """Log predictive density terms at `params`.
 
         Parameters
         ----------
-        y, lengths
+        y, exog, lengths
             New data; by default those fitted.
         kind : str, optional
             Mixtures: "row", log p(y_i) (n,). Hidden Markov models: "loo", log p(y_t | all other rows of its sequence)
             (n,); "predictive", log p(y_t | rows before it) (n,); "sequence", log p(y_s) (sequences,). Default:
             the first.
         """
-        return self._program(y, lengths).pointwise(self.theta, kind)
+        return self._program(y, exog, lengths).pointwise(self.theta, kind)
 
-    def predict_proba(self, y: Any = None, *, lengths: Any = None) -> Array:
+    def predict_proba(self, y: Any = None, *, exog: Any = None, lengths: Any = None) -> Array:
         """Responsibilities of components, or smoothed probabilities of states (n, K)."""
-        return self._program(y, lengths).probabilities(self.theta)
+        return self._program(y, exog, lengths).probabilities(self.theta)
 
-    def predict(self, y: Any = None, *, lengths: Any = None) -> NDArray[np.int64]:
+    def predict(self, y: Any = None, *, exog: Any = None, lengths: Any = None) -> NDArray[np.int64]:
         """Most probable component of each row, or most probable (Viterbi) path of each sequence (n,)."""
-        return self._program(y, lengths).assign(self.theta)
+        return self._program(y, exog, lengths).assign(self.theta)
 
     # --- states of hidden Markov models -------------------------------------------------------------------------
 
-    def filtered_proba(self, y: Any = None, *, lengths: Any = None) -> Array:
+    def filtered_proba(self, y: Any = None, *, exog: Any = None, lengths: Any = None) -> Array:
         """Probabilities of the states at each row given the rows up to and including it (n, K): no look-ahead."""
         from em_vs_bayes.states import filtered
 
-        return filtered(self._program(y, lengths), self.theta)
+        return filtered(self._program(y, exog, lengths), self.theta)
 
-    def predicted_proba(self, y: Any = None, *, lengths: Any = None) -> Array:
+    def predicted_proba(self, y: Any = None, *, exog: Any = None, lengths: Any = None) -> Array:
         """Probabilities of the states at each row given the rows before it (n, K): one step ahead."""
         from em_vs_bayes.states import predicted
 
-        return predicted(self._program(y, lengths), self.theta)
+        return predicted(self._program(y, exog, lengths), self.theta)
 
     def sample_states(self, n: int = 1, seed: int | np.random.Generator | None = None) -> NDArray[np.int64]:
         """Paths of states drawn from their posterior (n, T), by forward filtering, backward sampling (Chib 1996).
@@ -288,7 +289,7 @@ class Fit:
         """
         from em_vs_bayes.forecast import forecast
 
-        return forecast(self, self._program(y, lengths), steps, level, draws)
+        return forecast(self, self._program(y, lengths=lengths), steps, level, draws)
 
     def pseudo_residuals(self, kind: str = "ordinary") -> pd.DataFrame:
         """Normal pseudo-residuals at `params`: standard normal if the model is right (Zucchini et al. 2016, ch. 6).
@@ -338,14 +339,16 @@ class Fit:
         Parameters
         ----------
         n : int, optional
-            Rows (of one sequence); by default as the data, sequence by sequence.
+            Rows (of one sequence); by default as the data, sequence by sequence, as regressions must be.
         seed : int or Generator, optional
         lengths : array_like of int, optional
             Of the sequences, in place of ``n``.
         """
+        if self.program.exogs and (lengths is not None or n not in (None, self.program.n)):
+            raise ValueError(f"n={n}: a regression is simulated at the {self.program.n} row(s) of its design.")
         rng = np.random.default_rng(seed)
         z = self.program.latent.simulate(self.params, self._lengths(n, lengths), rng)
-        y = self.spec.model_emission.simulate(self.params, z, rng)
+        y = self.spec.model_emission.simulate(self.params | self.program.exogs, z, rng)
         if isinstance(y, dict):
             import pandas as pd
 

@@ -85,6 +85,8 @@ class Spec(ABC):
         y : array_like (n,) or (n, d), pandas, polars or xarray; a frame or dict of streams for `Product`
             Observations; NaN is missing and integrated out.
         method : {"em", "vi", "gibbs", "nuts", "laplace", "advi"}
+        exog : array_like (n, p) or frame, optional
+            Design matrix of a regression, used as it is. With a formula, ``y`` is the frame instead.
         lengths : array_like of int, or str, optional
             Lengths of consecutive sequences, or the name of the column of a frame that says whose each row is. Or give
             ``y`` as a list of arrays or frames, one per sequence. Without any, all rows are one sequence.
@@ -135,24 +137,26 @@ class Spec(ABC):
         """Marginal log-likelihood of ``y`` at ``params``."""
         return self.at(y, params, exog=exog, lengths=lengths).log_likelihood
 
-    def log_prior(self, params: Mapping[str, Any], y: Any = None) -> float:
+    def log_prior(self, params: Mapping[str, Any], y: Any = None, *, exog: Any = None) -> float:
         """Log prior density in the spec's own (constrained) parameters.
 
         Parameters
         ----------
         params : dict of arrays
         y : array_like, optional
-            Needed only where a prior is left at its default, which is scaled to the data.
+            Needed only where a prior is left at its default, which is scaled to the data, and for regressions.
+        exog : array_like (n, p), optional
+            Design matrix of a regression.
         """
         from em_vs_bayes.fit import log_prior
 
-        return log_prior(self, params, y)
+        return log_prior(self, params, y, exog)
 
-    def describe_priors(self, y: Any) -> pd.DataFrame:
+    def describe_priors(self, y: Any, *, exog: Any = None) -> pd.DataFrame:
         """The priors that would hold for ``y``, defaults resolved, one row per parameter."""
         from em_vs_bayes.describe import describe_priors
 
-        return describe_priors(self, y)
+        return describe_priors(self, y, exog)
 
     def to_pymc(self, y: Any, **options: Any) -> pm.Model:
         """A PyMC model of the same posterior, the latent variables marginalised."""

@@ -23,7 +23,7 @@ def start(program: Program, init: Any, rng: np.random.Generator, attempt: int = 
     ----------
     init : None, "kmeans++", "random", dict of parameters, or anything with ``params``
         None alternates k-means++ (even attempts) and random centres (odd ones): k-means alone misses elongated
-        clusters.
+        clusters. Regressions start from random lines (`lines`) instead of centres.
 
     Raises
     ------
@@ -39,7 +39,11 @@ def start(program: Program, init: Any, rng: np.random.Generator, attempt: int = 
     if init is not None and not isinstance(init, str):
         raise TypeError(f"init must be a Fit, a dict of parameters or one of {NAMED}; got {type(init).__name__}.")
     lloyd = 20 if init == "kmeans++" or (init is None and attempt % 2 == 0) else 0
-    return from_labels(program, _named_by(program.data.labels, partition(program.seeds(), program.k, rng, lloyd)))
+    if program.regressions and init != "kmeans++" and (len(program.streams.kind) == 1 or attempt % 2 == 0):
+        clusters = lines(next(iter(program.regressions.values())), program.k, rng)
+    else:
+        clusters = partition(program.seeds(), program.k, rng, lloyd)
+    return from_labels(program, _named_by(program.data.labels, clusters))
 
 
 def _named_by(known: NDArray[np.int64], clusters: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -95,6 +99,35 @@ def partition(features: Array, k: int, rng: np.random.Generator, lloyd: int) -> 
         centres = moved
     blocks = (features[start : start + SUBSAMPLE] for start in range(0, n, SUBSAMPLE))
     return np.concatenate([_squared(standardised(block), centres).argmin(axis=1) for block in blocks])
+
+
+def lines(columns: Array, k: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Labels (n,): k regressions, each through a few random rows, then rounds of nearest line and least squares.
+
+    The regression clustering of Spaeth (1979, Computing 22), from elemental subsets: clusters of rows would only cut
+    the lines across. Rows without a response get random labels.
+
+    Parameters
+    ----------
+    columns : ndarray (n, p + 1)
+        Design and response.
+    """
+    x, y = columns[:, :-1], columns[:, -1]
+    n, p = x.shape
+    seen = np.flatnonzero(~np.isnan(y))
+    labels: NDArray[np.int64] = np.asarray(rng.integers(k, size=n))
+    picked = [rng.choice(seen, size=min(p + 1, len(seen)), replace=False) for _ in range(k)]
+    for _ in range(10):
+        fits = [np.linalg.lstsq(x[rows], y[rows], rcond=None)[0] for rows in picked]
+        nearest = np.stack([np.abs(y[seen] - x[seen] @ b) for b in fits], axis=1).argmin(axis=1)
+        if np.array_equal(nearest, labels[seen]):
+            break
+        labels[seen] = nearest
+        own = [seen[nearest == j] for j in range(k)]
+        picked = [
+            rows if len(rows) >= p else rng.choice(seen, size=min(p + 1, len(seen)), replace=False) for rows in own
+        ]
+    return labels
 
 
 def _squared(x: Array, centres: Array) -> Array:

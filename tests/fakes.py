@@ -49,7 +49,7 @@ class FakeFit:
     @property
     def program(self):
         data = SimpleNamespace(weights=self.weights, starts=np.empty(0), labels=np.empty(0))
-        return SimpleNamespace(y=self.y, n=len(self.y), data=data)
+        return SimpleNamespace(y=self.y, n=len(self.y), data=data, exogs={})
 
     @property
     def params(self):

@@ -3,6 +3,7 @@
 from em_vs_bayes.blocks.gaussian_diagonal import DiagonalGaussianBlock
 from em_vs_bayes.blocks.gaussian_full import FullGaussianBlock
 from em_vs_bayes.blocks.probabilities import ProbabilityRows
+from em_vs_bayes.blocks.regression import RegressionBlock
 from em_vs_bayes.blocks.scalars import ProbabilityBlock, RateBlock
 from em_vs_bayes.blocks.stationary import StationaryRows
 
@@ -12,5 +13,6 @@ __all__ = [
     "ProbabilityBlock",
     "ProbabilityRows",
     "RateBlock",
+    "RegressionBlock",
     "StationaryRows",
 ]

@@ -7,6 +7,7 @@ from em_vs_bayes.contract import Emission
 from em_vs_bayes.emissions.bernoulli import Bernoulli
 from em_vs_bayes.emissions.categorical import Categorical
 from em_vs_bayes.emissions.exponential import Exponential
+from em_vs_bayes.emissions.linear_regression import LinearRegression
 from em_vs_bayes.emissions.mvnormal import MvNormal
 from em_vs_bayes.emissions.normal import Normal
 from em_vs_bayes.emissions.poisson import Poisson
@@ -19,6 +20,7 @@ EMISSIONS: dict[str, type[Emission]] = {
     "Exponential": Exponential,
     "Bernoulli": Bernoulli,
     "Categorical": Categorical,
+    "LinearRegression": LinearRegression,
     "Product": Product,
 }
 

@@ -28,12 +28,18 @@ class Product(Emission):
         for name, emission in streams.items():
             if not isinstance(emission, Emission) or isinstance(emission, Product):
                 raise TypeError(f"Product({name}=...) must be an emission other than Product; got {emission!r}.")
+            if getattr(emission, "formula", None) is not None:
+                raise ValueError(f"Product({name}=...) cannot have a formula; give its regression the design as exog.")
         self._parts = dict(streams)
 
     @property
     def parts(self) -> dict[str, Emission]:
         """Name -> emission."""
         return dict(self._parts)
+
+    @property
+    def takes_exog(self) -> bool:
+        return any(emission.takes_exog for emission in self._parts.values())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Product) and self.to_dict() == other.to_dict()
@@ -81,7 +87,7 @@ class Product(Emission):
         return out
 
     def dims(self) -> dict[str, tuple[str, ...]]:
-        own = {"feature", "feature_to", "category"}
+        own = {"feature", "feature_to", "category", "predictor"}
         return {
             f"{name}_{parameter}": tuple(f"{name}_{d}" if d in own else d for d in dims)
             for name, emission in self._parts.items()

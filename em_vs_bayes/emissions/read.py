@@ -9,7 +9,7 @@ import numpy as np
 from em_vs_bayes.contract import Array
 
 
-def matrix(y: Any, name: str = "y") -> Array:
+def matrix(y: Any, name: str = "y", *, finite: bool = True) -> Array:
     """``y`` as float64 (n, d), C order, NaN where missing. A float64 array in C order is not copied."""
     values = y.to_numpy() if callable(getattr(y, "to_numpy", None)) else y
     if callable(getattr(values, "filled", None)) and np.ma.isMaskedArray(values):
@@ -38,7 +38,7 @@ def matrix(y: Any, name: str = "y") -> Array:
     if array.shape[0] == 0 or array.shape[1] == 0:
         raise ValueError(f"{name} is empty: shape {array.shape}.")
     infinite = np.isinf(array).any(axis=0)
-    if infinite.any():
+    if finite and infinite.any():
         raise ValueError(
             f"{name} has infinite values in column(s) {np.flatnonzero(infinite).tolist()}; "
             "it must be finite, or NaN where missing."

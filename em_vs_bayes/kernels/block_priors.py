@@ -13,6 +13,7 @@ from em_vs_bayes.kernels import densities
 from em_vs_bayes.kernels.blocks import add_variance_gradient, spread_index, variance
 from em_vs_bayes.kernels.densities import log_density_gradient
 from em_vs_bayes.kernels.jit import inner, kernel
+from em_vs_bayes.kernels.regression import add_coefficients_prior_gradient, coefficients_log_prior
 from em_vs_bayes.kernels.smallmatrix import (
     add_spread_gradient,
     cholesky,
@@ -21,7 +22,19 @@ from em_vs_bayes.kernels.smallmatrix import (
     trace_product,
     whiten,
 )
-from em_vs_bayes.kernels.tables import BETA, DIAG, DIRICHLET, FULL, GAMMA, INDEPENDENT, JOINT, SIGMA, STATIONARY, TIED
+from em_vs_bayes.kernels.tables import (
+    BETA,
+    COEFFICIENTS,
+    DIAG,
+    DIRICHLET,
+    FULL,
+    GAMMA,
+    INDEPENDENT,
+    JOINT,
+    SIGMA,
+    STATIONARY,
+    TIED,
+)
 
 LOG_2PI = log(2 * pi)
 NORMAL = densities.NORMAL
@@ -56,6 +69,10 @@ def log_prior(blocks, prior, theta, g):
                 for k in range(blocks.rows[b]):
                     h, at = blocks.hyper[b] + 2 * k, blocks.theta[b] + k
                     total += _element(density, prior.hyper[h], prior.hyper[h + 1], at, prior, theta, g)
+        elif code == COEFFICIENTS:
+            for k in range(blocks.rows[b]):
+                total += coefficients_log_prior(blocks, b, k, prior, theta)
+                add_coefficients_prior_gradient(blocks, b, k, prior, theta, g)
         else:
             total += _independent_means(blocks, b, prior, theta, g)
             if blocks.covariance[b] in (FULL, TIED):

@@ -10,6 +10,11 @@ from math import inf, log, log1p, pi, sqrt
 import numpy as np
 
 from em_vs_bayes.kernels.jit import inner, kernel
+from em_vs_bayes.kernels.regression import (
+    coefficients_gradient,
+    coefficients_log_likelihood,
+    coefficients_potentials,
+)
 from em_vs_bayes.kernels.smallmatrix import (
     add_spread_gradient,
     gram,
@@ -18,7 +23,7 @@ from em_vs_bayes.kernels.smallmatrix import (
     whiten,
 )
 from em_vs_bayes.kernels.stationary import add_slope, stationary
-from em_vs_bayes.kernels.tables import BETA, DIAG, DIRICHLET, FULL, GAMMA, SIGMA, STATIONARY, TIED
+from em_vs_bayes.kernels.tables import BETA, COEFFICIENTS, DIAG, DIRICHLET, FULL, GAMMA, SIGMA, STATIONARY, TIED
 
 LOG_2PI = log(2 * pi)
 
@@ -43,6 +48,8 @@ def potentials(blocks, theta, pot):
             ok = _beta_potentials(theta, at, blocks.rows[b], pot, to)
         elif code == STATIONARY:
             ok = _stationary_potentials(theta, at, blocks.rows[b], pot, to)
+        elif code == COEFFICIENTS:
+            ok = coefficients_potentials(blocks, b, theta, pot)
         elif blocks.covariance[b] in (FULL, TIED):
             ok = _full_potentials(blocks, b, theta, pot)
         else:
@@ -75,6 +82,8 @@ def gradient(blocks, theta, stats, g):
             for i in range(K * K):
                 g[at + i] += _ratio(stats[st + K + i], theta[at + i])
             add_slope(theta, at, K, stats, st, g)
+        elif code == COEFFICIENTS:
+            coefficients_gradient(blocks, b, theta, stats, g)
         elif blocks.covariance[b] in (FULL, TIED):
             _full_gradient(blocks, b, theta, stats, g)
         else:
@@ -97,6 +106,8 @@ def component_log_likelihood(blocks, b, k, theta, stats):
     if code == BETA:
         p = theta[at + k]
         return _times_log(stats[st + 2 * k], p) + _times_log(stats[st + 2 * k + 1], 1 - p)
+    if code == COEFFICIENTS:
+        return coefficients_log_likelihood(blocks, b, k, theta, stats)
     if blocks.covariance[b] in (FULL, TIED):
         return _full_log_likelihood(blocks, b, k, theta, stats)
     return _diag_log_likelihood(blocks, b, k, theta, stats)

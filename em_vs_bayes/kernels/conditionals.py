@@ -15,9 +15,11 @@ import numpy as np
 from em_vs_bayes.kernels import draws
 from em_vs_bayes.kernels.blocks import spread_index, variance
 from em_vs_bayes.kernels.jit import inner, kernel
+from em_vs_bayes.kernels.regression import draw_coefficients, draw_sigmas
 from em_vs_bayes.kernels.smallmatrix import cholesky, gram, invert_lower
 from em_vs_bayes.kernels.stationary import stationary
 from em_vs_bayes.kernels.tables import (
+    COEFFICIENTS,
     DIAG,
     DIRICHLET,
     ELEMENTWISE,
@@ -48,7 +50,7 @@ def workspace(blocks):
     longest = 1
     for b in range(blocks.code.size):
         size = blocks.size[b]
-        longest = max(longest, size * size if blocks.code[b] == GAUSS else size)
+        longest = max(longest, size * size if blocks.code[b] in (GAUSS, COEFFICIENTS) else size)
     return Work(np.empty(longest), np.empty(longest), np.empty(longest), np.empty(longest))
 
 
@@ -59,7 +61,7 @@ def draw_block(blocks, prior, b, theta, stats, rng, work):
         return _probabilities(blocks, prior, b, 0, blocks.rows[b], blocks.stat[b], theta, stats, rng, work)
     if blocks.code[b] == STATIONARY:
         return _stationary_rows(blocks, prior, b, theta, stats, rng, work)
-    if blocks.code[b] != GAUSS:
+    if blocks.code[b] not in (GAUSS, COEFFICIENTS):
         return _rates(blocks, prior, b, theta, stats, rng)
     collapse = blocks.mean_prior[b] == JOINT
     return draw_spread(blocks, prior, b, collapse, theta, stats, rng, work) and draw_means(
@@ -69,9 +71,11 @@ def draw_block(blocks, prior, b, theta, stats, rng, work):
 
 @inner
 def draw_means(blocks, prior, b, theta, stats, rng, work):
-    """Means given spreads. Nothing moves if the prior of the means is ELEMENTWISE."""
+    """Means (or regression coefficients) given spreads. Nothing moves if the prior of the means is ELEMENTWISE."""
     if blocks.mean_prior[b] == ELEMENTWISE:
         return True
+    if blocks.code[b] == COEFFICIENTS:
+        return draw_coefficients(blocks, prior, b, theta, stats, rng, work)
     if blocks.covariance[b] == FULL or blocks.covariance[b] == TIED:
         ok = True
         for k in range(blocks.rows[b]):
@@ -90,6 +94,8 @@ def draw_spread(blocks, prior, b, collapse, theta, stats, rng, work):
     """
     if blocks.spread_prior[b] == ELEMENTWISE:
         return True
+    if blocks.code[b] == COEFFICIENTS:
+        return draw_sigmas(blocks, prior, b, collapse, theta, stats, rng, work)
     if blocks.covariance[b] == FULL or blocks.covariance[b] == TIED:
         return _covariances(blocks, prior, b, collapse, theta, stats, rng, work)
     return _variances(blocks, prior, b, collapse, theta, stats, rng)

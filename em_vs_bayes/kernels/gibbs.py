@@ -16,7 +16,7 @@ from em_vs_bayes.kernels.draws import from_density
 from em_vs_bayes.kernels.jit import inner, kernel
 from em_vs_bayes.kernels.latent import draw as draw_latent
 from em_vs_bayes.kernels.slice import draw_element
-from em_vs_bayes.kernels.tables import DIRICHLET, ELEMENTWISE, GAUSS, JOINT, STATIONARY, TIED
+from em_vs_bayes.kernels.tables import COEFFICIENTS, DIRICHLET, ELEMENTWISE, GAUSS, JOINT, STATIONARY, TIED
 
 # --- codes of steps -----------------------------------------------------------------------------------------
 CONJUGATE = 0  # a whole block given the statistics: spreads with JOINT means integrated out, then means
@@ -139,7 +139,7 @@ def prior_draw(blocks, prior, K, rng, theta):
 @inner
 def _start_means(blocks, prior, b, theta):
     """Free means start at their prior's, since spreads are drawn first. Returns the steps the block needs."""
-    if blocks.code[b] != GAUSS or blocks.mean_prior[b] == ELEMENTWISE:
+    if blocks.code[b] not in (GAUSS, COEFFICIENTS) or blocks.mean_prior[b] == ELEMENTWISE:
         return 1
     d, joint, partial = blocks.size[b], blocks.mean_prior[b] == JOINT, False
     for k in range(blocks.rows[b]):
@@ -149,7 +149,8 @@ def _start_means(blocks, prior, b, theta):
                 theta[blocks.theta[b] + j] = prior.hyper[blocks.hyper[b] + j] if joint else 0.0
                 n_free += 1
         partial = partial or 0 < n_free < d
-    return PARTIAL if partial and joint and blocks.covariance[b] <= TIED else 1
+    matrix = blocks.code[b] == GAUSS and blocks.covariance[b] <= TIED
+    return PARTIAL if partial and joint and matrix else 1
 
 
 @inner
@@ -164,5 +165,7 @@ def _statistics_size(blocks, K):
             length = rows * (d + 1)
         elif blocks.code[b] == GAUSS:
             length = rows * (1 + d + d * d) if blocks.covariance[b] <= TIED else 3 * rows * d
+        elif blocks.code[b] == COEFFICIENTS:
+            length = rows * (1 + (d + 1) * (d + 1))
         size = max(size, blocks.stat[b] + length)
     return size

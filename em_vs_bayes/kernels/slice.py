@@ -15,8 +15,10 @@ from em_vs_bayes.kernels.densities import GAMMA as GAMMA_DENSITY
 from em_vs_bayes.kernels.densities import INVERSE_GAMMA, INVERSE_GAMMA_ON_SQUARE, NORMAL, log_density
 from em_vs_bayes.kernels.draws import HUGE, NEARLY_ONE, TINY
 from em_vs_bayes.kernels.jit import inner, kernel
+from em_vs_bayes.kernels.regression import coefficients_log_prior, coefficients_place
 from em_vs_bayes.kernels.tables import (
     BETA,
+    COEFFICIENTS,
     DIAG,
     FULL,
     GAMMA,
@@ -45,7 +47,7 @@ def draw_element(blocks, prior, b, element, below, above, theta, stats, rng):
     Parameters
     ----------
     b : int
-        Its block: GAMMA, BETA, or GAUSS (means of any covariance; spreads of DIAG, SPHERICAL and SIGMA).
+        Its block: GAMMA, BETA, COEFFICIENTS, or GAUSS (means of any covariance; spreads of DIAG, SPHERICAL, SIGMA).
     element : int
         Row of the elementwise table (``prior.element``). Negative: ``~position`` in theta, with no density
         there.
@@ -146,6 +148,8 @@ def _log_target(x, target):
 def _block_log_prior(blocks, prior, b, k, at, theta):
     """The conjugate prior in force at theta[at]: its own density, and that of the means it scales."""
     code, hyper, h, d = blocks.code[b], prior.hyper, blocks.hyper[b], blocks.size[b]
+    if code == COEFFICIENTS:
+        return coefficients_log_prior(blocks, b, k, prior, theta)
     if code != GAUSS:
         if blocks.mean_prior[b] != JOINT:
             return 0.0
@@ -191,6 +195,9 @@ def _place(blocks, b, at, theta, stats):
         return i, LOG, 3.0 / sqrt(stats[s + 2 * i] + 1.0)
     if code == BETA:
         return i, LOGIT, 3.0 * sqrt(1.0 / (stats[s + 2 * i] + 1.0) + 1.0 / (stats[s + 2 * i + 1] + 1.0))
+    if code == COEFFICIENTS:
+        k, width = coefficients_place(blocks, b, at, theta, stats)
+        return k, (IDENTITY if 0 <= i < K * d else LOG), width
     covariance = blocks.covariance[b]
     if not 0 <= i < K * d:
         unit = at - blocks.theta2[b]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from em_vs_bayes.kernels.jit import inner
-from em_vs_bayes.kernels.tables import GAUSS_FULL
+from em_vs_bayes.kernels.tables import GAUSS_FULL, REGRESSION
 
 ROWS = 256  # rows in a block
 BLOCK = np.uint64(ROWS)
@@ -48,6 +48,8 @@ def allocate(data, streams, pot, K):
         d = streams.size[s]
         if streams.kind[s] == GAUSS_FULL:
             features = max(features, min(FEATURES, d + d * (d + 1) // 2))
+        elif streams.kind[s] == REGRESSION:
+            features = max(features, min(FEATURES, d * (d + 1) // 2))
     width = ROWS + GAP
     kept = K if data.pattern.size > 0 else 0
     return Work(

@@ -148,20 +148,24 @@ def _close(x, first, W, w, ld, z, out, k):
 
 @inner
 def add_full(pot, o, first, d, K, work):
-    """logp += c_k - |W_k x - b_k|^2 / 2, four rows of W_k after four; the first group takes the odd ones."""
-    head = (d - 1) % 4 + 1
+    """logp += c_k - |W_k x - b_k|^2 / 2."""
     for k in range(K):
-        b = o + K + k * d
-        w = o + K + K * d + k * d * d
-        _corner(work.x, first, head, pot, w, d, work.bias, b, work.bias[o + k], work.logp, k)
-        for i in range(head, d, 4):
-            row = w + i * d
-            _open(work.x, first, pot, row, d, work.bias, b + i, work.z)
-            for j in range(1, head):
-                _column(work.x, first + j, pot, row + j, d, work.z)
-            for j in range(head, i, 4):
-                _tile(work.x, first + j, pot, row + j, d, work.z)
-            _close(work.x, first + i, pot, row + i, d, work.z, work.logp, k)
+        add_quadratic(pot, o + K + K * d + k * d * d, o + K + k * d, work.bias[o + k], first, d, k, work)
+
+
+@inner
+def add_quadratic(W, w, b, c, first, d, k, work):
+    """logp_k += c - |W x - b|^2 / 2, four rows of W after four; the first group takes the odd ones."""
+    head = (d - 1) % 4 + 1
+    _corner(work.x, first, head, W, w, d, work.bias, b, c, work.logp, k)
+    for i in range(head, d, 4):
+        row = w + i * d
+        _open(work.x, first, W, row, d, work.bias, b + i, work.z)
+        for j in range(1, head):
+            _column(work.x, first + j, W, row + j, d, work.z)
+        for j in range(head, i, 4):
+            _tile(work.x, first + j, W, row + j, d, work.z)
+        _close(work.x, first + i, W, row + i, d, work.z, work.logp, k)
 
 
 @inner
@@ -228,7 +232,7 @@ def _copy(x, i, out, to):
 
 
 @inner
-def _product(x, i, j, out, to):
+def product(x, i, j, out, to):
     """Lane ``to`` of out = column i times column j."""
     a, b, t = lane(i), lane(j), lane(to)
     for q in range(BLOCK):
@@ -248,7 +252,7 @@ def sum_full(first, d, K, work, stats, at):
             if i < 0:
                 _copy(work.x, first + j, work.feature, held)
             else:
-                _product(work.x, first + i, first + j, work.feature, held)
+                product(work.x, first + i, first + j, work.feature, held)
             held += 1
             if held == FEATURES:
                 gram(work.logp, K, work.feature, START, held, stats, at + done, F)

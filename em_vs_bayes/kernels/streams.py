@@ -3,6 +3,8 @@
 One function for each, over all streams; which arithmetic a stream needs is read from its kind at run time.
 """
 
+import numpy as np
+
 from em_vs_bayes.kernels.jit import inner, spliced
 from em_vs_bayes.kernels.stream_block import gram, keep, lane
 from em_vs_bayes.kernels.stream_discrete import add_linear, add_lookup, sum_lookup
@@ -22,7 +24,15 @@ from em_vs_bayes.kernels.stream_missing import (
     draw_full_missing,
     sum_full_missing,
 )
-from em_vs_bayes.kernels.tables import GAUSS_DIAG, GAUSS_FULL, LINEAR, LOOKUP
+from em_vs_bayes.kernels.stream_regression import (
+    add_regression,
+    blank_missing,
+    prepare_regression,
+    restore_missing,
+    sum_regression,
+    unpack_regression,
+)
+from em_vs_bayes.kernels.tables import GAUSS_DIAG, GAUSS_FULL, LINEAR, LOOKUP, REGRESSION
 
 
 @spliced
@@ -33,6 +43,8 @@ def prepare(streams, pot, K, work):
             prepare_full(pot, streams.pot[s], streams.size[s], K, work.bias)
         elif streams.kind[s] == GAUSS_DIAG:
             prepare_diag(pot, streams.pot[s], streams.size[s], K, work.bias)
+        elif streams.kind[s] == REGRESSION:
+            prepare_regression(pot, streams.pot[s], streams.size[s], K, work.bias)
 
 
 @inner
@@ -64,6 +76,10 @@ def add_log_potentials(data, streams, pot, K, start, rows, work, conditionals):
             add_linear(pot, o, first, size, K, work)
         elif kind == LOOKUP:
             add_lookup(pot, o, first, size, K, work)
+        elif kind == REGRESSION:
+            add_regression(pot, o, first, size, K, work)
+            if missing:
+                restore_missing(data, first, size, K, start, rows, work)
 
 
 @spliced
@@ -72,7 +88,7 @@ def add_statistics(data, streams, pot, K, start, rows, work, conditionals, drawn
 
     ``drawn``: missing values of GAUSS_FULL streams have been drawn into work.x; else they are integrated out.
     """
-    missing = _any_missing(data, start, rows)
+    missing, one = _any_missing(data, start, rows), np.int64(1)
     for s in range(streams.kind.size):
         kind, first, size, at = streams.kind[s], streams.col[s], streams.size[s], streams.stat[s]
         if kind == GAUSS_FULL:
@@ -87,6 +103,12 @@ def add_statistics(data, streams, pot, K, start, rows, work, conditionals, drawn
             gram(work.logp, K, work.x, lane(first), size, stats, at, size)
         elif kind == LOOKUP:
             sum_lookup(first, size, K, work, stats, at)
+        elif kind == REGRESSION:
+            if missing:
+                blank_missing(data, first, size, start, rows, work)
+            sum_regression(first, size, K, work, stats, at + K)
+            if data.pattern.size > 0:
+                count_observed(data, first + size - 1, one, K, start, rows, work, stats, at)
 
 
 @spliced
@@ -111,3 +133,8 @@ def finish(data, streams, K, counts, stats):
             for k in range(K):
                 for j in range(size):
                     stats[at + k * size + j] = counts[k]
+        elif streams.kind[s] == REGRESSION:
+            unpack_regression(size, K, stats, at + K)
+            if data.pattern.size == 0:
+                for k in range(K):
+                    stats[at + k] = counts[k]

@@ -23,6 +23,7 @@ GAUSS_FULL = 0  # c_k - 0.5 |W_k (x - m_k)|^2, W_k lower triangular
 GAUSS_DIAG = 1  # c_k - 0.5 sum_j (w_kj (x_j - m_kj))^2 + (missing dims are left out; constants are per dimension)
 LINEAR = 2  # sum_q T_q(y) eta_kq; the columns hold T(y), zero where y is missing
 LOOKUP = 3  # eta_k[code]; the column holds the category as a float, -1 where missing
+REGRESSION = 4  # c_k - 0.5 |W_k (x, y)|^2, columns x_1 ... x_p, y, the last row of W_k being (-w b', w)
 
 # --- codes of parameter blocks: the conjugate family that ties theta, pot, stats and hyper --------------------
 DIRICHLET = 0  # rows of probabilities (R, C)
@@ -30,6 +31,7 @@ GAMMA = 1  # rates (K,)
 BETA = 2  # probabilities (K,)
 GAUSS = 3  # means (K, d) with covariances
 STATIONARY = 4  # rows of transition probabilities (K, K), whose stationary distribution is the initial one
+COEFFICIENTS = 5  # regression coefficients (K, p) with standard deviations (K,)
 
 # --- covariance structures of a GAUSS block: what theta holds ---------------------------------------------------
 FULL = 0  # (K, d, d)
@@ -90,7 +92,7 @@ class Streams(NamedTuple):
 
     kind: np.ndarray
     col: np.ndarray  # first column in y
-    size: np.ndarray  # d (Gaussian), number of statistics q (LINEAR), number of categories (LOOKUP; one column)
+    size: np.ndarray  # d (Gaussian), statistics q (LINEAR), categories (LOOKUP; one column), p + 1 (REGRESSION)
     pot: np.ndarray  # offset in pot
     stat: np.ndarray  # offset in stats
 
@@ -100,14 +102,15 @@ class Blocks(NamedTuple):
 
     code: np.ndarray
     rows: np.ndarray  # R (DIRICHLET), K (others)
-    size: np.ndarray  # C (DIRICHLET), d (GAUSS), 1
+    size: np.ndarray  # C (DIRICHLET), d (GAUSS), p (COEFFICIENTS), 1
     theta: np.ndarray  # offset in theta of the block's first parameter (GAUSS: the means)
-    theta2: np.ndarray  # GAUSS: offset of the covariance parameter; else 0
+    theta2: np.ndarray  # GAUSS, COEFFICIENTS: offset of the covariance parameter or of sigma; else 0
     pot: np.ndarray  # offset in pot
     stat: np.ndarray  # offset in stats
     hyper: np.ndarray  # offset in hyper
     covariance: np.ndarray  # GAUSS: FULL ... SIGMA
-    mean_prior: np.ndarray  # GAUSS: FLAT, JOINT, INDEPENDENT, ELEMENTWISE; others: FLAT, JOINT (conjugate), ELEMENTWISE
+    # GAUSS, COEFFICIENTS: FLAT, JOINT, INDEPENDENT, ELEMENTWISE; others: FLAT, JOINT (conjugate), ELEMENTWISE
+    mean_prior: np.ndarray
     spread_prior: np.ndarray  # GAUSS: FLAT, JOINT, INDEPENDENT (IW / IG without the mean term), ELEMENTWISE
 
 

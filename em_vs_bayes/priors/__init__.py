@@ -13,6 +13,7 @@ from em_vs_bayes.priors.named import Prior
 from em_vs_bayes.priors.normal import Normal
 from em_vs_bayes.priors.normal_inverse_gamma import NormalInverseGamma
 from em_vs_bayes.priors.normal_inverse_wishart import NormalInverseWishart
+from em_vs_bayes.priors.regression_normal_inverse_gamma import RegressionNormalInverseGamma
 from em_vs_bayes.priors.spherical_normal_inverse_gamma import SphericalNormalInverseGamma
 from em_vs_bayes.priors.tied_normal_inverse_wishart import TiedNormalInverseWishart
 
@@ -41,6 +42,7 @@ _FAMILIES: dict[str, type[Value] | type[Prior]] = {
         NormalInverseGamma,
         NormalInverseWishart,
         Prior,
+        RegressionNormalInverseGamma,
         SphericalNormalInverseGamma,
         TiedNormalInverseWishart,
     )

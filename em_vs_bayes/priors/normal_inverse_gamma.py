@@ -6,9 +6,10 @@ from typing import Any, Self, final
 import numpy as np
 
 from em_vs_bayes.priors.base import Array, Conjugate, Size, Values
-from em_vs_bayes.priors.checks import fill, finite, one_of, positive
+from em_vs_bayes.priors.checks import fill, fill_matrices, finite, one_of, positive, scale_matrix
 from em_vs_bayes.priors.gaussian_factor import GaussianFactor
 from em_vs_bayes.priors.inverse_gamma import InverseGamma, Parameter
+from em_vs_bayes.priors.regression_normal_inverse_gamma import RegressionNormalInverseGamma
 from em_vs_bayes.priors.spherical_normal_inverse_gamma import SphericalNormalInverseGamma
 from em_vs_bayes.priors.sums import centred, log_scaled_normal, shrunk
 
@@ -27,7 +28,7 @@ class NormalInverseGamma(Conjugate):
     Parameters
     ----------
     mean, kappa, shape, rate : float or array, broadcast to (K, d)
-        All but the mean positive.
+        All but the mean positive. For a regression ``kappa`` may be a matrix: see `regression`.
     """
 
     mean: Values
@@ -37,12 +38,15 @@ class NormalInverseGamma(Conjugate):
 
     def _check(self) -> None:
         finite("mean", self.mean)
-        for name in ("kappa", "shape", "rate"):
+        for name in ("shape", "rate"):
             positive(name, getattr(self, name))
+        if not (self.kappa > 0).all():  # a precision matrix of regression coefficients has what signs it has
+            scale_matrix("kappa", self.kappa)
 
     def broadcast(self, components: int, features: int) -> Self:
         names = ("mean", "kappa", "shape", "rate")
         dims = {"components": components, "features": features}
+        positive("kappa", self.kappa)
         return self._unchecked(**{name: fill(name, getattr(self, name), **dims) for name in names})
 
     def spherical(self, components: int, features: int) -> SphericalNormalInverseGamma:
@@ -51,6 +55,23 @@ class NormalInverseGamma(Conjugate):
         return SphericalNormalInverseGamma(
             mean=fill("mean", self.mean, components=components, features=features),
             kappa=np.repeat(kappa[:, None], features, axis=1),
+            shape=fill("shape", self.shape, components=components),
+            rate=fill("rate", self.rate, components=components),
+        )
+
+    def regression(self, components: int, predictors: int) -> RegressionNormalInverseGamma:
+        """The same prior for regression coefficients: N(mean, v kappa^-1), one variance per component.
+
+        ``mean`` broadcasts to (K, p), ``shape`` and ``rate`` to (K,); ``kappa`` is the prior precision in units of
+        1 / v: a number (times the identity), (p, p), or (K, p, p).
+        """
+        matrices = {"components": components, "predictors": predictors, "predictors_to": predictors}
+        if self.kappa.ndim == 1:
+            raise ValueError(f"kappa: got shape {self.kappa.shape}, wants a number or matrices (..., p, p)")
+        scale_matrix("kappa", self.kappa)
+        return RegressionNormalInverseGamma(
+            mean=fill("mean", self.mean, components=components, predictors=predictors),
+            kappa=fill_matrices("kappa", self.kappa, **matrices),
             shape=fill("shape", self.shape, components=components),
             rate=fill("rate", self.rate, components=components),
         )

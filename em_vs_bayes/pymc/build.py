@@ -22,7 +22,9 @@ from em_vs_bayes.pymc.variables import Read, Variables
 from em_vs_bayes.spec import Spec
 
 
-def to_pymc(spec: Spec, y: Any, *, lengths: Any = None, weights: Any = None, labels: Any = None) -> pm.Model:
+def to_pymc(
+    spec: Spec, y: Any, *, exog: Any = None, lengths: Any = None, weights: Any = None, labels: Any = None
+) -> pm.Model:
     """A PyMC model that a user can read, extend and sample.
 
     Parameters
@@ -30,6 +32,8 @@ def to_pymc(spec: Spec, y: Any, *, lengths: Any = None, weights: Any = None, lab
     spec : Spec
     y : array_like, frame or dict
         As in `Spec.fit`.
+    exog : array_like (n, p), optional
+        Design matrix of a regression.
     lengths : array_like of int, or str, optional
         Of consecutive sequences, as in `Spec.fit`.
     weights : array_like (n,), optional
@@ -51,7 +55,7 @@ def to_pymc(spec: Spec, y: Any, *, lengths: Any = None, weights: Any = None, lab
     PyMC starts every component at its prior mean, where they are all alike. Give ``pymc.sample`` a start:
     ``initvals=evb.pymc.initial_values(spec, y, params)``.
     """
-    return build(compile_program(spec, y, lengths=lengths, weights=weights, labels=labels)).model
+    return build(compile_program(spec, y, exog=exog, lengths=lengths, weights=weights, labels=labels)).model
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +71,17 @@ class Built:
         return {name: np.array(value(arrays)) for name, value in self.start.items()}
 
 
-def initial_values(spec: Spec, y: Any, params: Params, *, lengths: Any = None) -> dict[str, Array]:
+def initial_values(spec: Spec, y: Any, params: Params, *, exog: Any = None, lengths: Any = None) -> dict[str, Array]:
     """Values of the free random variables of ``to_pymc(spec, y)`` at ``params``: the ``initvals`` of `pymc.sample`.
 
     Parameters
     ----------
-    spec, y, lengths
+    spec, y, exog, lengths
         As given to `to_pymc`.
     params : dict of arrays
         Public parameters, such as ``fit.params``.
     """
-    program = compile_program(spec, y, lengths=lengths)
+    program = compile_program(spec, y, exog=exog, lengths=lengths)
     return build(program).values(program.public(program.theta_of(params)))
 
 
@@ -95,14 +99,15 @@ def build(program: Program) -> Built:
         allowed = _allowed(program)
 
         def log_density(_: Any, *params: Any) -> Any:
-            named = dict(zip(names, params, strict=True))
+            named = dict(zip(names, params, strict=True)) | program.exogs
             density = emission.symbolic_log_density(program.y, named, program.k)
             return density if allowed is None else density + allowed
 
         def simulate(rng: np.random.Generator, z: Any, *params: Array) -> Array:
             labels = program.data.labels
             z = np.where(labels >= 0, labels, z) if labels.size else z
-            return _table(emission.simulate(dict(zip(names, params, strict=True)), z, rng)).reshape(seen.shape)
+            named = dict(zip(names, params, strict=True)) | program.exogs
+            return _table(emission.simulate(named, z, rng)).reshape(seen.shape)
 
         shared: dict[str, Any] = {
             "observed": seen,
@@ -122,7 +127,7 @@ def build(program: Program) -> Built:
 
 def _observed(program: Program) -> Array:
     """y as the user sees it: (n,) for one column, (n, columns) for more."""
-    table = _table(program.y)
+    table = _table(program.spec.model_emission.observed(program.y))
     return table[:, 0] if table.shape[1] == 1 else table
 
 
@@ -152,5 +157,5 @@ def _coords(program: Program, seen: Array) -> dict[str, Any]:
     for name, dims in program.spec.parameter_dims().items():
         for dim, length in zip(dims, params[name].shape, strict=True):
             named = dim in ("feature", "feature_to") and names is not None and len(names) == length
-            coords[dim] = names if named else np.arange(length)
+            coords[dim] = program.predictors.get(dim) or (names if named else np.arange(length))
     return coords

@@ -12,7 +12,14 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from em_vs_bayes.blocks import DiagonalGaussianBlock, FullGaussianBlock, ProbabilityBlock, ProbabilityRows, RateBlock
+from em_vs_bayes.blocks import (
+    DiagonalGaussianBlock,
+    FullGaussianBlock,
+    ProbabilityBlock,
+    ProbabilityRows,
+    RateBlock,
+    RegressionBlock,
+)
 from em_vs_bayes.blocks.stationary import StationaryRows
 from em_vs_bayes.contract import Array
 from em_vs_bayes.kernels import tables
@@ -22,6 +29,7 @@ from em_vs_bayes.pymc.gaussian import (
     scaled_normal,
     scaled_normal_log_density,
 )
+from em_vs_bayes.pymc.regression import write_regression
 from em_vs_bayes.pymc.variables import Variables, standard_deviation_inverse_gamma
 
 
@@ -245,4 +253,5 @@ WRITERS = {
     ProbabilityBlock: _probabilities,
     FullGaussianBlock: _full,
     DiagonalGaussianBlock: _diagonal,
+    RegressionBlock: write_regression,
 }

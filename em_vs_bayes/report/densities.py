@@ -37,12 +37,14 @@ def densities(c: "Comparison") -> Figure | None:
 def observed(c: "Comparison") -> np.ndarray | None:
     """(n, d) float data of the comparison, or None if it has several streams."""
     several = isinstance(c.fits[0].spec.model_emission, Product)
-    return None if several else read.matrix(c.fits[0].program.y)
+    return None if several or c.fits[0].program.exogs else read.matrix(c.fits[0].program.y)
 
 
 def names(c: "Comparison") -> list[str]:
     """Names of the columns of the data."""
     y = c.fits[0].program.y
+    if c.fits[0].program.exogs and not isinstance(c.fits[0].spec.model_emission, Product):
+        return ["y"]  # a frame holds the predictors too
     if isinstance(y, Mapping):
         return [str(name) for name in y]
     count = read.matrix(y).shape[1]

@@ -1,9 +1,9 @@
 """From a naive mixture and rows to the tables that kernels read, and random ones to test with."""
 
 import numpy as np
-from naive.mixture import Diagonal, Full, Linear, Lookup, Mixture
+from naive.mixture import Diagonal, Full, Linear, Lookup, Mixture, Regression
 
-from em_vs_bayes.kernels.tables import GAUSS_DIAG, GAUSS_FULL, LINEAR, LOOKUP, Data, Streams
+from em_vs_bayes.kernels.tables import GAUSS_DIAG, GAUSS_FULL, LINEAR, LOOKUP, REGRESSION, Data, Streams
 
 LOG_2PI = np.log(2 * np.pi)
 
@@ -55,6 +55,16 @@ def potentials_of(model, centre):
             pot += [c.ravel(), m.ravel(), (1 / s.sds).ravel()]
             rows.append((GAUSS_DIAG, s.first, d, at, n_stats))
             n_stats += 3 * K * d
+        elif isinstance(s, Regression):
+            d = s.coefficients.shape[1] + 1
+            W = np.zeros((K, d, d))
+            for k in range(K):  # any lower triangle U with U'U = V: Cholesky with rows and columns in reverse
+                if s.V[k].any():
+                    W[k, :-1, :-1] = np.linalg.cholesky(s.V[k][::-1, ::-1])[::-1, ::-1].T
+            W[:, -1] = np.column_stack([-s.coefficients, np.ones(K)]) / s.sds[:, None]
+            pot += [s.excess - np.log(s.sds) - 0.5 * LOG_2PI, W.ravel()]
+            rows.append((REGRESSION, s.first, d, at, n_stats))
+            n_stats += K * (1 + d * d)
         else:
             pot.append(s.eta.ravel())
             rows.append((LINEAR if isinstance(s, Linear) else LOOKUP, s.first, s.eta.shape[1], at, n_stats))
@@ -71,6 +81,11 @@ def random_stream(kind, size, K, first, rng):
         return Diagonal(
             first, rng.normal(size=(K, size)), rng.uniform(0.5, 2, size=(K, size)), rng.normal(size=(K, size))
         )
+    if kind in ("regression", "averaged"):  # averaged over coefficients, as CAVI does
+        A = rng.normal(size=(K, size, size)) * (kind == "averaged")
+        return Regression(
+            first, rng.normal(size=(K, size)), rng.uniform(0.5, 2, size=K), A @ A.transpose(0, 2, 1), rng.normal(size=K)
+        )
     if kind == "linear":
         return Linear(first, rng.normal(size=(K, size)))
     return Lookup(first, np.log(rng.dirichlet(np.ones(size), size=K)))
@@ -78,7 +93,7 @@ def random_stream(kind, size, K, first, rng):
 
 def random_case(parts, n, K, rng, missing=0.0):
     """A mixture with the given (kind, size) streams, rows of data for it, and its Gaussian columns."""
-    streams, columns, gaussian = [], [], []
+    streams, columns, gaussian, responses = [], [], [], []
     for kind, size in parts:
         first = sum(c.shape[1] for c in columns)
         streams.append(random_stream(kind, size, K, first, rng))
@@ -86,13 +101,16 @@ def random_case(parts, n, K, rng, missing=0.0):
             gaussian += range(first, first + size)
             columns.append(rng.normal(size=(n, size)) * 1.5 + 5.0)
             streams[-1].means[:] += 5.0
+        elif kind in ("regression", "averaged"):
+            responses.append(first + size)
+            columns.append(rng.normal(size=(n, size + 1)) * 1.5 + 1.0)
         elif kind == "linear":
             columns.append(rng.poisson(1.5, size=(n, size)).astype(float))
         else:
             columns.append(rng.integers(-1, size, size=(n, 1)).astype(float))
     y = np.hstack(columns)
-    for j in gaussian:
+    for j in gaussian + responses:
         y[rng.random(n) < missing, j] = np.nan
     if missing and n > 2:
-        y[1, gaussian] = np.nan
+        y[1, gaussian + responses] = np.nan
     return Mixture(np.log(rng.dirichlet(np.full(K, 3.0))), tuple(streams)), y, gaussian

@@ -11,6 +11,9 @@ from em_vs_bayes.kernels import mixture
 STREAMS = {
     **{f"full{d}": [("full", d)] for d in (1, 2, 3, 4, 5, 8, 11)},
     **{f"diag{d}": [("diag", d)] for d in (1, 2, 4, 7)},
+    **{f"regression{p}": [("regression", p)] for p in (1, 2, 3, 6, 12)},
+    **{f"averaged{p}": [("averaged", p)] for p in (1, 3, 4, 9)},
+    "regressions": [("regression", 2), ("full", 2), ("averaged", 3), ("lookup", 3)],
     "linear1": [("linear", 1)],
     "linear6": [("linear", 6)],
     "lookup": [("lookup", 4)],

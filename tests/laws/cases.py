@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 import em_vs_bayes as evb
 from em_vs_bayes import emissions as e
@@ -25,6 +26,7 @@ class Case:
     make: Callable[[np.random.Generator, int], Any]
     conjugate: bool = True
     extra: dict[str, Any] = field(default_factory=dict)
+    design: Callable[[Any], np.ndarray] | None = None  # a regression's design matrix, made by hand
 
     def data(self, n: int = 60, seed: int = 1) -> Any:
         return self.make(np.random.default_rng(seed), n)
@@ -35,7 +37,17 @@ class Case:
     def program(self, n: int = 60, seed: int = 1, **arguments: Any) -> Any:
         from em_vs_bayes.compile import compile as compile_program
 
-        return compile_program(self.spec, self.data(n, seed), **arguments)
+        y = self.data(n, seed)
+        return compile_program(self.spec, y, **self.given(y), **arguments)
+
+    def given(self, y: Any) -> dict[str, Any]:
+        """What goes into a fit besides y."""
+        return {"exog": self.design(y)} if self.spec.model_emission.takes_exog else {}
+
+    def response(self, y: Any) -> Any:
+        """y without its predictors, and the design: what brute force reads."""
+        own = y["y"].to_numpy() if hasattr(y, "columns") else y
+        return own, None if self.design is None else self.design(y)
 
     def points(self, program: Any, count: int = 3, seed: int = 7) -> list[np.ndarray]:
         """Random interior parameters."""
@@ -87,6 +99,40 @@ def streams(rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
     return {"u": u, "v": np.where(z, rng.poisson(2, n), rng.poisson(9, n)).astype(float), "w": sides(rng, n)}
 
 
+def ramp(y: Any) -> np.ndarray:
+    """An intercept and a predictor that runs back and forth."""
+    n = len(next(iter(y.values()))) if isinstance(y, dict) else len(y)
+    return np.column_stack([np.ones(n), np.cos(2.5 * np.arange(n))])
+
+
+def lines(rng: np.random.Generator, n: int) -> np.ndarray:
+    x = ramp(np.empty(n))[:, 1]
+    return np.where(rng.random(n) < 0.5, rng.normal(1 + 2 * x, 0.5), rng.normal(3 - 2 * x, 1.0))
+
+
+def lines_and_counts(rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    u = lines(rng, n)
+    u[[0, n // 2]] = np.nan
+    return {"u": u, "v": counts(rng, n)}
+
+
+def groups(rng: np.random.Generator, n: int) -> pd.DataFrame:
+    return pd.DataFrame({"y": lines(rng, n), "x": ramp(np.empty(n))[:, 1], "g": np.resize(["b", "a", "b"], n)})
+
+
+def by_hand(frame: pd.DataFrame) -> np.ndarray:
+    """y ~ x + C(g), treatment coding: the first level in the alphabet is the reference."""
+    return np.column_stack([np.ones(len(frame)), [float(g == "b") for g in frame["g"]], frame["x"]])
+
+
+def regression(**options: Any) -> Any:
+    return evb.Mixture(e.LinearRegression(), 2, **options)
+
+
+matrix_nig = p.NormalInverseGamma([1.0, 0.0], [[0.3, -0.1], [-0.1, 0.2]], 3.0, [1.0, 2.0])
+apart = {"coefficients": p.Normal([2.0, 0.0], [3.0, 2.0]), "sigmas": p.InverseGamma(3.0, 2.0)}
+odd = {"coefficients": evb.Prior("StudentT", nu=4.0, mu=1.0, sigma=3.0), "sigmas": evb.Prior("HalfNormal", sigma=2.0)}
+held = {"coefficients": [[np.nan, 2.0], [np.nan, np.nan]], "sigmas": [np.nan, 0.9]}
 independent = {"means": p.Normal(0.0, 5.0), "covariances": p.InverseWishart(5.0, 2.0 * np.eye(2))}
 by_name = {"means": p.Normal(0.0, 5.0), "sigmas": evb.Prior("HalfNormal", sigma=2.0), "weights": p.Dirichlet(5.0)}
 
@@ -129,6 +175,20 @@ CASES = [
     Case("exponential", evb.Mixture(e.Exponential(), 2), waits),
     Case("bernoulli", evb.Mixture(e.Bernoulli(), 2, priors={"probs": p.Beta(2.0, 3.0)}), coins),
     Case("categorical", evb.Mixture(e.Categorical(3), 2, priors={"probs": p.Dirichlet(1.5)}), sides),
+    Case("regression", regression(), lines, design=ramp),
+    Case("regression, joint prior", regression(priors={"emission": matrix_nig}), lines, design=ramp),
+    Case("regression, independent priors", regression(priors=apart), lines, design=ramp),
+    Case("regression, fixed", regression(fixed=held), lines, design=ramp),
+    Case("regression, independent and fixed", regression(priors=apart, fixed=held), lines, design=ramp),
+    Case("regression, named priors", regression(priors=odd), lines, conjugate=False, design=ramp),
+    Case("regression, ordered sigmas", regression(ordered="sigmas"), lines, conjugate=False, design=ramp),
+    Case("regression, formula", evb.Mixture(e.LinearRegression("y ~ C(g) + x"), 2), groups, design=by_hand),
+    Case(
+        "regression, missing responses",
+        evb.Mixture(e.Product(u=e.LinearRegression(), v=e.Poisson()), 2),
+        lines_and_counts,
+        design=ramp,
+    ),
     Case("product", evb.Mixture(e.Product(u=e.Normal(), v=e.Poisson(), w=e.Categorical(3)), 2), streams),
 ]
 CONJUGATE = [case for case in CASES if case.conjugate]

@@ -21,11 +21,13 @@ EXCHANGEABLE = [case for case in CASES if exchangeable(case.spec) and not case.s
 
 @all_cases
 def test_law_1_evidence_is_the_sum_over_all_assignments(case):
-    program = compile_program(case.spec, case.small())
+    y = case.small()
+    program = compile_program(case.spec, y, **case.given(y))
+    y, exog = case.response(y)
     for theta in case.points(program):
-        naive = densities.mixture_evidence(case.spec.model_emission, case.small(), program.public(theta))
+        naive = densities.mixture_evidence(case.spec.model_emission, y, program.public(theta), exog=exog)
         assert program.log_likelihood(theta) == pytest.approx(naive, rel=1e-11)
-        table = densities.responsibilities(case.spec.model_emission, case.small(), program.public(theta))
+        table = densities.responsibilities(case.spec.model_emission, y, program.public(theta), exog=exog)
         np.testing.assert_allclose(program.probabilities(theta), table, rtol=1e-9, atol=1e-12)
 
 
@@ -34,6 +36,7 @@ def test_law_2_em_never_falls(case):
     for objective in ("mle", "map"):
         fit = case.spec.fit(
             case.data(),
+            **case.given(case.data()),
             method="em",
             objective=objective,
             accelerate=None,
@@ -50,7 +53,8 @@ def test_law_2_em_never_falls(case):
 
 @conjugate_cases
 def test_law_2_cavi_never_falls(case):
-    fit = case.spec.fit(case.data(), method="vi", n_init=1, seed=1, progressbar=False)
+    y = case.data()
+    fit = case.spec.fit(y, method="vi", n_init=1, seed=1, progressbar=False, **case.given(y))
     history = fit.history["objective"]
     assert np.diff(history).min() >= -1e-10 * (1 + abs(history[-1]))
     assert fit.elbo == history[-1]
@@ -91,7 +95,8 @@ def test_law_4_gradient_of_the_evidence_is_the_expected_statistics(case):
 @pytest.mark.parametrize("case", IDENTIFIED, ids=lambda c: c.name)
 def test_law_5_the_m_step_is_stationary(case):
     """At a fixed point of EM the gradient of the objective vanishes, for the MLE and for the MAP."""
-    fit = case.spec.fit(case.data(), method="em", objective="map", seed=1, progressbar=False)
+    y = case.data()
+    fit = case.spec.fit(y, method="em", objective="map", seed=1, progressbar=False, **case.given(y))
     assert fit.converged
     density = fit.program.density(fit.theta, jacobian=0.0)
     x = fit.program.unconstrain(fit.theta)
@@ -107,7 +112,10 @@ def test_law_7_objectives_are_one_posterior(case):
     for theta in case.points(program):
         public = program.public(theta)
         natural, _ = program.density(theta).natural(theta)
-        separate = case.spec.log_likelihood(case.data(20), public) + case.spec.log_prior(public, case.data(20))
+        y = case.data(20)
+        separate = case.spec.log_likelihood(y, public, **case.given(y)) + case.spec.log_prior(
+            public, y, **case.given(y)
+        )
         assert natural == pytest.approx(separate, rel=1e-10)
 
 
@@ -126,7 +134,8 @@ def test_law_8_labels_do_not_matter(case):
 
 @all_cases
 def test_law_10_save_and_load(case, tmp_path):
-    fit = case.spec.fit(case.data(), method="em", objective="map", n_init=2, seed=1, progressbar=False)
+    y = case.data()
+    fit = case.spec.fit(y, method="em", objective="map", n_init=2, seed=1, progressbar=False, **case.given(y))
     fit.save(tmp_path / "fit")
     back = evb.load(tmp_path / "fit")
     assert back.spec == fit.spec

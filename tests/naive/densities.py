@@ -11,8 +11,8 @@ from scipy import stats
 from em_vs_bayes import emissions
 
 
-def log_density(emission, row, params, k):
-    """log p(row | component k) at public parameters; missing values are left out."""
+def log_density(emission, row, params, k, x=None):
+    """log p(row | component k) at public parameters, x being the row's predictors; missing values are left out."""
     if isinstance(emission, emissions.Product):
         return sum(
             log_density(
@@ -20,6 +20,7 @@ def log_density(emission, row, params, k):
                 row[name],
                 {p.removeprefix(name + "_"): v for p, v in params.items() if p.startswith(name + "_")},
                 k,
+                x,
             )
             for name, part in emission.parts.items()
         )
@@ -34,6 +35,9 @@ def log_density(emission, row, params, k):
         return 0.0
     if isinstance(emission, emissions.Normal):
         return float(stats.norm(params["means"][k], params["sigmas"][k]).logpdf(value))
+    if isinstance(emission, emissions.LinearRegression):
+        line = sum(b * v for b, v in zip(params["coefficients"][k], x, strict=True))
+        return float(stats.norm(line, params["sigmas"][k]).logpdf(value))
     if isinstance(emission, emissions.Poisson):
         return float(stats.poisson(params["rates"][k]).logpmf(value))
     if isinstance(emission, emissions.Exponential):
@@ -60,17 +64,20 @@ def log_sum(terms):
     return top if top == -inf else top + log(sum(exp(t - top) for t in terms))
 
 
-def mixture_evidence(emission, y, params, weights=None, labels=None):
+def mixture_evidence(emission, y, params, weights=None, labels=None, exog=None):
     """log p(y | params) by summing over every joint assignment of components: K^n terms."""
     data = rows(y)
+    x = [None] * len(data) if exog is None else exog
     k = len(params["weights"])
     power = np.ones(len(data)) if weights is None else weights
     tables = [
         [
-            log(params["weights"][j]) + log_density(emission, row, params, j) if params["weights"][j] > 0 else -inf
+            log(params["weights"][j]) + log_density(emission, row, params, j, x[i])
+            if params["weights"][j] > 0
+            else -inf
             for j in range(k)
         ]
-        for row in data
+        for i, row in enumerate(data)
     ]
     if labels is not None:
         tables = [
@@ -81,11 +88,12 @@ def mixture_evidence(emission, y, params, weights=None, labels=None):
     return sum(p * log_sum(t) for p, t in zip(power, tables, strict=True))
 
 
-def responsibilities(emission, y, params):
+def responsibilities(emission, y, params, exog=None):
     """p(z_i = k | y_i, params) by Bayes' rule, row by row."""
     out = []
-    for row in rows(y):
-        terms = [log(w) + log_density(emission, row, params, j) for j, w in enumerate(params["weights"])]
+    for i, row in enumerate(rows(y)):
+        x = None if exog is None else exog[i]
+        terms = [log(w) + log_density(emission, row, params, j, x) for j, w in enumerate(params["weights"])]
         total = log_sum(terms)
         out.append([exp(t - total) for t in terms])
     return np.array(out)

@@ -104,6 +104,34 @@ class Lookup:
 
 
 @dataclass(frozen=True)
+class Regression:
+    """A response in the last column, predictors in those before; ``V`` is subtracted as x'V x / 2."""
+
+    first: int
+    coefficients: np.ndarray  # (K, p)
+    sds: np.ndarray  # (K,)
+    V: np.ndarray  # (K, p, p)
+    excess: np.ndarray  # (K,)
+
+    def split(self, row):
+        last = self.first + self.coefficients.shape[1]
+        return row[self.first : last], row[last]
+
+    def log_potential(self, row, k):
+        x, y = self.split(row)
+        if isnan(y):
+            return 0.0
+        line = sum(b * v for b, v in zip(self.coefficients[k], x))
+        return self.excess[k] + norm.logpdf(y, line, self.sds[k]) - 0.5 * x @ self.V[k] @ x
+
+    def statistics(self, row, k, centre):
+        x, y = self.split(row)
+        seen = 0.0 if isnan(y) else 1.0
+        v = seen * np.append(x, 0.0 if isnan(y) else y)
+        return [seen, np.outer(v, v)]
+
+
+@dataclass(frozen=True)
 class Mixture:
     log_weights: np.ndarray
     streams: tuple

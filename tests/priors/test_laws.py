@@ -131,6 +131,20 @@ CASES = {
         lambda x: (x[:6].reshape(3, 2), x[6:]),
         NIG_P.spherical(3, 2).flat(3, 2),
     ),
+    "regression normal inverse gamma": Case(
+        NIG([[0.3, -1.0], [2.0, 1.0]], [S1, S2], [4.5, 6.0], [2.0, 9.0]).regression(2, 2),
+        NIG([0.1, 0.4], 0.3 * S2, 2.5, 1.5).regression(2, 2),
+        lambda x: (x[:4].reshape(2, 2), x[4:]),
+        NIG(0.0, 1.0, 2.5, 1.5).regression(2, 2).flat(2, 2),
+    ),
+    "regression normal inverse gamma of a standard deviation": Case(
+        NIG([[0.3, -1.0], [2.0, 1.0]], [S1, S2], [4.5, 6.0], [2.0, 9.0]).regression(2, 2),
+        NIG([0.1, 0.4], 0.3 * S2, 2.5, 1.5).regression(2, 2),
+        lambda x: (x[:4].reshape(2, 2), x[4:]),
+        NIG(0.0, 1.0, 2.5, 1.5).regression(2, 2).flat(2, 2, "sd"),
+        2 * math.log(2),
+        {"parameter": "sd"},
+    ),
 }
 
 

@@ -4,11 +4,21 @@ The two share the data and the spec's priors, and no formula.
 """
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import em_vs_bayes as evb
 from em_vs_bayes import priors
-from em_vs_bayes.emissions import Bernoulli, Categorical, Exponential, MvNormal, Normal, Poisson, Product
+from em_vs_bayes.emissions import (
+    Bernoulli,
+    Categorical,
+    Exponential,
+    LinearRegression,
+    MvNormal,
+    Normal,
+    Poisson,
+    Product,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
@@ -58,6 +68,13 @@ ITEMS_Y = {
     "t": np.where(np.arange(N) % 9 == 0, NAN, TIMES),
     "g": np.where(np.arange(N) % 8 == 0, NAN, LINE),
 }
+
+X = np.column_stack([np.ones(N), RNG.normal(size=N)])
+FRAME = pd.DataFrame({"y": LINE, "x": X[:, 1], "g": np.resize(["a", "b", "c"], N)})
+MATRIX_NIG = priors.NormalInverseGamma([[99.0, 0.5], [101.0, 0.0]], [[0.3, -0.1], [-0.1, 0.2]], [3.0, 4.0], 2.0)
+LINES = priors.Normal([[99.0, 0.0], [103.0, 1.0]], [3.0, 2.0])
+ONE_SLOPE = {"coefficients": [[NAN, 0.5], [NAN, NAN]], "sigmas": [NAN, 1.5]}
+PAIRED_Y = {"u": np.where(np.arange(N) % 6 == 0, NAN, LINE), "n": COUNTS}
 
 CASES = {
     # covariance structures, default (joint) priors
@@ -135,6 +152,29 @@ CASES = {
     ),
     "poisson uniform": (mixture(Poisson(), priors={"rates": evb.Prior("Uniform", lower=0.5, upper=20.0)}), COUNTS, {}),
     "exponential": (mixture(Exponential()), TIMES, {"labels": KNOWN}),
+    # regressions
+    "regression": (mixture(LinearRegression()), LINE, {"exog": X}),
+    "regression joint": (mixture(LinearRegression(), priors={"emission": MATRIX_NIG}), LINE, {"exog": X}),
+    "regression joint fixed": (
+        mixture(LinearRegression(), priors={"emission": MATRIX_NIG}, fixed=ONE_SLOPE), LINE, {"exog": X}
+    ),
+    "regression independent": (
+        mixture(LinearRegression(), priors={"coefficients": LINES, "sigmas": IG}), LINE, {"exog": X}
+    ),
+    "regression independent fixed": (
+        mixture(LinearRegression(), priors={"coefficients": LINES}, fixed=ONE_SLOPE), LINE, {"exog": X}
+    ),
+    "regression named": (
+        mixture(LinearRegression(), priors={"coefficients": HEAVY, "sigmas": HALF}),
+        LINE,
+        {"exog": X, "weights": POWERS},
+    ),
+    "regression ordered sigmas": (mixture(LinearRegression(), ordered="sigmas"), LINE, {"exog": X, "labels": None}),
+    "regression formula": (mixture(LinearRegression("y ~ x + C(g)")), FRAME, {"labels": KNOWN}),
+    "regression in a chain": (
+        evb.HMM(LinearRegression(), 2), np.where(np.arange(N) % 9 == 4, NAN, LINE), {"exog": X, "lengths": [25, 15]}
+    ),
+    "regression missing": (mixture(Product(u=LinearRegression(), n=Poisson())), PAIRED_Y, {"exog": X}),
     "product": (mixture(ITEMS), ITEMS_Y, {}),
     "product ordered probs": (mixture(ITEMS, ordered="b_probs"), ITEMS_Y, {}),
     "product fixed": (

@@ -1,0 +1,179 @@
+"""Design matrices: an array or frame as it is, or what a formula makes of a frame (by formulaic), checked in words.
+
+A formula may come out of a stranger's file, and formulaic evaluates Python: only arithmetic and the transforms in
+`FUNCTIONS` are let through.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from em_vs_bayes.contract import Array
+from em_vs_bayes.emissions import read
+
+FUNCTIONS = (
+    *("C", "I", "log", "log10", "log2", "exp", "poly", "bs", "cr", "cc", "center", "scale", "standardize"),
+    *("Treatment", "Sum", "Helmert", "Diff", "Poly"),
+    *(f"np.{name}" for name in ("log", "log1p", "log10", "log2", "exp", "sqrt", "abs", "sin", "cos", "tanh")),
+)
+SYNTAX = (
+    *(ast.Expression, ast.Call, ast.Name, ast.Load, ast.Constant, ast.keyword, ast.List, ast.Tuple),
+    *(ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.Compare, ast.cmpop),
+)
+# A column this close to the span of those before it, relative to its length, adds nothing; or it leaves too few digits,
+# since the statistics X'X square the ratio.
+DEPENDENT, NEARLY = 1e-10, 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """The columns of a design matrix, and how a frame became them.
+
+    Parameters
+    ----------
+    names : tuple of str
+    encoding : ModelSpec or None
+        formulaic's record of a formula's right-hand side: levels, knots, centres. None for a matrix that was given.
+    """
+
+    names: tuple[str, ...]
+    encoding: Any = None
+
+
+def from_exog(exog: Any, n: int, name: str) -> tuple[Array, Design]:
+    """A matrix used as it is; none is an intercept alone."""
+    if exog is None:
+        return np.ones((n, 1)), Design(("Intercept",))
+    matrix = read.matrix(exog, name, finite=False)  # refused with the columns' names, by `check_finite`
+    if len(matrix) != n:
+        raise ValueError(f"{name} has {len(matrix)} row(s); y has {n}.")
+    columns = getattr(exog, "columns", None)
+    names = [f"x{j}" for j in range(matrix.shape[1])] if columns is None else [str(c) for c in columns]
+    return matrix, Design(tuple(names))
+
+
+def check_formula(formula: Any) -> None:
+    """Refuse what is no formula with one response, and Python that is more than a transform of columns."""
+    if not isinstance(formula, str):
+        raise TypeError(f"formula must be a string such as 'y ~ x1 + C(group)'; got {formula!r}.")
+    from formulaic import Formula
+    from formulaic.errors import FormulaicError
+    from formulaic.formula import SimpleFormula, StructuredFormula
+
+    try:
+        parsed = Formula(formula)
+    except (FormulaicError, SyntaxError) as error:
+        plain = " ".join(re.sub("\x1b\\[[0-9;]*m|[⧛⧚]", "", str(error)).split())
+        raise ValueError(f"formula={formula!r} does not parse: {plain}") from None
+    sides = (parsed.lhs, parsed.rhs) if isinstance(parsed, StructuredFormula) else ()
+    if not sides or not all(isinstance(side, SimpleFormula) for side in sides) or len(sides[0]) != 1:
+        raise ValueError(f"formula={formula!r} wants one response and one right-hand side: 'y ~ x1 + C(group)'.")
+    for side in sides:
+        for term in side:
+            for factor in term.factors:
+                _check_factor(str(factor.expr), factor.eval_method.value, formula)
+
+
+def _check_factor(expression: str, method: str, formula: str) -> None:
+    if method != "python":  # a literal or the name of a column
+        return
+    try:
+        tree = ast.parse(expression, mode="eval")
+    except SyntaxError:
+        raise ValueError(f"formula={formula!r}: {expression!r} is not an expression.") from None
+    called = {id(node.func): node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    inside = {id(child) for function in called.values() for child in ast.walk(function)}
+    strange = [ast.unparse(f) for f in called.values() if ast.unparse(f) not in FUNCTIONS]
+    strange += [ast.unparse(v) for v in ast.walk(tree) if id(v) not in inside and not isinstance(v, SYNTAX)]
+    if strange:
+        raise ValueError(
+            f"formula={formula!r} uses {strange[0]!r}; it may use columns, numbers, arithmetic and "
+            f"{', '.join(FUNCTIONS)}."
+        )
+
+
+def from_formula(formula: str, y: Any, like: Design | None) -> tuple[Array, Array, Design]:
+    """Response (n,), design (n, p) and its encoding; ``like`` encodes a new frame as the fitted one.
+
+    NaN in the response is left in; a missing predictor is refused.
+    """
+    from formulaic import Formula, model_matrix
+    from formulaic.errors import FormulaicError
+
+    frame = _frame(y)
+    sides = Formula(formula)
+    _check_columns(sides, frame, formula)
+    options: Any = {"na_action": "ignore", "context": {}, "output": "pandas"}
+    recipe: Any = sides.rhs if like is None else like.encoding
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            left, right = (model_matrix(side, frame, **options) for side in (sides.lhs, recipe))
+        except FormulaicError as error:
+            raise ValueError(f"formula={formula!r} fails: {error}") from None
+    for warning in caught:
+        if "categories outside" in str(warning.message):
+            levels = re.search(r"\{.*?\}", str(warning.message))
+            raise ValueError(f"y has categories that the fitted frame did not have: {levels and levels.group()}.")
+    response = left.drop(columns="Intercept", errors="ignore")  # formulaic adds one to a side on its own
+    if response.shape[1] != 1:
+        raise ValueError(f"formula={formula!r}: the response must be one number per row; got {list(response.columns)}.")
+    matrix = np.ascontiguousarray(right.to_numpy(dtype=float))
+    return read.vector(response, "y", "LinearRegression"), matrix, Design(tuple(right.columns), right.model_spec)
+
+
+def _frame(y: Any) -> Any:
+    import pandas as pd
+
+    if callable(getattr(y, "to_pandas", None)):
+        return y.to_pandas()
+    if isinstance(y, (pd.DataFrame, dict)):
+        return pd.DataFrame(y)
+    raise TypeError(f"With a formula, y is the frame that has its columns; got {type(y).__name__}.")
+
+
+def _check_columns(sides: Any, frame: Any, formula: str) -> None:
+    wanted = {side: {str(v) for v in getattr(sides, side).required_variables} for side in ("lhs", "rhs")}
+    lacks = sorted((wanted["lhs"] | wanted["rhs"]) - set(frame.columns))
+    if lacks:
+        raise ValueError(f"formula={formula!r} wants column(s) {lacks}; y has {list(frame.columns)}.")
+    for column in sorted(wanted["rhs"]):
+        missing = np.flatnonzero(frame[column].isna())
+        if missing.size:
+            raise ValueError(
+                f"Predictor {column!r} is missing in {missing.size} row(s) (first: row {missing[0]}): only the "
+                "response may be missing. Drop the rows or impute them."
+            )
+
+
+def check_finite(matrix: Array, names: tuple[str, ...], name: str) -> None:
+    """Refuse NaN and infinity in a design, naming the columns."""
+    bad = [names[j] for j in np.flatnonzero(~np.isfinite(matrix).all(axis=0))]
+    if bad:
+        raise ValueError(f"{name} must be finite; column(s) {bad} have missing or infinite values.")
+
+
+def check_rank(matrix: Array, names: tuple[str, ...], name: str) -> None:
+    """Refuse columns that are linear combinations of those before them, naming them."""
+    n, p = matrix.shape
+    lengths = np.sqrt((matrix**2).sum(axis=0))
+    unit = matrix / np.where(lengths > 0, lengths, 1.0)
+    diagonal = np.abs(np.diagonal(np.linalg.qr(unit, mode="r")))
+    diagonal = np.concatenate([diagonal, np.zeros(p - len(diagonal))])  # fewer rows than columns
+    dependent, nearly = ([names[j] for j in np.flatnonzero(diagonal < limit)] for limit in (DEPENDENT, NEARLY))
+    if nearly and not dependent:
+        raise ValueError(
+            f"{name} has column(s) {nearly} that are linear combinations of those before them but for "
+            f"{diagonal.min():.1g} of their length: too few digits are left. Centre the predictors (powers: poly())."
+        )
+    if dependent:
+        raise ValueError(
+            f"{name} has {n} row(s) with a response and {p} column(s), of which {dependent} are linear combinations "
+            "of those before them: their coefficients are not determined. Drop them."
+        )

@@ -1,0 +1,97 @@
+"""Priors of regressions: joint by default, independent or by name when the user says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from em_vs_bayes.contract import Array, Context
+from em_vs_bayes.priors import InverseGamma, Normal, NormalInverseGamma, Prior
+
+LARGEST = 1e6  # of y, relative to its residuals: y'y then holds their squares to four digits
+
+
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """One regression for all rows: coefficients (p,), residual variance (divisor n) and X'X / n (p, p)."""
+
+    coefficients: Array
+    variance: float
+    second: Array
+
+
+def pooled(values: Array, matrix: Array, context: Context) -> Pooled:
+    """Least squares over the rows with a response, case weights counted."""
+    seen = ~np.isnan(values)
+    weights = seen.astype(float) if context.weights is None else np.where(seen, context.weights, 0.0)
+    x, y, total = matrix[seen], values[seen], weights.sum()
+    root = np.sqrt(weights[seen])
+    coefficients = np.linalg.lstsq(root[:, None] * x, root * y, rcond=None)[0]
+    residual = y - x @ coefficients
+    variance = float((weights[seen] * residual**2).sum() / total)
+    if variance <= (1e-14 * np.abs(y).max(initial=1e-300)) ** 2:
+        raise ValueError(
+            f"{context.prefix}y is an exact linear function of the {x.shape[1]} predictor(s) in its {len(y)} row(s): "
+            "there is no variance to estimate. Give more rows or fewer predictors."
+        )
+    size = float(np.sqrt((weights[seen] * y**2).sum() / total))
+    if size > LARGEST * np.sqrt(variance):
+        raise ValueError(
+            f"{context.prefix}y is of size {size:.3g} and varies by {np.sqrt(variance):.1g} about its regression: sums "
+            "of squares would lose those digits. Subtract an offset from y."
+        )
+    return Pooled(coefficients, variance, (weights[seen, None] * x).T @ x / total)
+
+
+def regression_priors(context: Context, whole: Pooled, shape: tuple[int, int]) -> tuple[Any, Any, Any]:
+    """(joint, coefficients, sigma) priors at the model's shape: either the first or the other two are None."""
+    k, p = shape
+    rate = whole.variance / k**2
+    own = sorted(name for name in ("coefficients", "sigmas") if name in context.priors)
+    joint = context.prefix + "emission"
+    if "emission" in context.priors and own:
+        raise ValueError(f"priors has both {joint!r} (joint) and {own}: give one or the other.")
+    if not own:
+        default = NormalInverseGamma(mean=whole.coefficients, kappa=0.01 * whole.second, shape=2.0, rate=rate)
+        prior = context.priors.get("emission", default)
+        if not isinstance(prior, NormalInverseGamma):
+            raise TypeError(f"priors[{joint!r}] must be NormalInverseGamma; got {prior!r}.")
+        _check_vectors(prior, shape, joint, ("mean",))
+        return _fitted(lambda: prior.regression(k, p), joint), None, None
+    sd = 10.0 * np.sqrt(whole.variance * np.diagonal(np.linalg.inv(whole.second)))
+    coefficients = context.priors.get("coefficients", Normal(whole.coefficients, sd))
+    sigmas = context.priors.get("sigmas", InverseGamma(2.0, rate))
+    for name, prior, family in (("coefficients", coefficients, Normal), ("sigmas", sigmas, InverseGamma)):
+        if not isinstance(prior, (family, Prior)):
+            wanted = f"{family.__name__} or evb.Prior(name, ...)"
+            raise TypeError(f"priors[{context.prefix + name!r}] must be {wanted}; got {prior!r}.")
+    _check_vectors(coefficients, shape, context.prefix + "coefficients")
+    if isinstance(coefficients, Normal):
+        coefficients = _fitted(lambda: coefficients.broadcast(k, p), context.prefix + "coefficients")
+    if isinstance(sigmas, InverseGamma):
+        wide = _fitted(lambda: sigmas.broadcast(k, 1), context.prefix + "sigmas")
+        sigmas = InverseGamma(wide.shape[:, 0], wide.rate[:, 0])
+    return None, coefficients, sigmas
+
+
+def _check_vectors(prior: Any, shape: tuple[int, int], name: str, of: tuple[str, ...] | None = None) -> None:
+    """A vector is one value per predictor, even where there is but one and a value per component would fit."""
+    arguments = (
+        prior.arguments if isinstance(prior, Prior) else {f: getattr(prior, f) for f in prior.__dataclass_fields__}
+    )
+    for argument, value in arguments.items():
+        if (of is None or argument in of) and np.ndim(value) == 1 and len(value) not in (1, shape[1]):
+            raise ValueError(
+                f"priors[{name!r}]: {argument} has shape {np.shape(value)}, wants ({shape[1]},), one value per "
+                f"predictor, or (component, predictor) {shape}."
+            )
+
+
+def _fitted(shaped: Callable[[], Any], name: str) -> Any:
+    try:
+        return shaped()
+    except ValueError as error:
+        raise ValueError(f"priors[{name!r}]: {error}") from None
