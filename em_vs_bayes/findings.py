@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from em_vs_bayes.report.words import number, percent
+from em_vs_bayes.residuals import autocorrelation
 
 if TYPE_CHECKING:
     from em_vs_bayes.compare import Aligned, Comparison
@@ -19,18 +20,25 @@ NEAR = 0.25  # a difference of means below so many posterior standard deviations
 APART = 0.75  # a mode parts from a mean by so much for skewness alone
 NARROW = 0.8  # ratio of standard deviations below which an approximation is called underdispersed
 GAP, FAR = 5.0, 3.0  # a chain so many standard deviations, and so much, of log-likelihood below is stuck
+EDGE = 1e-6  # a probability so near to 0 or 1 is on the boundary
 BETTER = 0.5  # a log-likelihood higher by so much is another mode, not rounding
+CORRELATED = 3.0  # standard errors beyond which neighbouring residuals are correlated
 SURE = 0.8  # mean probability of a row's likeliest component below which components overlap
 
 SEVERITY = {
     "agreement": "good",
     "label_switching": "note",
+    "dwell_times": "note",
+    "decoding": "note",
+    "initial": "note",
     "disagreement": "warning",
     "prior_conflict": "warning",
     "underdispersed": "warning",
     "weak_identification": "warning",
     "slow_mixing": "warning",
     "boundary": "warning",
+    "empty_state": "warning",
+    "dependence": "warning",
     "unreliable_elpd": "warning",
     "better_mode": "bad",
     "multimodal": "bad",
@@ -98,6 +106,7 @@ def agreement(c: "Comparison") -> Iterator[Finding]:
         if a is best or own["rhat"].max() > RHAT:  # chains that have not mixed agree with nothing
             continue
         gap = (own["estimate"] - base["estimate"]).abs() / base["sd"].replace(0, np.nan)
+        gap[_on_edge(c, a, "initial")] = np.nan  # the rule on first states says it
         if gap.isna().all():
             continue
         where, worst = gap.idxmax(), float(gap.max())
@@ -170,7 +179,7 @@ def label_switching(c: "Comparison") -> Iterator[Finding]:
                 "label_switching",
                 "",
                 float(moves),
-                f"{a.name}: the chains {within} ({kinds} orders of the components were seen). The posterior "
+                f"{a.name}: the chains {within} ({kinds} orders of the {_parts(c)}s were seen). The posterior "
                 "is the "
                 "same under any order, so draws were relabelled before anything was summarised.",
             )
@@ -247,9 +256,9 @@ def boundary(c: "Comparison") -> Iterator[Finding]:
     """Estimates on the edge of the parameter space: empty components, sure probabilities."""
     for a in c.aligned:
         column = c.table[a.name]["estimate"]
-        for where, value in column.items():
-            name = c.cells[where][0]
-            if name not in PROBABILITIES or 1e-6 < value < 1 - 1e-6:
+        edges = column[_on_edge(c, a, *PROBABILITIES)]
+        for where, value in edges.items():
+            if c.cells[where][0] in ("initial", "transition"):
                 continue
             yield Finding(
                 "boundary",
@@ -259,13 +268,125 @@ def boundary(c: "Comparison") -> Iterator[Finding]:
                 "there, and "
                 "the model may have a component too many.",
             )
+        moves = [str(where) for where in edges.index if c.cells[where][0] == "transition"]
+        if moves:
+            yield Finding(
+                "boundary",
+                moves[0],
+                float(edges[moves[0]]),
+                f"{a.name} puts {_counted(len(moves), 'transition probability', 'transition probabilities')} on the "
+                f"boundary, 0 or 1: {_listed(moves)}. No such move is among the likely paths, which does not make it "
+                "impossible; standard errors mean nothing there. A prior (objective='map') keeps them inside.",
+            )
+
+
+def initial(c: "Comparison") -> Iterator[Finding]:
+    """Maximum likelihood makes the first state sure where there are few sequences."""
+    if not sequential(c) or c.fits[0].spec.to_dict()["initial"] != "free":
+        return
+    sequences = len(c.fits[0].program.data.starts) - 1
+    for a in c.aligned:
+        start = a.params["initial"]
+        if len(start) > 1 and start.max() > 1 - EDGE:
+            each = "one sequence" if sequences == 1 else f"{sequences} sequences"
+            yield Finding(
+                "initial",
+                f"initial[state {int(start.argmax())}]",
+                float(start.max()),
+                f"{a.name} is sure that sequences start in state {int(start.argmax())}: with {each} the likelihood is "
+                "highest at such an edge, which says little, and there the observed information gives no standard "
+                "errors. initial='stationary' or 'uniform' has no such parameter.",
+            )
+
+
+def dwell_times(c: "Comparison") -> Iterator[Finding]:
+    """How long visits to each state last, and how much of the time is spent there."""
+    if not sequential(c):
+        return
+    a = yardstick(c) or next(a for a in c.aligned if a.fit is c.reference)
+    table = a.fit.state_summary(c.level).iloc[a.order].reset_index(drop=True)
+    words: list[str] = []
+    for k, row in table.iterrows():
+        limits = [number(row[f"dwell_time_{end}"]) for end in ("lower", "upper") if f"dwell_time_{end}" in row]
+        interval = f" ({'' if words else percent(c.level) + ' interval '}{' to '.join(limits)})" if limits else ""
+        dwell, share = number(row["dwell_time"]), percent(row["stationary"])
+        words.append(f"state {k} lasts {dwell} rows a visit{interval} and fills {share} of the long run")
+    yield Finding("dwell_times", "", float(table["dwell_time"].max()), f"Under {a.name} {'; '.join(words)}.")
+
+
+def empty_state(c: "Comparison") -> Iterator[Finding]:
+    """A state to which no row is decoded."""
+    if not sequential(c):
+        return
+    for a in c.aligned:
+        share = a.fit.state_summary(c.level, draws=1)["share"].to_numpy()[a.order]
+        expected = a.fit.predict_proba().sum(axis=0)[a.order]
+        for k in np.flatnonzero(share == 0):
+            yield Finding(
+                "empty_state",
+                f"state {k}",
+                float(expected[k]),
+                f"{a.name}: the most probable path never visits state {k} (expected number of rows there: "
+                f"{number(expected[k])}). The data ask for fewer states, or the fit stopped at a poor maximum: try "
+                "n_states one lower, or more starts.",
+            )
+
+
+def dependence(c: "Comparison") -> Iterator[Finding]:
+    """Rows that depend on the one before beyond what the states carry: forecast residuals would be independent."""
+    if not sequential(c):
+        return
+    a = next(a for a in c.aligned if a.fit is c.reference)
+    try:
+        table = a.fit.pseudo_residuals("forecast")
+    except NotImplementedError:  # no distribution function, no residuals
+        return
+    names = list(dict.fromkeys(table.columns.get_level_values(0))) if table.columns.nlevels > 1 else [None]
+    for name in names:
+        z = (table["mid"] if name is None else table[name, "mid"]).to_numpy()
+        at_one = float(autocorrelation(z, a.fit.program.data.starts, 1)[0])
+        if abs(at_one) > CORRELATED / np.sqrt(max(np.isfinite(z).sum(), 1)):
+            whose = "" if name is None else f" of {name}"
+            yield Finding(
+                "dependence",
+                "",
+                at_one,
+                f"Under {a.name} the forecast residuals{whose} of neighbouring rows have correlation "
+                f"{number(at_one, 2)}; those of the true model have none. A row depends on the one before beyond what "
+                "the states carry: more states, or an emission with memory, may be wanted, and standard errors and "
+                "intervals are too narrow.",
+            )
+
+
+def decoding(c: "Comparison") -> Iterator[Finding]:
+    """How many rows the methods decode alike."""
+    if not sequential(c) or len(c.aligned) < 2:
+        return
+    base = next(a for a in c.aligned if a.fit is c.reference)
+    mine = base.fit.predict_proba()[:, base.order].argmax(axis=1)
+    same = {
+        a.name: float((a.fit.predict_proba()[:, a.order].argmax(axis=1) == mine).mean())
+        for a in c.aligned
+        if a is not base
+    }
+    worst = min(same, key=lambda name: same[name])
+    (first, share), *rest = same.items()
+    each = "".join(f", {name} in {percent(value)}" for name, value in rest)
+    yield Finding(
+        "decoding",
+        "",
+        same[worst],
+        f"Most probable states, row by row: {first} agrees with {base.name} in {percent(share)} of rows{each}.",
+    )
 
 
 def weak_identification(c: "Comparison") -> Iterator[Finding]:
     """Curvature that gives no standard error, or components that the data hardly tell apart."""
     for a in c.aligned:
         if a.sample is None and isinstance(a.errors, str):
-            sentence = f"{a.name} has no standard errors. {a.errors}"
+            edge = sequential(c) and any(_on_edge(c, a, name) for name in ("initial", "transition"))
+            why = "Probabilities on the boundary have none; fix them, or keep them inside by objective='map'."
+            sentence = f"{a.name} has no standard errors. {why if edge else a.errors}"
             yield Finding("weak_identification", "", float("nan"), sentence)
     probabilities = c.reference.predict_proba()
     if probabilities.shape[1] > 1:
@@ -275,10 +396,10 @@ def weak_identification(c: "Comparison") -> Iterator[Finding]:
                 "weak_identification",
                 "",
                 sure,
-                f"The components overlap: on average a row's likeliest component has probability "
+                f"The {_parts(c)}s overlap: on average a row's likeliest {_parts(c)} has probability "
                 f"{number(sure)} under "
-                f"{c.reference.method}. Weights and spreads then trade against each other, and normal "
-                "intervals mislead.",
+                f"{c.reference.method}. {'Transitions' if sequential(c) else 'Weights'} and spreads then trade against "
+                "each other, and normal intervals mislead.",
             )
 
 
@@ -303,11 +424,21 @@ RULES = (
     agreement,
     underdispersed,
     boundary,
+    empty_state,
     weak_identification,
+    dependence,
+    dwell_times,
+    decoding,
+    initial,
     label_switching,
     unreliable_elpd,
 )
 PROBABILITIES = ("weights", "initial", "transition", "probs")
+
+
+def sequential(c: "Comparison") -> bool:
+    """Whether the fits have states that follow one another."""
+    return bool(c.fits[0].spec.leading == "state")
 
 
 def yardstick(c: "Comparison") -> "Aligned | None":
@@ -316,6 +447,24 @@ def yardstick(c: "Comparison") -> "Aligned | None":
     mixed = [a for a in sampled if not c.table[a.name]["rhat"].max() > RHAT]
     pool = mixed or sampled or [a for a in c.aligned if a.sample is not None]
     return max(pool, key=lambda a: np.nan_to_num(c.table[a.name]["ess_bulk"].min()), default=None)
+
+
+def _parts(c: "Comparison") -> str:
+    return str(c.fits[0].spec.leading)
+
+
+def _counted(n: int, one: str, several: str) -> str:
+    return f"one {one}" if n == 1 else f"{n} {several}"
+
+
+def _listed(words: list[str], most: int = 4) -> str:
+    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
+
+
+def _on_edge(c: "Comparison", a: "Aligned", *names: str) -> list[str]:
+    """Labels of the probabilities of these names that ``a`` puts at 0 or 1."""
+    column = c.table[a.name]["estimate"]
+    return [str(where) for where, x in column.items() if c.cells[where][0] in names and not EDGE < x < 1 - EDGE]
 
 
 def _beyond_noise(own: Any, base: Any, where: str) -> bool:

@@ -153,6 +153,7 @@ def _autocorrelation(ax: Axes, z: Array, starts: Any) -> None:
     ax.axhspan(-band, band, color="#e9edf1")
     ax.axhline(0.0, color=GREY, linewidth=0.8)
     ax.vlines(at, 0.0, autocorrelation(z, starts, lags), color=BLUE, linewidth=1.8)
+    ax.set_xticks(range(5, lags + 1, 5) if lags >= 5 else at)
     ax.set_xlabel("lag", fontsize=8)
     ax.set_ylabel("autocorrelation", fontsize=8)
 

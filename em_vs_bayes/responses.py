@@ -109,17 +109,19 @@ def _columns(emission: Emission, y: Any, name: str, prefix: str, what: str) -> l
     values = read.matrix(emission.observed(y))
     if isinstance(emission, MvNormal):
         names = [str(c) for c in getattr(y, "columns", range(values.shape[1]))]
-        if values.shape[1] == 1:
-            names = [name or "y"]
-        elif name:
-            names = [f"{name}_{own}" for own in names]
+        if name:
+            names = [f"{name}_{own}" for own in names] if len(names) > 1 else [name]
+        elif names == ["0"]:
+            names = ["y"]
         return [Response(own, values[:, j], NORMAL, partial(_feature, prefix, j)) for j, own in enumerate(names)]
     if type(emission) not in LAWS:
         known = ", ".join([*(kind.__name__ for kind in LAWS), "MvNormal", "Product"])
         raise NotImplementedError(f"{what} does not know the distribution function of {emission!r}; it knows {known}.")
     own_names = tuple(emission.dims())
     law = LAWS[type(emission)]
-    return [Response(name or "y", values[:, 0], law, lambda p: {own: p[prefix + own] for own in own_names})]
+    if not name:
+        name = str(next(iter(getattr(y, "columns", ["y"]))))
+    return [Response(name, values[:, 0], law, lambda p: {own: p[prefix + own] for own in own_names})]
 
 
 def _feature(prefix: str, j: int, params: Mapping[str, Array]) -> Params:

@@ -34,16 +34,34 @@ def split(y: Any, lengths: Any) -> tuple[Any, NDArray[np.int64]]:
     n = read.rows(y)
     if lengths is None:
         return y, np.array([0, n], dtype=np.int64)
-    array = np.atleast_1d(np.asarray(lengths))
-    if array.ndim != 1 or array.dtype.kind not in "iuf" or (array != np.floor(array)).any() or (array < 1).any():
-        raise ValueError(f"lengths must be positive whole numbers, one per sequence; got {lengths!r}.")
+    array = _whole_numbers(lengths)
     if array.sum() != n:
         raise ValueError(f"lengths sum to {int(array.sum())}; y has {n} rows.")
     return y, np.concatenate([[0], np.cumsum(array)]).astype(np.int64)
 
 
+def _whole_numbers(lengths: Any) -> NDArray[Any]:
+    try:
+        array = np.atleast_1d(np.asarray(lengths))
+    except ValueError:  # ragged
+        array = np.empty(0, dtype=object)
+    if (
+        array.ndim != 1
+        or array.dtype.kind not in "iuf"
+        or not np.isfinite(array).all()
+        or (array != np.floor(array)).any()
+        or (array < 1).any()
+    ):
+        raise ValueError(f"lengths must be positive whole numbers, one per sequence; got {lengths!r}.")
+    return array
+
+
 def _is_table(part: Any) -> bool:
-    return (isinstance(part, np.ndarray) and part.ndim >= 1) or getattr(part, "columns", None) is not None
+    return np.ndim(part) >= 1 and (isinstance(part, np.ndarray) or callable(getattr(part, "to_numpy", None)))
+
+
+def _is_frame(part: Any) -> bool:
+    return getattr(part, "columns", None) is not None
 
 
 def _joined(parts: list[Any]) -> tuple[Any, NDArray[np.int64]]:
@@ -51,11 +69,21 @@ def _joined(parts: list[Any]) -> tuple[Any, NDArray[np.int64]]:
     if empty:
         raise ValueError(f"y: sequence {empty[0]} is empty.")
     starts = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
-    if getattr(parts[0], "columns", None) is not None:
+    framed = [_is_frame(part) for part in parts]
+    if all(framed):
         import pandas as pd
 
         frames = [p if isinstance(p, pd.DataFrame) else p.to_pandas() for p in parts]
+        for i, frame in enumerate(frames):
+            if set(frame.columns) != set(frames[0].columns):
+                raise ValueError(
+                    f"y: the sequences have different columns: sequence 0 has {[str(c) for c in frames[0].columns]}, "
+                    f"sequence {i} has {[str(c) for c in frame.columns]}."
+                )
         return pd.concat(frames, ignore_index=True), starts
+    if any(framed):
+        raise TypeError("y: some sequences are frames and some are arrays; give all in one kind.")
+    parts = [np.asarray(part) for part in parts]
     widths = {part.shape[1:] for part in parts}
     if len(widths) > 1:
         raise ValueError(f"y: the sequences have different numbers of columns: {sorted(widths)}.")
@@ -67,13 +95,20 @@ def _grouped(y: Any, column: str) -> tuple[Any, NDArray[np.int64]]:
     if columns is None or column not in columns:
         got = type(y).__name__ if columns is None else f"a frame with {[str(c) for c in columns]}"
         raise ValueError(f"lengths={column!r} names a column of y; y is {got}.")
+    from pandas import isna
+
     names = np.asarray(y[column])
+    unnamed = np.flatnonzero(isna(names))
+    if unnamed.size:
+        raise ValueError(f"lengths={column!r}: row {unnamed[0]} has no name of a sequence.")
     begins = np.flatnonzero(np.r_[True, names[1:] != names[:-1]])
-    distinct, count = np.unique(names[begins], return_counts=True)
-    if (count > 1).any():
-        raise ValueError(
-            f"lengths={column!r}: the rows of sequence {distinct[count > 1][0]!r} are not consecutive. "
-            f"Sort y by {column!r} (and time)."
-        )
+    seen = set[Any]()
+    for name in names[begins].tolist():
+        if name in seen:
+            raise ValueError(
+                f"lengths={column!r}: the rows of sequence {name!r} are not consecutive. "
+                f"Sort y by {column!r} (and time)."
+            )
+        seen.add(name)
     rest = y[[c for c in columns if c != column]]
     return rest, np.append(begins, len(names)).astype(np.int64)

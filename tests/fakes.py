@@ -24,6 +24,7 @@ class FakeStatus(Enum):
 class FakeSpec:
     size: int = 2
     model_emission: None = None
+    leading: str = "component"
 
     def parameter_dims(self):
         return dict.fromkeys(NAMES, ("component",))

@@ -398,3 +398,72 @@ def test_kinds_that_do_not_compare_are_refused():
 def test_other_lengths_are_other_data():
     with pytest.raises(ValueError, match="same data, lengths"):
         compare([chain_fit(), chain_fit(lengths=[15])])
+
+
+# --- what is found of hidden Markov models --------------------------------------------------------------------------
+
+
+def chain_at(y, transition, rates=(1.0, 6.0), initial=(0.5, 0.5), lengths=None, method="em"):
+    params = {"initial": np.array(initial), "transition": np.array(transition), "rates": np.array(rates)}
+    point = evb.HMM(evb.emissions.Poisson(), len(rates)).at(np.asarray(y, float), params, lengths=lengths)
+    return replace(point, method=method, history={"objective": np.array([point.log_likelihood])})
+
+
+ROWS = [0, 1, 0, 2, 7, 5, 6, 8, 1, 0, 0, 1, 6, 7, 5, 1]
+
+
+def test_dwell_times_are_said_with_intervals():
+    c = compare([chain_fit()])
+    finding = only(c, "dwell_times")
+    assert finding.figure == pytest.approx(10.0)
+    assert "Under nuts state 0 lasts 10.0 rows a visit (95 % interval 10.0 to 10.0) and fills 75 %" in finding.sentence
+    point = only(compare([chain_at(ROWS, CHAIN["transition"])]), "dwell_times")
+    assert "interval" not in point.sentence and "state 1 lasts 3.33 rows a visit and fills 25 %" in point.sentence
+
+
+def test_a_state_that_no_row_is_decoded_to():
+    third = [[0.8, 0.15, 0.05], [0.15, 0.8, 0.05], [0.45, 0.45, 0.1]]
+    finding = only(compare([chain_at(ROWS, third, rates=(1.0, 6.0, 60.0), initial=(0.4, 0.4, 0.2))]), "empty_state")
+    assert finding.parameter == "state 2" and finding.figure < 1e-6
+    assert "empty_state" not in kinds(compare([chain_at(ROWS, CHAIN["transition"])]))
+
+
+def test_transitions_on_the_boundary_are_one_finding_and_say_why_there_are_no_errors():
+    c = compare([chain_at(ROWS, [[0.9, 0.1], [0.0, 1.0]])])
+    finding = only(c, "boundary")
+    assert finding.parameter == "transition[state 1, state_to 0]"
+    assert "2 transition probabilities" in finding.sentence
+    assert sum(f.kind == "boundary" for f in c.findings) == 1
+    assert "Probabilities on the boundary have none" in only(c, "weak_identification").sentence
+
+
+def test_a_sure_first_state_is_no_conflict():
+    c = compare([chain_at(ROWS, CHAIN["transition"], initial=(1.0, 0.0)), replace_data(chain_fit(0.1), ROWS)])
+    assert only(c, "initial").parameter == "initial[state 0]"
+    assert "with one sequence" in only(c, "initial").sentence
+    assert not any(f.kind in ("prior_conflict", "boundary") for f in c.findings if "initial" in f.parameter)
+
+
+def replace_data(fit, y):
+    """The draws of a fit as those of another data set."""
+    program = fit.spec.at(np.asarray(y, float), CHAIN).program
+    return replace(fit, program=program)
+
+
+def test_methods_that_decode_alike_and_not():
+    mine = chain_at(ROWS, CHAIN["transition"])
+    turned = chain_at(ROWS, np.array(CHAIN["transition"])[::-1, ::-1], rates=(6.0, 1.0), method="vi")
+    assert only(compare([mine, turned]), "decoding").figure == 1.0  # labels are aligned first
+    other = chain_at(ROWS, CHAIN["transition"], rates=(0.1, 1.0), method="vi")
+    finding = only(compare([mine, other]), "decoding")
+    same = (mine.predict_proba().argmax(1) == other.predict_proba().argmax(1)).mean()
+    assert finding.figure == pytest.approx(same) and same < 1
+    assert f"vi agrees with em in {100 * same:.3g} % of rows" in finding.sentence
+
+
+def test_rows_that_depend_beyond_the_states():
+    y = np.repeat(np.arange(0.0, 20.0), 4) + 40
+    wandering = chain_at(y, [[0.5, 0.5], [0.5, 0.5]], rates=(49.0, 51.0))
+    assert only(compare([wandering]), "dependence").figure > 0.5
+    y = np.random.default_rng(1).poisson(50.0, 80)
+    assert "dependence" not in kinds(compare([chain_at(y, [[0.5, 0.5], [0.5, 0.5]], rates=(49.0, 51.0))]))

@@ -2,17 +2,20 @@
 
 import re
 from base64 import b64decode
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from fakes import FakeFit, around, data, em, swapped
-from scipy.stats import multivariate_normal
+from matplotlib.colors import to_rgba
+from scipy.stats import multivariate_normal, poisson
 
 import em_vs_bayes as evb
 from em_vs_bayes.compare import compare
-from em_vs_bayes.report import chains, densities, figures, page, words
+from em_vs_bayes.report import chains, densities, figures, page, states, words
 
 VOID = {"meta", "img", "br"}
 
@@ -272,3 +275,107 @@ def test_samplers_end_to_end(tmp_path):
     path = c.report(tmp_path / "r.html")
     assert path.stat().st_size < 3e6
     assert "Seed: 1." in path.read_text(encoding="utf-8")
+
+
+# --- hidden Markov models -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def chains_compared():
+    """Earthquakes in two sequences, a row of them missing, by EM and by Gibbs."""
+    counts = evb.datasets.load("quakes")[["count"]].astype(float)
+    counts.iloc[7] = np.nan
+    spec = evb.HMM(evb.emissions.Poisson(), 2)
+    return compare(
+        spec,
+        counts,
+        methods=("em", "gibbs"),
+        lengths=[60, 47],
+        seed=1,
+        options={"gibbs": {"draws": 200, "tune": 200, "chains": 2}},
+        progressbar=False,
+    )
+
+
+def test_the_page_of_a_hidden_markov_model(chains_compared):
+    html = page.render(chains_compared)
+    structure = parsed(html)
+    assert not structure.misplaced and not structure.open
+    # states over time, transitions, densities, residuals, forest, a sampler, histories, seconds
+    assert len(structure.images) == 8
+    assert {"states", "residuals", "data"} <= structure.ids
+    text = " ".join(structure.text.split())
+    for words_ in (
+        "in 2 sequences, 1 values missing",
+        "dwell time",
+        "Prediction of a row left out",
+        "before and after it",
+    ):
+        assert words_ in text
+    for finding in chains_compared.findings:
+        assert " ".join(finding.sentence.split()) in text
+    sequences = page.render(compare(list(chains_compared.fits), log_likelihood="sequence"))
+    assert "Prediction of a sequence left out" in sequences
+
+
+def test_paths_are_those_of_viterbi_in_the_labels_of_the_reference(chains_compared):
+    figure = states.paths(chains_compared)
+    assert len(figure.axes) == 4  # two sequences, data and probabilities
+    fit = chains_compared.reference
+    decoded, y = fit.predict(), np.asarray(fit.program.y)[:, 0]
+    offsets = figure.axes[0].collections[-1]
+    np.testing.assert_allclose(offsets.get_offsets()[:, 1].filled(np.nan), y[:60])
+    shades = [to_rgba(figures.COMPONENT[k]) for k in decoded[:60]]
+    np.testing.assert_allclose(offsets.get_facecolors(), shades)
+    top = figure.axes[3].patches[0].get_data().values
+    np.testing.assert_allclose(top, fit.predict_proba()[60:, 0])
+    gibbs = chains_compared.aligned[1]
+    turned = replace(gibbs, order=gibbs.order[::-1])
+    np.testing.assert_array_equal(states.path(turned), 1 - states.path(gibbs))
+
+
+def test_long_and_many_sequences_are_cut_and_the_page_says_so():
+    y = np.random.default_rng(0).normal(size=(states.ROWS + 300, 2))
+    params = {
+        "initial": [0.5, 0.5],
+        "transition": [[0.9, 0.1], [0.1, 0.9]],
+        "means": [[0.0, 0.0], [1.0, 1.0]],
+        "covariances": [np.eye(2)] * 2,
+    }
+    spec = evb.GaussianHMM(2)
+    long = compare([spec.at(y, params)])
+    many = compare([spec.at(y, params, lengths=[900, 300, 300, 300])])
+    assert states.shown(long) == [(0, states.ROWS)]
+    assert states.shown(many) == [(0, 900), (900, 1200), (1200, 1500)]
+    assert page._shown(long) == "Of a long sequence the first 1,500 rows."
+    assert page._shown(many) == "The first 3 of 4 sequences."
+    assert len(states.paths(many).axes) == 9
+
+
+def test_transitions_show_the_table(chains_compared):
+    figure = states.transitions(chains_compared)
+    for ax, a in zip(figure.axes, chains_compared.aligned, strict=True):
+        shown = [t.get_text().split("\n")[0] for t in ax.texts]
+        assert shown == [f"{x:.2f}" for x in a.params["transition"].ravel()]
+    row = chains_compared.table["gibbs"].loc["transition[state 0, state_to 1]"]
+    assert figure.axes[1].texts[1].get_text().endswith(f"{row['lower']:.2f} – {row['upper']:.2f}")
+
+
+def test_densities_forget_the_order(chains_compared):
+    """The mixture of the states' densities, each by its share of the rows."""
+    a = chains_compared.aligned[0]
+    share = a.fit.predict_proba().mean(axis=0)
+    at = np.arange(5.0, 40.0)
+    want = (share * poisson.pmf(at[:, None], a.fit.params["rates"])).sum(axis=1)
+    np.testing.assert_allclose(np.exp(densities.without_order(a).score_samples(at)), want, rtol=1e-8)
+
+
+def test_streams_without_a_joint_density_have_paths():
+    emission = evb.emissions.Product(u=evb.emissions.Normal(), v=evb.emissions.Poisson())
+    own = {"u_means": [0.0, 3.0], "u_sigmas": [1.0, 1.0], "v_rates": [1.0, 5.0]}
+    chain = {"initial": [0.5, 0.5], "transition": [[0.9, 0.1], [0.1, 0.9]]}
+    y = pd.DataFrame({"u": [0.1, 3.2, 2.9, -0.3, 0.2], "v": [0.0, 6.0, 4.0, 1.0, 1.0]})
+    c = compare([evb.HMM(emission, 2).at(y, chain | own)])
+    assert [ax.get_ylabel() for ax in states.paths(c).axes] == ["u", "v", "probability"]
+    html = page.render(c)
+    assert 'id="states"' in html and 'id="data"' not in html

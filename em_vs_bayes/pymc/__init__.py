@@ -5,17 +5,24 @@ from em_vs_bayes.pymc.gaussian import SPDTransform, inverse_wishart, mvnormal_lo
 from em_vs_bayes.pymc.hmm import HMM
 from em_vs_bayes.pymc.marginal import LogMarginal, log_marginal
 from em_vs_bayes.pymc.mixture import Mixture, responsibilities
+from em_vs_bayes.pymc.posterior import hmm_log_likelihood, sample_states, state_probabilities
+from em_vs_bayes.pymc.states import FFBS, HiddenStates
 
 __all__ = [
+    "FFBS",
     "HMM",
+    "HiddenStates",
     "LogMarginal",
     "Mixture",
     "SPDTransform",
+    "hmm_log_likelihood",
     "initial_values",
     "inverse_wishart",
     "log_marginal",
     "mvnormal_log_density",
     "responsibilities",
+    "sample_states",
     "scaled_normal",
+    "state_probabilities",
     "to_pymc",
 ]

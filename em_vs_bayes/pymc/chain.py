@@ -99,6 +99,27 @@ class ChainGradient(Op):
         )
 
 
+@final
+class ChainWalk(Op):
+    """Initial distributions, transitions, starts and uniforms (n,) to a path (n,) that is possible."""
+
+    __props__ = ()
+    gufunc_signature = "(s,k),(m,k,k),(r),(n)->(n)"
+
+    def make_node(self, initial: Any, transition: Any, starts: Any, uniforms: Any) -> Apply:
+        uniforms = pt.as_tensor_variable(uniforms).astype("float64")
+        initial, transition, _, starts = _inputs(initial, transition, uniforms[:, None], starts)
+        return Apply(
+            self, [initial, transition, starts, uniforms], [pt.tensor(shape=uniforms.type.shape, dtype="int64")]
+        )
+
+    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+        outputs[0][0] = _call(chain_rows.walk, inputs)
+
+    def infer_shape(self, node: Apply, input_shapes: Any) -> Any:
+        return [input_shapes[3]]
+
+
 @register_funcify_default_op_cache_key(ChainTerms)
 def _(op: ChainTerms, node: Apply, **kwargs: Any) -> tuple[Any, int]:
     forward_pass, contiguous = chain_rows.forward_pass, np.ascontiguousarray
@@ -122,6 +143,16 @@ def _(op: ChainGradient, node: Apply, **kwargs: Any) -> tuple[Any, int]:
     return numba_njit(gradient), VERSION
 
 
+@register_funcify_default_op_cache_key(ChainWalk)
+def _(op: ChainWalk, node: Apply, **kwargs: Any) -> tuple[Any, int]:
+    walk, contiguous = chain_rows.walk, np.ascontiguousarray
+
+    def path(initial, transition, starts, uniforms):  # type: ignore[no-untyped-def]
+        return walk(contiguous(initial), contiguous(transition), contiguous(starts), contiguous(uniforms))
+
+    return numba_njit(path), VERSION
+
+
 def chain_terms(initial: Any, transition: Any, emission: Any, starts: Any) -> Any:
     """The states of a hidden Markov model summed out.
 
@@ -140,9 +171,20 @@ def chain_terms(initial: Any, transition: Any, emission: Any, starts: Any) -> An
     tensor (n,)
         log p(y_t | y_1, ..., y_{t-1}).
     """
+    initial, transition, starts = as_chain(initial, transition, starts)
+    return ChainTerms()(initial, transition, emission, starts)[0]
+
+
+def walk_chain(initial: Any, transition: Any, starts: Any, uniforms: Any) -> Any:
+    """Paths (n,) of the chain itself by the inverse distribution function, from uniforms (n,)."""
+    return ChainWalk()(*as_chain(initial, transition, starts), uniforms)
+
+
+def as_chain(initial: Any, transition: Any, starts: Any) -> tuple[Any, Any, Any]:
+    """Initial distributions (S, K), transitions (M, K, K) and starts as the Ops take them."""
     initial, transition, starts = pt.as_tensor(initial), pt.as_tensor(transition), pt.as_tensor(starts)
     if initial.type.ndim == 1:
         initial = pt.broadcast_to(initial, (starts.shape[0] - 1, initial.shape[0]))
     if transition.type.ndim == 2:
         transition = transition[None]
-    return ChainTerms()(initial, transition, emission, starts)[0]
+    return initial, transition, starts

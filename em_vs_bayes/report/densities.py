@@ -9,12 +9,14 @@ from matplotlib.figure import Figure
 
 from em_vs_bayes.datatree import column_names
 from em_vs_bayes.emissions import Product, read
+from em_vs_bayes.report import states
 from em_vs_bayes.report.figures import COMPONENT, INK, WIDTH, canvas, colour, dash
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from em_vs_bayes.compare import Aligned, Comparison
+    from em_vs_bayes.results import Fit
 
 PAIRS = 4  # features shown of more than two
 POINTS = 4000  # points drawn of a large data set, evenly chosen
@@ -51,6 +53,23 @@ def names(c: "Comparison") -> list[str]:
     return column_names(y) or (["y"] if count == 1 else [f"y{j}" for j in range(count)])
 
 
+def without_order(a: "Aligned") -> "Fit":
+    """The fit itself or, of a hidden Markov model, the mixture that its rows are when their order is forgotten.
+
+    The weights of the states are their shares of the rows, so that the density is that of a histogram of the data.
+    """
+    from em_vs_bayes.spec import Mixture
+
+    fit, spec = a.fit, a.fit.spec
+    if spec.leading != "state":
+        return fit
+    y = read.matrix(fit.program.y)
+    own = {name: value for name, value in fit.params.items() if name not in spec.latent_dims}
+    share = fit.predict_proba().mean(axis=0)
+    seen = y[np.isfinite(y).any(axis=1)]
+    return Mixture(spec.model_emission, spec.size).at(seen, own | {"weights": share / share.sum()})
+
+
 def _case_weights(c: "Comparison") -> np.ndarray | None:
     weights = c.fits[0].program.data.weights
     return weights if weights.size else None
@@ -75,7 +94,7 @@ def _curves(c: "Comparison", y: np.ndarray) -> Figure:
     for a in c.aligned:
         ax.plot(
             grid,
-            np.exp(a.fit.score_samples(grid)),
+            np.exp(without_order(a).score_samples(grid)),
             color=colour(a),
             linestyle=dash(a),
             linewidth=1.8,
@@ -92,7 +111,8 @@ def _curves(c: "Comparison", y: np.ndarray) -> Figure:
 
 def _components(a: "Aligned", grid: np.ndarray) -> np.ndarray:
     """(K, n): weighted density of each component, which is density times responsibility."""
-    return (np.exp(a.fit.score_samples(grid))[:, None] * a.fit.predict_proba(grid)[:, a.order]).T
+    static = without_order(a)
+    return (np.exp(static.score_samples(grid))[:, None] * static.predict_proba(grid)[:, a.order]).T
 
 
 def _bars(c: "Comparison", y: np.ndarray) -> Figure:
@@ -106,7 +126,10 @@ def _bars(c: "Comparison", y: np.ndarray) -> Figure:
     ax.bar(support, share, color="#e3e8ee", width=0.9, label="data")
     for i, a in enumerate(c.aligned):
         at = support + 0.5 * ((i + 0.5) / len(c.aligned) - 0.5)
-        ax.plot(at, np.exp(a.fit.score_samples(support)), "o", color=colour(a), markersize=5, label=a.name)
+        ax.plot(at, np.exp(without_order(a).score_samples(support)), "o", color=colour(a), markersize=5, label=a.name)
+    for k, part in enumerate(_components(c.aligned[0], support)):
+        ax.plot(support, part, color=COMPONENT[k % len(COMPONENT)], linestyle=":", linewidth=1.5)
+        ax.annotate(f"{k}", (support[part.argmax()], part.max()), fontsize=8, color=INK, ha="center", va="bottom")
     ax.set_xlabel(names(c)[0], fontsize=9)
     ax.set_ylabel("probability", fontsize=9)
     ax.legend(frameon=False, fontsize=9)
@@ -125,7 +148,7 @@ def _planes(c: "Comparison", y: np.ndarray) -> Figure:
     for ax in axes.ravel()[len(c.aligned) :]:
         ax.set_axis_off()
     for ax, a in zip(axes.ravel(), c.aligned, strict=False):
-        density = a.fit.score_samples(points).reshape(mesh.shape[1:])
+        density = without_order(a).score_samples(points).reshape(mesh.shape[1:])
         levels = density.max() - CONTOURS
         ax.contour(*mesh, density, levels=levels, colors="#b8c2cc", linewidths=0.8, linestyles="solid")
         _points(ax, a, y[keep], keep, 0, 1)
@@ -179,7 +202,9 @@ def _range(x: np.ndarray) -> np.ndarray:
 
 
 def _points(ax: "Axes", a: "Aligned", y: np.ndarray, keep: np.ndarray, j: int, i: int) -> None:
-    labels = a.fit.predict_proba()[keep][:, a.order].argmax(1)
+    labels = (
+        states.path(a)[keep] if a.fit.spec.leading == "state" else a.fit.predict_proba()[keep][:, a.order].argmax(1)
+    )
     shades = np.array(COMPONENT)[labels % len(COMPONENT)]
     ax.scatter(y[:, j], y[:, i], s=9 if len(y) < 1000 else 4, c=shades, alpha=0.65, linewidths=0)
 

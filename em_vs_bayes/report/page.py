@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from em_vs_bayes.findings import headline
-from em_vs_bayes.report import chains, densities, figures, words
+from em_vs_bayes.findings import headline, sequential
+from em_vs_bayes.report import chains, densities, figures, states, words
 
 if TYPE_CHECKING:
     from em_vs_bayes.compare import Aligned, Comparison
@@ -72,6 +72,13 @@ def _content(c: "Comparison") -> dict[str, Any]:
         "title": " vs ".join(a.name for a in c.aligned),
         "data": _data(c),
         "density": _image(densities.densities, c),
+        "paths": _image(states.paths, c),
+        "shown": _shown(c),
+        "transitions": _image(states.transitions, c),
+        "states": _states(c),
+        "residuals": _image(states.residuals, c),
+        "decoder": states.reference(c).name,
+        "kind": c.fits[0].log_likelihood_kind,
         "forest": _image(figures.forest, c),
         "forest_left_out": max(0, len(c.table) - figures.ROWS),
         "histories": _image(figures.histories, c),
@@ -102,12 +109,46 @@ def _image(draw: "Callable[[Comparison], Any]", c: "Comparison") -> str:
     return "" if figure is None else figures.data_uri(figure)
 
 
+def _shown(c: "Comparison") -> str:
+    """What the figure of the paths leaves out, in words."""
+    if not sequential(c):
+        return ""
+    starts, pieces = c.fits[0].program.data.starts, states.shown(c)
+    words = [f"The first {len(pieces)} of {len(starts) - 1} sequences."] if len(pieces) < len(starts) - 1 else []
+    if any(stop < end for (_, stop), end in zip(pieces, starts[1:], strict=False)):
+        words.append(f"Of a long sequence the first {states.ROWS:,} rows.")
+    return " ".join(words)
+
+
+def _states(c: "Comparison") -> list[dict[str, Any]]:
+    """Per state and method: long-run probability, dwell time and share of rows, with intervals from draws."""
+    if not sequential(c):
+        return []
+    tables = [(a, a.fit.state_summary(c.level).iloc[a.order]) for a in c.aligned]
+    return [
+        {"state": k if i == 0 else "", "name": a.name, "colour": figures.colour(a), **_state(table.iloc[k])}
+        for k in range(c.fits[0].spec.size)
+        for i, (a, table) in enumerate(tables)
+    ]
+
+
+def _state(row: Any) -> dict[str, str]:
+    cells = {}
+    for name in ("stationary", "dwell_time", "share"):
+        cells[name] = words.number(row[name])
+        limits = [row.get(f"{name}_{end}", np.nan) for end in ("lower", "upper")]
+        cells[f"{name}_interval"] = f"[{', '.join(map(words.number, limits))}]" if np.isfinite(limits).all() else ""
+    return cells
+
+
 def _data(c: "Comparison") -> str:
     y, features = densities.observed(c), densities.names(c)
     missing = 0 if y is None else int(np.isnan(y).sum())
     shown = ", ".join(features[:8]) + (" and more" if len(features) > 8 else "")
     holes = f", {missing:,} values missing" if missing else ""
-    return f"{c.fits[0].program.n:,} observations of {shown}{holes}"
+    sequences = max(len(c.fits[0].program.data.starts) - 1, 1)
+    parts = f" in {sequences:,} sequences" if sequences > 1 else ""
+    return f"{c.fits[0].program.n:,} observations of {shown}{parts}{holes}"
 
 
 def _status(a: "Aligned") -> dict[str, Any]:

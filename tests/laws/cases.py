@@ -6,11 +6,12 @@ Each case is a spec, data that fit it, and parameters at which evidence and grad
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from naive import densities, hmm
 
 import em_vs_bayes as evb
 from em_vs_bayes import emissions as e
@@ -19,35 +20,52 @@ from em_vs_bayes import priors as p
 
 @dataclass(frozen=True)
 class Case:
-    """One model with its data."""
+    """One model with its data.
+
+    ``lengths`` makes the lengths of sequences from the number of rows, ``labels`` the known states; what `arguments`
+    returns goes wherever the data go. ``design`` makes a regression's design matrix by hand.
+    """
 
     name: str
     spec: Any
     make: Callable[[np.random.Generator, int], Any]
     conjugate: bool = True
-    extra: dict[str, Any] = field(default_factory=dict)
-    design: Callable[[Any], np.ndarray] | None = None  # a regression's design matrix, made by hand
+    lengths: Callable[[int], list[int]] | None = None
+    labels: Callable[[int], np.ndarray] | None = None
+    design: Callable[[Any], np.ndarray] | None = None
 
     def data(self, n: int = 60, seed: int = 1) -> Any:
         return self.make(np.random.default_rng(seed), n)
 
-    def small(self, n: int = 5) -> Any:
-        return self.data(n, seed=3)
+    def arguments(self, n: int = 60, seed: int = 1) -> dict[str, Any]:
+        """What goes into a fit besides y."""
+        made = {"lengths": self.lengths and self.lengths(n), "labels": None if self.labels is None else self.labels(n)}
+        if self.spec.model_emission.takes_exog:
+            made["exog"] = self.design(self.data(n, seed))
+        return {name: value for name, value in made.items() if value is not None}
 
     def program(self, n: int = 60, seed: int = 1, **arguments: Any) -> Any:
         from em_vs_bayes.compile import compile as compile_program
 
-        y = self.data(n, seed)
-        return compile_program(self.spec, y, **self.given(y), **arguments)
+        return compile_program(self.spec, self.data(n, seed), **self.arguments(n, seed), **arguments)
 
-    def given(self, y: Any) -> dict[str, Any]:
-        """What goes into a fit besides y."""
-        return {"exog": self.design(y)} if self.spec.model_emission.takes_exog else {}
+    def fit(self, method: str, **options: Any) -> Any:
+        return self.spec.fit(self.data(), method, **self.arguments(), progressbar=False, **options)
 
-    def response(self, y: Any) -> Any:
-        """y without its predictors, and the design: what brute force reads."""
-        own = y["y"].to_numpy() if hasattr(y, "columns") else y
-        return own, None if self.design is None else self.design(y)
+    def naive(self, params: Any, n: int = 5, seed: int = 3) -> tuple[float, np.ndarray]:
+        """Log evidence and posterior probabilities (n, K) by enumeration."""
+        y, emission = self.data(n, seed), self.spec.model_emission
+        own = y["y"].to_numpy() if isinstance(y, pd.DataFrame) else y
+        given = self.arguments(n, seed) | {"exog": None if self.design is None else self.design(y)}
+        if not self.spec.latent.sequential:
+            evidence = densities.mixture_evidence(emission, own, params, **given)
+            return evidence, densities.responsibilities(emission, own, params, **given)
+        answers = hmm.answers(emission, own, params, **given)
+        return sum(a.evidence for a in answers), np.vstack([a.smoothed for a in answers])
+
+    def cuts(self) -> list[int]:
+        """Rows at which the data may be parted: anywhere, or between sequences."""
+        return [0, *np.cumsum(self.lengths(60))] if self.lengths else [0, 1, 24, 60]
 
     def points(self, program: Any, count: int = 3, seed: int = 7) -> list[np.ndarray]:
         """Random interior parameters."""
@@ -136,6 +154,30 @@ held = {"coefficients": [[np.nan, 2.0], [np.nan, np.nan]], "sigmas": [np.nan, 0.
 independent = {"means": p.Normal(0.0, 5.0), "covariances": p.InverseWishart(5.0, 2.0 * np.eye(2))}
 by_name = {"means": p.Normal(0.0, 5.0), "sigmas": evb.Prior("HalfNormal", sigma=2.0), "weights": p.Dirichlet(5.0)}
 
+
+def gone(rng: np.random.Generator, n: int) -> np.ndarray:
+    y = holes(rng, n)
+    y[n // 2] = np.nan
+    return y
+
+
+def several(n: int) -> list[int]:
+    """A short sequence first, one of a single row second."""
+    return [n // 5, 1, n // 2, n - n // 5 - 1 - n // 2]
+
+
+def some(n: int) -> np.ndarray:
+    return np.where(np.arange(n) % 4 == 0, np.arange(n) // 4 % 2, -1)
+
+
+product = e.Product(u=e.Normal(), v=e.Poisson(), w=e.Categorical(3))
+chain = {"initial": p.Dirichlet(2.0), "transition": p.Dirichlet(2.0)}
+sticky = {"initial": p.Dirichlet(2.0), "transition": p.Dirichlet(1.5 + 10.0 * np.eye(2))}
+by_name_chain = chain | {"means": p.Normal(0.0, 5.0), "sigmas": evb.Prior("HalfNormal", sigma=2.0)}
+free = np.nan
+ahead = {"initial": [1.0, 0.0, 0.0], "transition": [[free, free, 0.0], [0.0, free, free], [0.0, 0.0, 1.0]]}
+cycle = {"transition": [[free, free, 0.0], [0.0, free, free], [free, 0.0, free]]}
+
 CASES = [
     Case("full", evb.GaussianMixture(2), plane),
     Case("full, three", evb.GaussianMixture(3), plane),
@@ -190,5 +232,29 @@ CASES = [
         design=ramp,
     ),
     Case("product", evb.Mixture(e.Product(u=e.Normal(), v=e.Poisson(), w=e.Categorical(3)), 2), streams),
+    # One sequence, or sequences of different lengths; priors that keep the mode off the edge of the simplex.
+    Case("hmm full", evb.GaussianHMM(2, priors=chain), plane, lengths=several),
+    Case("hmm full, one state", evb.GaussianHMM(1), plane, lengths=several),
+    Case("hmm diag", evb.GaussianHMM(2, "diag", priors=chain), plane, lengths=several),
+    Case("hmm missing rows", evb.GaussianHMM(2, priors=chain), gone, lengths=several),
+    Case("hmm missing rows, diag", evb.GaussianHMM(2, "diag", priors=chain), gone, lengths=several),
+    Case("hmm one sequence", evb.HMM(e.Normal(), 2, priors=chain), line, lengths=lambda n: [n]),
+    Case("hmm poisson", evb.HMM(e.Poisson(), 2, priors=chain), counts, lengths=several),
+    Case(
+        "hmm categorical",
+        evb.HMM(e.Categorical(3), 2, priors=chain | {"probs": p.Dirichlet(1.5)}),
+        sides,
+        lengths=several,
+    ),
+    Case("hmm product", evb.HMM(product, 2, priors=chain), streams, lengths=several),
+    Case("hmm sticky", evb.HMM(e.Normal(), 2, priors=sticky), line, lengths=several),
+    Case("hmm left to right", evb.HMM(e.Normal(), 3, priors=chain, fixed=ahead), line, lengths=several),
+    Case("hmm fixed start", evb.HMM(e.Normal(), 2, fixed={"initial": [1.0, 0.0]}), line, lengths=several),
+    Case("hmm uniform start", evb.HMM(e.Normal(), 2, "uniform"), line, lengths=several),
+    Case("hmm stationary start", evb.HMM(e.Normal(), 2, "stationary"), line, conjugate=False, lengths=several),
+    Case("hmm cycle", evb.HMM(e.Normal(), 3, "stationary", fixed=cycle), line, conjugate=False, lengths=several),
+    Case("hmm ordered", evb.HMM(e.Normal(), 2, priors=chain, ordered="means"), line, lengths=several),
+    Case("hmm named priors", evb.HMM(e.Normal(), 2, priors=by_name_chain), line, conjugate=False, lengths=several),
+    Case("hmm labels", evb.HMM(e.Normal(), 2, priors=chain), line, lengths=several, labels=some),
 ]
 CONJUGATE = [case for case in CASES if case.conjugate]

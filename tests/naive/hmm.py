@@ -121,20 +121,26 @@ def recursions(initial, transition, density):
 # --- in the parameters a person would write --------------------------------------------------------------------------
 
 
-def log_densities(emission, y, params, labels=None):
+def log_densities(emission, y, params, labels=None, exog=None):
     """log p(row | state) (n, K), -inf where a known label excludes the state."""
     data, size = densities.rows(y), len(params["initial"])
-    table = np.array([[densities.log_density(emission, row, params, k) for k in range(size)] for row in data])
+    design = [None] * len(data) if exog is None else exog
+    table = np.array(
+        [
+            [densities.log_density(emission, row, params, k, x) for k in range(size)]
+            for row, x in zip(data, design, strict=True)
+        ]
+    )
     if labels is not None:
         for row, label in zip(table, labels, strict=True):
             row[[k for k in range(size) if label not in (-1, k)]] = -np.inf
     return table
 
 
-def answers(emission, y, params, lengths=None, labels=None):
+def answers(emission, y, params, lengths=None, labels=None, exog=None):
     """`Answers` of each sequence, by enumeration."""
     with np.errstate(divide="ignore"):
         initial, transition = np.log(params["initial"]), np.log(params["transition"])
-    table = log_densities(emission, y, params, labels)
+    table = log_densities(emission, y, params, labels, exog)
     cuts = np.cumsum([len(table)] if lengths is None else lengths)[:-1]
     return [enumerated(initial, transition, part) for part in np.split(table, cuts)]

@@ -1,0 +1,136 @@
+"""Figures of hidden Markov models: data with the decoded path, transition matrices, pseudo-residuals."""
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from em_vs_bayes.findings import sequential
+from em_vs_bayes.report.figures import COMPONENT, INK, WIDTH, canvas, colour, tidy
+from em_vs_bayes.responses import Response, responses
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from em_vs_bayes.compare import Aligned, Comparison
+
+SEQUENCES, COLUMNS = 3, 3  # shown of many
+ROWS = 1500  # shown of a long sequence
+
+
+def reference(c: "Comparison") -> "Aligned":
+    """The fit whose labels all others take."""
+    return next(a for a in c.aligned if a.fit is c.reference)
+
+
+def path(a: "Aligned") -> np.ndarray:
+    """Viterbi path (n,) in the labels of the reference; -1 where it is impossible."""
+    own = a.fit.predict()
+    return np.where(own >= 0, np.argsort(a.order)[own], -1)
+
+
+def shown(c: "Comparison") -> list[tuple[int, int]]:
+    """First row and one past the last of each sequence in the figure."""
+    starts = c.fits[0].program.data.starts
+    return [(start, min(stop, start + ROWS)) for start, stop in list(pairwise(starts))[:SEQUENCES]]
+
+
+def paths(c: "Comparison") -> Figure | None:
+    """Data over time in the colours of the decoded states, and below them the smoothed probabilities."""
+    if not sequential(c):
+        return None
+    a, pieces, columns = reference(c), shown(c), _known(c)[:COLUMNS]
+    each = [2.0 if len(columns) < 2 else 1.4] * len(columns) + [0.8]
+    figure = Figure(figsize=(WIDTH, len(pieces) * (sum(each) + 0.25) + 0.3), layout="constrained")
+    grid = figure.subplots(len(pieces) * len(each), 1, squeeze=False, height_ratios=each * len(pieces))[:, 0]
+    decoded, smoothed = path(a), a.fit.predict_proba()[:, a.order]
+    for i, (start, stop) in enumerate(pieces):
+        panels = grid[i * len(each) : (i + 1) * len(each)]
+        rows = np.arange(start, stop)
+        for panel in panels:
+            tidy(panel)
+            panel.set_xlim(-0.5, stop - start - 0.5)
+        for panel, column in zip(panels, columns, strict=False):
+            _data(panel, a, column, rows, decoded[start:stop])
+            panel.set_xticklabels([])
+        _probabilities(panels[-1], smoothed[start:stop])
+        if len(c.fits[0].program.data.starts) > 2:
+            panels[0].set_title(f"sequence {i}", loc="left", fontsize=9, color=INK)
+    grid[-1].set_xlabel("row of the sequence", fontsize=8)
+    states = [figure.axes[0].plot([], [], "s", color=_shade(k), label=f"state {k}")[0] for k in range(len(a.order))]
+    figure.legend(handles=states, loc="outside upper right", ncols=len(states), frameon=False, fontsize=9)
+    return figure
+
+
+def _shade(k: int) -> str:
+    return COMPONENT[k % len(COMPONENT)]
+
+
+def _data(ax: "Axes", a: "Aligned", column: Response, rows: np.ndarray, decoded: np.ndarray) -> None:
+    """Bands and points in the colours of the states; a line at the mean of the state the path is in."""
+    values = column.values[rows]
+    edges = np.flatnonzero(np.diff(decoded, prepend=-2, append=-2))
+    means = column.law.mean(column.pick(a.params))
+    for begin, end in pairwise(edges):
+        k = int(decoded[begin])
+        if k < 0:
+            continue
+        ax.axvspan(begin - 0.5, end - 0.5, color=_shade(k), alpha=0.13, linewidth=0)
+        ax.hlines(means[k], begin - 0.5, end - 0.5, color=_shade(k), linewidth=1.4)
+    if len(values) <= 400:
+        ax.plot(np.arange(len(values)), values, color="#9aa5b1", linewidth=0.6, zorder=1)
+    shades = np.array([*COMPONENT, "#000000"])[np.where(decoded >= 0, decoded % len(COMPONENT), -1)]
+    ax.scatter(np.arange(len(values)), values, s=10 if len(values) <= 400 else 3, c=shades, linewidths=0, zorder=2)
+    ax.set_ylabel(column.name, fontsize=8)
+
+
+def _probabilities(ax: "Axes", smoothed: np.ndarray) -> None:
+    edges = np.arange(len(smoothed) + 1) - 0.5
+    below = np.zeros(len(smoothed))
+    for k in range(smoothed.shape[1]):
+        above = below + smoothed[:, k]
+        ax.stairs(above, edges, baseline=below, fill=True, color=_shade(k), alpha=0.75, linewidth=0)
+        below = above
+    ax.set_ylim(0, 1)
+    ax.set_yticks([0, 1])
+    ax.set_ylabel("probability", fontsize=8)
+
+
+def transitions(c: "Comparison") -> Figure | None:
+    """The transition matrix of each method as a table whose shade is the probability, with intervals."""
+    if not sequential(c):
+        return None
+    k, many = c.fits[0].spec.size, len(c.aligned)
+    figure, axes = canvas(1, many, min(WIDTH / many, 3.4) + 0.3, width=min(WIDTH, 3.6 * many))
+    cells = {place: label for label, place in c.cells.items()}
+    for ax, a in zip(axes[0], c.aligned, strict=True):
+        matrix = a.params["transition"]
+        ax.imshow(matrix, vmin=0, vmax=1, cmap="Blues")
+        for i, j in np.ndindex(k, k):
+            row = c.table[a.name].loc[cells["transition", (i, j)]]
+            interval = f"\n{row['lower']:.2f} – {row['upper']:.2f}" if np.isfinite(row["sd"]) else ""
+            ink = "white" if matrix[i, j] > 0.6 else INK
+            size = 9 if k < 4 and many < 4 else 7
+            ax.text(j, i, f"{matrix[i, j]:.2f}{interval}", ha="center", va="center", fontsize=size, color=ink)
+        ax.set_title(a.name, loc="left", fontsize=11, color=colour(a), fontweight="bold")
+        ax.set_xticks(range(k))
+        ax.set_yticks(range(k))
+        ax.set_xlabel("to state", fontsize=8)
+        ax.grid(visible=False)
+        ax.spines[:].set_visible(False)
+    axes[0, 0].set_ylabel("from state", fontsize=8)
+    return figure
+
+
+def residuals(c: "Comparison") -> Figure | None:
+    """Forecast pseudo-residuals of the reference: those that the true model makes independent as well as normal."""
+    return reference(c).fit.plot_pseudo_residuals("forecast") if sequential(c) and _known(c) else None
+
+
+def _known(c: "Comparison") -> list[Response]:
+    """The columns of the data whose laws are known; none where an emission has no distribution function."""
+    try:
+        return responses(c.fits[0].program, "the report")
+    except NotImplementedError:
+        return []
