@@ -102,9 +102,7 @@ def test_wide_streams(rng):
 @pytest.mark.parametrize("name", ["full2", "product"])
 def test_evidence_is_the_sum_over_all_assignments(name, rng):
     case = Case(name, 6, 3, rng)
-    np.testing.assert_allclose(
-        case.expect(), naive.enumerated_evidence(case.model, case.y), rtol=1e-12
-    )
+    np.testing.assert_allclose(case.expect(), naive.enumerated_evidence(case.model, case.y), rtol=1e-12)
 
 
 @every_stream
