@@ -22,11 +22,8 @@ def stationary_distribution(transition: Array) -> Array:
     """
     transition = np.asarray(transition, dtype=float)
     k = transition.shape[-1]
-    system = np.eye(k) - transition + 1.0
-    try:
-        delta = np.linalg.solve(np.swapaxes(system, -1, -2), np.ones((*transition.shape[:-1], 1)))[..., 0]
-    except np.linalg.LinAlgError:
-        delta = (np.linalg.pinv(np.swapaxes(system, -1, -2)) @ np.ones((*transition.shape[:-1], 1)))[..., 0]
+    system = np.swapaxes(np.eye(k) - transition + 1.0, -1, -2)
+    delta = np.linalg.pinv(system, rtol=1e-13) @ np.ones(k)
     delta = np.maximum(delta, 0.0)  # rounding
     return np.asarray(delta / delta.sum(axis=-1, keepdims=True))
 

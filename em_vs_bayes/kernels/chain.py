@@ -193,7 +193,7 @@ def forward_rows(data, K, s, end, start, stop, logarithmic, chain):
                 part = log_first_row(chain.log_initial, chain.b, at, K, P, chain.alpha)
                 at, rows = at + P, rows - 1
             part += log_forward(chain.M, chain.b, at, rows, K, P, chain.top, chain.alpha, chain.norm)
-            evidence += weight * part if weight != 0.0 else 0.0
+            evidence += weight * part
             continue
         if begin == data.starts[i]:
             total, safe = first_row(chain.initial, chain.b, at, P, not chain.dense, chain.alpha)
@@ -319,9 +319,9 @@ def _expect(data, streams, pot, K, first, last, stats, out):
     prepare(streams, pot, K, work)
     evidence = base_measure(data, data.starts[first], data.starts[last])
     P, before, pairs, counts = padded(K), np.empty(0), np.empty(0), np.empty(0)
-    s = first
+    s = alone = first
     while s < last:
-        end = _group_end(data, s, last)
+        end = _group_end(data, s, last if s >= alone else s + 1)
         if not chain.dense:
             before, pairs, counts = stats.copy(), chain.pairs.copy(), chain.counts.copy()
         part, safe = _expect_group(data, streams, pot, K, s, end, False, work, conditionals, chain, stats, out)
@@ -329,7 +329,10 @@ def _expect(data, streams, pot, K, first, last, stats, out):
             if not chain.dense:
                 stats[:], chain.pairs[:], chain.counts[:] = before, pairs, counts
             part, safe = _expect_group(data, streams, pot, K, s, end, True, work, conditionals, chain, stats, out)
-        evidence += part
+        if not part > -math.inf and end > s + 1:  # one of them is impossible: one by one
+            alone = end
+            continue
+        evidence += part if _weight(data, s) != 0.0 or part > -math.inf else 0.0
         s = end
     for j in range(K):
         for k in range(K):
@@ -456,14 +459,17 @@ def draw(data, streams, pot, K, rng, z, stats):
     prepare(streams, pot, K, work)
     chosen = np.empty(ROWS, np.int64)
     evidence = base_measure(data, 0, data.y.shape[0])
-    s = 0
+    s = alone = 0
     while s < last:
-        end = _group_end(data, s, last)
+        end = _group_end(data, s, last if s >= alone else s + 1)
         part, safe = _draw_group(data, streams, pot, K, s, end, False, work, conditionals, chain, rng, z, chosen, stats)
         if not safe:
             part, safe = _draw_group(
                 data, streams, pot, K, s, end, True, work, conditionals, chain, rng, z, chosen, stats
             )
+        if not part > -math.inf and end > s + 1:
+            alone = end
+            continue
         evidence += part
         s = end
     finish(data, streams, K, chain.counts, stats)

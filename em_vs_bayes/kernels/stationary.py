@@ -7,6 +7,8 @@ import numpy as np
 
 from em_vs_bayes.kernels.jit import inner, kernel
 
+SINGULAR = 1e-13  # a pivot below this is rounding: more than one distribution is stationary
+
 
 @kernel
 def fundamental(theta, at, K, Z):
@@ -23,7 +25,7 @@ def fundamental(theta, at, K, Z):
         for i in range(c + 1, K):
             if abs(M[i, c]) > abs(M[pivot, c]):
                 pivot = i
-        if not abs(M[pivot, c]) > 1e-300:
+        if not abs(M[pivot, c]) > SINGULAR:
             return False
         for j in range(2 * K):
             M[c, j], M[pivot, j] = M[pivot, j], M[c, j]

@@ -102,7 +102,7 @@ def _scaled_sequence(initial, transition, s, start, stop, S, n, careful, A, At, 
     first = np.zeros(P)
     for k in range(K):
         first[k] = initial[s, k]
-    total, safe = first_row(first, b, start * P, P, alpha)
+    total, safe = first_row(first, b, start * P, P, careful, alpha)
     if not safe:
         return False
     before = math.log(total)

@@ -605,14 +605,12 @@ def test_impossible_evidence_is_never_nan(labels, rng):
         assert not np.isnan(case.pointwise("predictive")).any()
 
 
-@pytest.mark.xfail(reason="the whole piece of packed sequences is given up, neighbours too")
 def test_the_neighbours_of_an_impossible_sequence(rng):
     case = with_an_impossible_sequence()
     np.testing.assert_array_equal(case.smoothed(), [[1, 0], [1, 0], [0, 0], [0, 0], [1, 0], [1, 0]])
     np.testing.assert_array_equal(case.draw(rng)[1], [0, 0, -1, -1, 0, 0])
 
 
-@pytest.mark.xfail(reason="-inf minus -inf, times 0")
 def test_an_impossible_sequence_of_weight_zero_does_not_count():
     case = with_an_impossible_sequence(weights=[1.0, 0.0, 1.0])
     assert case.expect() == 0.0

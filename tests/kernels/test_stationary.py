@@ -84,7 +84,6 @@ def two_chains(rng):
     return A
 
 
-@pytest.mark.xfail(reason="rounding leaves a pivot of 1e-17, not 0: the result is arbitrary and need not sum to one")
 def test_a_chain_that_falls_apart_has_no_single_distribution(rng):
     """Refused, or a stationary distribution at the least; on all of many matrices."""
     for _ in range(50):
@@ -95,7 +94,6 @@ def test_a_chain_that_falls_apart_has_no_single_distribution(rng):
             np.testing.assert_allclose(delta @ A, delta, atol=1e-9)
 
 
-@pytest.mark.xfail(reason="rounding leaves a pivot of 1e-17, not 0: no LinAlgError, and an arbitrary solution")
 def test_of_several_distributions_the_one_of_least_norm(rng):
     for _ in range(50):
         A = two_chains(rng)
