@@ -134,21 +134,24 @@ def histories(c: "Comparison") -> Figure | None:
     return figure
 
 
-def seconds(c: "Comparison") -> Figure:
-    """Wall-clock seconds of each method, on a logarithmic axis."""
-    figure, axes = canvas(1, 1, 0.36 * len(c.aligned) + 0.7, width=7.0)
+def seconds(c: "Comparison") -> Figure | None:
+    """Wall-clock seconds of each method, on a logarithmic axis; None where nothing was fitted."""
+    timed = [a for a in c.aligned if c.timing["total"][a.name] > 0]
+    if not timed:
+        return None
+    figure, axes = canvas(1, 1, 0.36 * len(timed) + 0.7, width=7.0)
     ax = axes[0, 0]
-    total = c.timing["total"].to_numpy(dtype=float)
+    total = np.array([c.timing["total"][a.name] for a in timed], dtype=float)
     at = np.arange(len(total))
     left = total.min() / 3
-    shades = [colour(a) for a in c.aligned]
+    shades = [colour(a) for a in timed]
     ax.hlines(at, left, total, color=shades, linewidth=2)
     ax.scatter(total, at, color=shades, s=40, zorder=3)
     for y, value in zip(at, total, strict=True):
         ax.text(value * 1.15, y, f"{value:.3g} s", va="center", fontsize=8, color=INK)
     ax.set_xscale("log")
     ax.set_xlim(left, total.max() * 3)
-    ax.set_yticks(at, [a.name for a in c.aligned])
+    ax.set_yticks(at, [a.name for a in timed])
     ax.invert_yaxis()
     ax.grid(visible=False, axis="y")
     ax.set_xlabel("seconds, logarithmic", fontsize=8)
