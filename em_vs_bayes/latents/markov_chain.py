@@ -145,6 +145,10 @@ class MarkovChain(Latent):
         chain.draw(data._replace(weights=np.empty(0)), streams, pot, self.n_states, rng, z, stats)
         return z
 
+    def occupancy(self, stats: Array) -> Array:
+        k = self.n_states
+        return stats[:k] + stats[k : k + k * k].reshape(k, k).sum(axis=0)  # a row starts a sequence, or is moved to
+
     def sample(self, n: int, starts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         if n <= SEGMENT * SEGMENTS:
             return np.arange(n), starts
