@@ -407,6 +407,12 @@ class Program:
             parts.append(value.reshape(*value.shape[: value.ndim - len(shape)], where.stop - where.start))
         return np.concatenate(parts, axis=-1)
 
+    def inside(self, theta: Array) -> Array:
+        """theta, moved towards the neutral one where it is on the edge of its support: samplers cannot start there."""
+        if np.isfinite(self.unconstrain(theta)).all():
+            return theta
+        return 0.99 * theta + 0.01 * self.with_fixed(self.neutral())  # the parameter space is convex
+
     def opened(self, theta: Array) -> Array:
         """theta with the latent structure's probabilities a little nearer to even: EM never leaves a zero."""
         out, even = theta.copy(), self.with_fixed(self.neutral())
