@@ -68,8 +68,8 @@ assert 20 <= len(ambiguous) <= 30
 # %% [markdown]
 # ## Is the model good enough?
 #
-# A forecast pseudo-residual says where a year's count lies in what the model expected of it from the years before. Under
-# the true model they are independent and standard normal. For a single Poisson rate they are neither.
+# A forecast pseudo-residual says where a year's count lies in what the model expected of it from the years before.
+# Under the true model they are independent and standard normal. For a single Poisson rate they are neither.
 
 # %%
 one = chosen.fits[0]
