@@ -20,6 +20,7 @@ from em_vs_bayes.kernels.tables import (
     BETA,
     COEFFICIENTS,
     DIAG,
+    ELEMENTWISE,
     FULL,
     GAMMA,
     GAUSS,
@@ -42,7 +43,8 @@ def draw_element(blocks, prior, b, element, below, above, theta, stats, rng):
 
     The target is its density in the elementwise table, the conjugate prior of its block where that is in
     force, and the likelihood of its component given the statistics; nothing outside (theta[below],
-    theta[above]).
+    theta[above]). Where that is a truncated normal, one draw from the whole normal is tried first: what it gives
+    inside the bounds has the target's distribution, and outside the slice step follows, which keeps it.
 
     Parameters
     ----------
@@ -63,9 +65,14 @@ def draw_element(blocks, prior, b, element, below, above, theta, stats, rng):
     at = prior.element[element] if element >= 0 else ~element
     if not prior.free[at]:
         return True
-    k, scale, width = _place(blocks, b, at, theta, stats)
     low = theta[below] if below >= 0 else -inf
     high = theta[above] if above >= 0 else inf
+    if element >= 0 and prior.density[element] == NORMAL and _is_free_mean(blocks, b, at):
+        value = _normal_mean(blocks, prior, b, element, at, theta, stats, rng)
+        if low < value < high:
+            theta[at] = value
+            return True
+    k, scale, width = _place(blocks, b, at, theta, stats)
     target = (blocks, prior, b, k, element, at, scale, low, high, theta, stats)
     start = theta[at]
     x = _slice(_to_x(scale, start), width, target, rng)
@@ -74,6 +81,25 @@ def draw_element(blocks, prior, b, element, below, above, theta, stats, rng):
         return False
     theta[at] = _to_theta(scale, x)[0]
     return True
+
+
+@inner
+def _is_free_mean(blocks, b, at):
+    """A mean with no block prior of its own, and no other mean in its component's likelihood."""
+    if blocks.code[b] != GAUSS or blocks.covariance[b] == FULL or blocks.covariance[b] == TIED:
+        return False
+    return blocks.mean_prior[b] == ELEMENTWISE and 0 <= at - blocks.theta[b] < blocks.rows[b] * blocks.size[b]
+
+
+@inner
+def _normal_mean(blocks, prior, b, element, at, theta, stats, rng):
+    """A mean with a normal prior from its conditional, bounds apart."""
+    i, d = at - blocks.theta[b], blocks.size[b]
+    v = variance(blocks, b, i // d, i % d, theta)
+    n, total = stats[blocks.stat[b] + i], stats[blocks.stat[b] + blocks.rows[b] * d + i]
+    mean, sd = prior.abc[element][0] - prior.shift[at], prior.abc[element][1]
+    spread = 1.0 / (n / v + 1.0 / (sd * sd))
+    return spread * (total / v + mean / (sd * sd)) + sqrt(spread) * rng.standard_normal()
 
 
 @inner

@@ -103,6 +103,28 @@ def test_bounds_truncate(rng):
     assert_reversible(before, after, exact.cdf)
 
 
+@pytest.mark.parametrize("covariance", ["sigma", "diag"])
+@pytest.mark.parametrize("bounds", [(-0.3, 0.9), (-9.0, 9.0), (1.5, 1.9)], ids=["near", "far", "in the tail"])
+def test_bounds_truncate_a_normal_conditional(covariance, bounds, rng):
+    """A mean with a normal prior, data and bounds: inside, on both sides of, and far from where its normal lies."""
+    model = elementwise(covariance, K=3)
+    at = model.at["means"].start + 1
+    model.theta[[at - 1, at + 1]] = bounds
+    shift, v = model.prior.shift[at], model.theta[model.at["spread"].start + 1]
+    v = v * v if covariance == "sigma" else v
+    prior = with_elements(model, ("means", 1, DENSITY["Normal"], shift - 1.0, 1.5, 0.0))
+    statistics = np.zeros(model.n_stats)
+    s = model.blocks.stat[1]
+    statistics[s + 1], statistics[s + 3 + 1] = 4.0, 2.8
+    spread = 1.0 / (4.0 / v + 1.0 / 1.5**2)
+    mean, sd = spread * (2.8 / v - 1.0 / 1.5**2), np.sqrt(spread)
+    exact = stats.truncnorm((bounds[0] - mean) / sd, (bounds[1] - mean) / sd, mean, sd)
+    before = exact.rvs(N, random_state=rng)
+    after = moved_once(model, prior, 1, at, before, statistics, rng, at - 1, at + 1)
+    assert_follows(after, exact.cdf)
+    assert_reversible(before, after, exact.cdf)
+
+
 @pytest.mark.parametrize("n", [0, 5, 2000])
 def test_posterior_of_rates_and_probabilities(rng, n):
     """Gamma and Beta densities, Poisson and Bernoulli statistics: the posteriors are in closed form."""
