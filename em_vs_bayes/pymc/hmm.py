@@ -78,7 +78,7 @@ def HMM(
     The states are summed out by the forward recursion, scaled, and in logarithms where numbers get too small; the
     gradient comes from the way back, by Fisher's identity, at the price of one more pass (Zucchini, MacDonald and
     Langrock 2016, "Hidden Markov models for time series", chapters 2 to 4; Cappé, Moulines and Rydén 2005, "Inference
-    in hidden Markov models", sections 3.2 and 10.1.3). There is no second derivative.
+    in hidden Markov models", chapters 3 and 10). There is no second derivative.
 
     States that are exchangeable under the priors have labels that may switch between chains and within them: order
     something, as in ``transform=pm.distributions.transforms.ordered``, and give a start in that order.

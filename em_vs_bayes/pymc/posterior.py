@@ -100,7 +100,8 @@ def sample_states(
 ) -> xr.Dataset:
     """A path of the hidden states for every posterior draw, by forward filtering and backward sampling.
 
-    Together with the draws' parameters, these are draws from the joint posterior of parameters and states.
+    Together with the draws' parameters, these are draws from the joint posterior of parameters and states
+    (Chib 1996, "Calculating posterior distributions and modal estimates in Markov mixture models").
 
     Parameters
     ----------
@@ -146,6 +147,9 @@ def state_probabilities(
     compile_kwargs: dict[str, Any] | None = None,
 ) -> xr.Dataset:
     """p(z_t = k | all rows), the parameters averaged over their posterior draws.
+
+    Every draw's are its smoothed probabilities, by forward and backward recursions (Cappé, Moulines and Rydén 2005,
+    "Inference in hidden Markov models", chapter 3).
 
     Parameters
     ----------
