@@ -14,7 +14,7 @@ from em_vs_bayes.contract import Array
 from em_vs_bayes.pymc.chain import chain_terms
 from em_vs_bayes.pymc.chain_rows import walk
 from em_vs_bayes.pymc.checks import check_chain
-from em_vs_bayes.pymc.mixture import check_ndim, whole_signature
+from em_vs_bayes.pymc.mixture import check_ndim, observed_tensor, whole_signature
 from em_vs_bayes.pymc.python_draws import draw_in_python
 
 
@@ -48,7 +48,7 @@ def HMM(
     observed : array_like (n,) or (n, d), or `pymc.Data`
         A row that is NaN throughout is missing: time passes and nothing is seen. That is taken care of where
         ``emission_logp`` is a callable, which never sees such a row; a tensor has to be 0 there, with gradient 0. A row
-        that is NaN in part is up to ``emission_logp``.
+        that is NaN in part is up to ``emission_logp``. What a masked array masks is NaN.
     lengths : array_like of int, optional
         Lengths of consecutive sequences; by default one sequence of all rows.
     simulate : callable (rng, z, *params) -> array like ``observed``, optional
@@ -97,7 +97,7 @@ def HMM(
     >>> evb.pymc.hmm_log_likelihood(idata, model, kind="loo")
     >>> az.loo(idata)
     """
-    data = observed if isinstance(observed, Variable) else pt.as_tensor(np.asarray(observed, dtype=float))
+    data = observed_tensor(observed)
     initial, transition, tensors = pt.as_tensor(initial), pt.as_tensor(transition), [pt.as_tensor(p) for p in params]
     check_ndim("observed", data, (1, 2), "(n,) or (n, d)")
     check_ndim("initial", initial, (1, 2), "(K,) or (sequences, K)")

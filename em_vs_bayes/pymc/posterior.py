@@ -186,6 +186,9 @@ class _Chain:
     def inputs(self, idata: Any) -> Iterator[list[Array]]:
         """The chain at every draw, chain by chain."""
         posterior = idata["posterior"]
+        lacking = [name for name in self.dtypes if name not in posterior]
+        if lacking:
+            raise ValueError(f"idata['posterior'] must hold every free variable of the model; it lacks {lacking}.")
         draws = {name: _stacked(posterior[name], dtype) for name, dtype in self.dtypes.items()}
         for i in range(posterior.sizes["chain"] * posterior.sizes["draw"]):
             yield [np.ascontiguousarray(x) for x in self.evaluate({name: values[i] for name, values in draws.items()})]
