@@ -48,9 +48,7 @@ def test_every_answer_by_enumeration(name, lengths):
         np.testing.assert_allclose(
             fit.score_samples(kind=kind), np.concatenate([getattr(a, terms) for a in answers]), rtol=1e-9, atol=1e-11
         )
-    np.testing.assert_allclose(
-        fit.score_samples(kind="sequence"), [a.evidence for a in answers], rtol=1e-11, atol=1e-13
-    )
+    np.testing.assert_allclose(fit.score_samples(kind="sequence"), [a.evidence for a in answers], rtol=1e-11, atol=1e-13)
     np.testing.assert_array_equal(fit.score_samples(), fit.score_samples(kind="loo"))
 
 

@@ -45,7 +45,7 @@ class StudentT(Emission):
 
     def __post_init__(self) -> None:
         given: Any = self.df
-        if isinstance(given, (bool, str)) or not np.isscalar(given) or np.iscomplexobj(given):
+        if isinstance(given, bool) or not isinstance(given, (int, float, np.integer, np.floating)):
             raise TypeError(f"StudentT(df=...) must be a number; got {given!r}.")
         if not 0.0 < float(given) <= LARGEST_DF:
             raise ValueError(
@@ -87,7 +87,8 @@ class StudentT(Emission):
 
         values = read.vector(y, "y", "StudentT")[:, None]
         seen = ~np.isnan(values)
-        own = pm.StudentT.dist(nu=self.df, mu=params["means"], sigma=params["sigmas"])
+        df = pt.constant(self.df, dtype="float64")  # a plain number would become float32, and lose half its digits
+        own = pm.StudentT.dist(nu=df, mu=params["means"], sigma=params["sigmas"])
         density = pm.logp(own, np.where(seen, values, 0.0))
         return density if seen.all() else pt.where(seen, density, 0.0)
 
