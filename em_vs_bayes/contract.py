@@ -16,6 +16,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate, pairwise
 from math import prod
 from typing import Any, Self
 
@@ -48,7 +50,7 @@ class Parameter:
     support: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
     """Where named arrays lie in one flat vector. Immutable; `add` returns a longer one."""
 
@@ -57,16 +59,18 @@ class Layout:
     def add(self, name: str, shape: tuple[int, ...]) -> Layout:
         return Layout((*self.shapes, (name, shape)))
 
-    @property
+    @cached_property
     def size(self) -> int:
         return sum(prod(shape) for _, shape in self.shapes)
 
+    @cached_property
+    def _slices(self) -> tuple[slice, ...]:
+        return tuple(slice(a, b) for a, b in pairwise(accumulate((prod(s) for _, s in self.shapes), initial=0)))
+
     def items(self) -> Iterator[tuple[str, slice, tuple[int, ...]]]:
-        start = 0
-        for name, shape in self.shapes:
-            stop = start + prod(shape)
-            yield name, slice(start, stop), shape
-            start = stop
+        """Name, place and shape of each array."""
+        for (name, shape), where in zip(self.shapes, self._slices, strict=True):
+            yield name, where, shape
 
     def offset(self, name: str) -> int:
         return next(where.start for n, where, _ in self.items() if n == name)

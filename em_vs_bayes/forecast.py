@@ -37,6 +37,10 @@ def forecast(fit: Fit, program: Program, steps: int, level: float, draws: int) -
     if not 0.0 < level < 1.0:
         raise ValueError(f"level must lie in (0, 1); got {level!r}.")
     columns = responses(program, "forecast")
+    if any(column.by_row for column in columns):
+        raise NotImplementedError(
+            f"forecast does not take the predictors of rows to come, which {program.spec.model_emission!r} needs."
+        )
     thetas = some_draws(fit, draws)
     params = program.public(thetas)
     ahead = state_probabilities(program, thetas, params["transition"], int(steps))  # (steps, sequences, S, K)

@@ -23,7 +23,7 @@ from em_vs_bayes.ordering import Ordering
 OPEN = 0.1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Placed:
     """A block and where its pieces lie in the flat vectors."""
 
@@ -34,10 +34,25 @@ class Placed:
     stat: int
     hyper: int
 
+    @cached_property
+    def parameters(self) -> Layout:
+        """The block's parameters, one after the other."""
+        return Layout(tuple((p.name, p.shape) for p in self.block.parameters))
+
+    @cached_property
+    def statistics(self) -> Layout:
+        """Likewise its statistics."""
+        return Layout(self.block.statistics)
+
+    @cached_property
+    def potentials(self) -> Layout:
+        """Likewise its potentials."""
+        return Layout(self.block.potentials)
+
     @property
     def end(self) -> int:
         """One past the block's last element of theta."""
-        return self.theta + sum(prod(p.shape) for p in self.block.parameters)
+        return self.theta + self.parameters.size
 
     def row(self) -> list[int]:
         """The block's row of `tables.Blocks`."""
@@ -59,27 +74,22 @@ class Placed:
 
     def params(self, theta: Array) -> Params:
         """The block's own parameters out of theta (any leading axes)."""
-        layout = Layout(tuple((p.name, p.shape) for p in self.block.parameters))
-        return layout.unpack(theta[..., self.theta : self.end])
+        return self.parameters.unpack(theta[..., self.theta : self.end])
 
     def stats(self, flat: Array) -> Params:
         """The block's own statistics."""
-        layout = Layout(self.block.statistics)
-        return layout.unpack(flat[self.stat : self.stat + layout.size])
+        return self.statistics.unpack(flat[self.stat : self.stat + self.statistics.size])
 
     def pack_potentials(self, potentials: Params, pot: Array) -> None:
         """Write the block's potentials into the flat vector."""
-        layout = Layout(self.block.potentials)
-        pot[self.pot : self.pot + layout.size] = layout.pack(potentials)
+        pot[self.pot : self.pot + self.potentials.size] = self.potentials.pack(potentials)
 
     def pack_params(self, params: Mapping[str, Array], theta: Array) -> None:
         """Write the block's parameters into theta (any leading axes)."""
-        at = self.theta
-        for p in self.block.parameters:
-            size = prod(p.shape)
-            value = np.asarray(params[p.name])
-            theta[..., at : at + size] = value.reshape(*theta.shape[:-1], size)
-            at += size
+        for name, where, _ in self.parameters.items():
+            value = np.asarray(params[name])
+            at = slice(self.theta + where.start, self.theta + where.stop)
+            theta[..., at] = value.reshape(*theta.shape[:-1], where.stop - where.start)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """What one column of data is given its component or state: its mean and its distribution function.
 
 Tails are logarithms of P(Y <= y) and of P(Y > y), each exact where it is small, so that quantities far out keep their
-digits. Parameters have any leading axes before the component, and ``y`` broadcasts against them.
+digits. Parameters have any leading axes before the component, and ``y`` broadcasts against them. A regression's means
+have one more axis before the component, that of the rows.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from em_vs_bayes.emissions import (
     Bernoulli,
     Categorical,
     Exponential,
+    LinearRegression,
     MvNormal,
     Normal,
     Poisson,
@@ -49,12 +51,30 @@ class Law(NamedTuple):
 
 
 class Response(NamedTuple):
-    """One column of the data: its name, values (n,), NaN where missing, its law, and its own part of the params."""
+    """One column of the data.
+
+    Parameters
+    ----------
+    name : str
+    values : ndarray (n,)
+        NaN where missing.
+    law : Law
+    pick : callable
+        The params of the fit -> those of the law; per row (..., n, K) where ``by_row``.
+    by_row : bool
+        Whether the law differs from row to row, as with predictors.
+    """
 
     name: str
     values: Array
     law: Law
     pick: Callable[[Mapping[str, Array]], Params]
+    by_row: bool = False
+
+    def means(self, params: Mapping[str, Array]) -> Array:
+        """Mean of each row in each component (n, K)."""
+        own = self.law.mean(self.pick(params))
+        return np.broadcast_to(own, (len(self.values), own.shape[-1]))
 
 
 def _normal(y: Array, p: Params) -> Tails:
@@ -121,14 +141,17 @@ def responses(program: Program, what: str) -> list[Response]:
     NotImplementedError
         For an emission whose distribution function is not known here.
     """
-    emission, y = program.spec.model_emission, program.y
+    emission, y, exogs = program.spec.model_emission, program.y, program.exogs
     if not isinstance(emission, Product):
-        return _columns(emission, y, "", "", what)
-    return [r for name, part in emission.parts.items() for r in _columns(part, y[name], name, name + "_", what)]
+        return _columns(emission, y, exogs, "", "", what)
+    return [r for name, part in emission.parts.items() for r in _columns(part, y[name], exogs, name, name + "_", what)]
 
 
-def _columns(emission: Emission, y: Any, name: str, prefix: str, what: str) -> list[Response]:
+def _columns(emission: Emission, y: Any, exogs: Params, name: str, prefix: str, what: str) -> list[Response]:
     values = read.matrix(emission.observed(y))
+    if isinstance(emission, LinearRegression):
+        response = name or (emission.formula or "y").split("~")[0].strip()
+        return [Response(response, values[:, 0], NORMAL, partial(_lines, prefix, exogs[prefix + "exog"]), by_row=True)]
     if isinstance(emission, MvNormal):
         names = [str(c) for c in getattr(y, "columns", range(values.shape[1]))]
         if name:
@@ -138,7 +161,7 @@ def _columns(emission: Emission, y: Any, name: str, prefix: str, what: str) -> l
         return [Response(own, values[:, j], NORMAL, partial(_feature, prefix, j)) for j, own in enumerate(names)]
     law = _law(emission)
     if law is None:
-        known = ", ".join([*(kind.__name__ for kind in LAWS), "StudentT", "MvNormal", "Product"])
+        known = ", ".join([*(kind.__name__ for kind in LAWS), "StudentT", "LinearRegression", "MvNormal", "Product"])
         raise NotImplementedError(f"{what} does not know the distribution function of {emission!r}; it knows {known}.")
     own_names = tuple(emission.dims())
     if not name:
@@ -149,3 +172,8 @@ def _columns(emission: Emission, y: Any, name: str, prefix: str, what: str) -> l
 def _feature(prefix: str, j: int, params: Mapping[str, Array]) -> Params:
     variance = params[prefix + "covariances"][..., j, j]
     return {"means": params[prefix + "means"][..., j], "sigmas": np.sqrt(variance)}
+
+
+def _lines(prefix: str, design: Array, params: Mapping[str, Array]) -> Params:
+    means = np.einsum("np,...kp->...nk", design, params[prefix + "coefficients"])
+    return {"means": means, "sigmas": params[prefix + "sigmas"][..., None, :]}

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from em_vs_bayes.contract import Array, Params
 from em_vs_bayes.program import Program
 from em_vs_bayes.relabel import relabel
+from em_vs_bayes.sequences import whole_numbers
 from em_vs_bayes.spec import Spec
 from em_vs_bayes.status import Status
 
@@ -359,7 +360,7 @@ class Fit:
         if n is not None and lengths is not None:
             raise ValueError("n and lengths exclude each other.")
         if lengths is not None:
-            return np.atleast_1d(np.asarray(lengths, dtype=np.int64))
+            return whole_numbers(lengths).astype(np.int64)
         if n is not None or not self.program.data.starts.size:
             return np.array([self.program.n if n is None else n], dtype=np.int64)
         return np.diff(self.program.data.starts)

@@ -34,13 +34,14 @@ def split(y: Any, lengths: Any) -> tuple[Any, NDArray[np.int64]]:
     n = read.rows(y)
     if lengths is None:
         return y, np.array([0, n], dtype=np.int64)
-    array = _whole_numbers(lengths)
+    array = whole_numbers(lengths)
     if array.sum() != n:
         raise ValueError(f"lengths sum to {int(array.sum())}; y has {n} rows.")
     return y, np.concatenate([[0], np.cumsum(array)]).astype(np.int64)
 
 
-def _whole_numbers(lengths: Any) -> NDArray[Any]:
+def whole_numbers(lengths: Any) -> NDArray[Any]:
+    """Lengths of sequences (S,), each at least one row; ValueError in words for anything else."""
     try:
         array = np.atleast_1d(np.asarray(lengths))
     except ValueError:  # ragged

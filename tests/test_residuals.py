@@ -45,6 +45,21 @@ def test_categories_are_ordered_by_their_codes():
     assert table.loc[0, "lower"] == -np.inf and table.loc[1, "upper"] == np.inf
 
 
+@pytest.mark.parametrize("kind", ["ordinary", "forecast"])
+def test_regressions_have_a_mean_for_each_row(kind):
+    x = np.column_stack([np.ones(6), [0.2, -1.0, 0.7, 1.4, -0.3, 0.9]])
+    coefficients, sigmas = np.array([[0.0, 1.0], [3.0, -2.0]]), np.array([0.5, 1.5])
+    y = np.array([0.4, -0.8, np.nan, 1.1, 3.5, 0.2])
+    params = BASE | {"coefficients": coefficients, "sigmas": sigmas}
+    table = evb.HMM(evb.emissions.LinearRegression(), 2).at(y, params, exog=x).pseudo_residuals(kind)
+    law = stats.norm(x @ coefficients.T, sigmas)
+    density = np.where(np.isnan(y)[:, None], 1.0, law.pdf(y[:, None]))
+    for t in (0, 1, 3, 4, 5):
+        want = stats.norm.ppf(conditional(density, t, kind, 6) @ law.cdf(y[t])[t])
+        assert table.loc[t].to_numpy() == pytest.approx(np.full(3, want), rel=1e-8)
+    assert table.loc[2].isna().all()
+
+
 def test_streams_share_the_states_and_missing_values_stay_missing():
     emission = evb.emissions.Product(u=evb.emissions.Normal(), v=evb.emissions.Bernoulli())
     own = {"u_means": MEANS, "u_sigmas": SIGMAS, "v_probs": PROBS}

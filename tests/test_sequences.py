@@ -180,7 +180,6 @@ def test_simulated_sequences():
 
 
 @pytest.mark.parametrize("lengths", [[0, 5], [-3, 5], [2.5]])
-@pytest.mark.xfail(reason="simulate does not look at its lengths")
 def test_simulated_lengths_are_checked(lengths):
     with pytest.raises(ValueError, match="lengths must be positive whole numbers"):
         GAUSS.at(Y, AT).simulate(lengths=lengths)

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.special import digamma
 
 from em_vs_bayes.blocks.elementwise import coordinate_ascent, element_density, uncentred
+from em_vs_bayes.blocks.fixed import over_variances
 from em_vs_bayes.contract import Array, Block, Maximum, Parameter, Params, Shapes
 from em_vs_bayes.kernels import tables
 from em_vs_bayes.priors import InverseGamma, Normal, Prior
@@ -337,6 +338,7 @@ class DiagonalGaussianBlock(Block):
             kappa = np.broadcast_to(np.reshape(self.prior.kappa, (self._k, -1)), (self._k, self._d))
             second = (factor.mean - self.prior.mean) ** 2 + factor.variance
             total -= 0.5 * float(np.sum(np.log(kappa) - LOG_2PI + log_precision - kappa * precision * second))
+            total += self._log_density_of_fixed_means(kappa)
         else:
             z2 = ((factor.mean - self.mean_prior.mean) ** 2 + factor.variance) / self.mean_prior.sd**2
             total += 0.5 * float(np.sum((LOG_2PI + 2.0 * np.log(self.mean_prior.sd) + z2)[free]))
@@ -345,6 +347,17 @@ class DiagonalGaussianBlock(Block):
             pick = [InverseGamma(f.shape[spread_free], f.rate[spread_free]) for f in (factor.spread, base)]
             total += float(pick[0].kl(pick[1]))
         return total
+
+    def _log_density_of_fixed_means(self, kappa: Array) -> float:
+        fixed = ~np.isnan(self.fixed_means)
+        offsets = np.where(fixed, self.fixed_means - self.prior.mean, 0.0)
+        return over_variances(
+            self._pooled(fixed.astype(float)),
+            self._pooled(kappa * offsets**2),
+            self._pooled(np.where(fixed, np.log(kappa), 0.0)),
+            self.fixed_spread**2 if self._sd else self.fixed_spread,
+            self._spread_base(),
+        )
 
     def factor_mean(self, factor: Any) -> Params:
         if self._conjugate:

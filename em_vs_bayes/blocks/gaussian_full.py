@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 
 from em_vs_bayes.blocks.elementwise import coordinate_ascent, element_density, uncentred
+from em_vs_bayes.blocks.fixed import over_covariance
 from em_vs_bayes.contract import Array, Block, Maximum, Parameter, Params, Shapes
 from em_vs_bayes.kernels import tables
 from em_vs_bayes.priors import GaussianFactor, InverseWishart, Normal, NormalInverseWishart, Prior
@@ -306,6 +307,7 @@ class FullGaussianBlock(Block):
             second = off[:, :, None] * off[:, None, :] + factor.covariance
             quadratic = self.prior.kappa * np.einsum("kij,kji->k", precision, second)
             total -= 0.5 * float(np.sum(self._d * (np.log(self.prior.kappa) - LOG_2PI) + log_det - quadratic))
+            total += self._log_density_of_fixed_means()
             base = self.prior
         else:
             free = np.isnan(self.fixed_means)
@@ -318,6 +320,28 @@ class FullGaussianBlock(Block):
             q, p = factor.spread, InverseWishart(np.ravel(base.df), np.reshape(base.scale, (-1, self._d, self._d)))
             pick = [InverseWishart(f.df[free_spread], f.scale[free_spread]) for f in (q, p)]
             total += float(pick[0].kl(pick[1]))
+        return total
+
+    def _log_density_of_fixed_means(self) -> float:
+        """0 where a tied covariance is free and components fix different features: that has no closed form."""
+        fixed, total = ~np.isnan(self.fixed_means), 0.0
+        df, scale = np.ravel(self.prior.df), np.reshape(self.prior.scale, (-1, self._d, self._d))
+        for matrix in range(self._matrices):
+            own = np.arange(self._k) if self.tied else np.array([matrix])
+            own, known = own[fixed[own].any(axis=1)], self.fixed_covariances[matrix]
+            free = bool(np.isnan(known[0, 0]))
+            if free and (fixed[own] != fixed[own[:1]]).any():
+                return 0.0
+            for group in [own] if free and own.size else own[:, None]:
+                some = fixed[group[0]]
+                block = np.ix_(some, some)
+                total += over_covariance(
+                    (self.fixed_means - self.prior.mean)[group][:, some],
+                    self.prior.kappa[group],
+                    None if free else known[block],
+                    float(df[matrix] - (~some).sum()),
+                    scale[matrix][block],
+                )
         return total
 
     def factor_mean(self, factor: Any) -> Params:

@@ -7,9 +7,11 @@ their own alphas. A row's structural zero is an element fixed at 0.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from em_vs_bayes.contract import Array, Block, Maximum, Parameter, Params, Shapes
 from em_vs_bayes.kernels import tables
@@ -17,7 +19,7 @@ from em_vs_bayes.priors import Dirichlet
 
 
 @final
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class ProbabilityRows(Block):
     """R rows of C probabilities.
 
@@ -39,10 +41,20 @@ class ProbabilityRows(Block):
     fixed: Array
     statistic: str = "counts"
 
-    @property
+    @cached_property
     def _shape(self) -> tuple[int, int]:
         rows, columns = np.shape(self.prior.alpha)
         return rows, columns
+
+    @cached_property
+    def _free(self) -> NDArray[np.bool_]:
+        """Which elements are free (R, C)."""
+        return np.isnan(self.fixed)
+
+    @cached_property
+    def _mass(self) -> Array:
+        """What is left for the free elements of each row (R,)."""
+        return 1.0 - np.nansum(self.fixed, axis=1)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -88,10 +100,9 @@ class ProbabilityRows(Block):
         alpha = np.ones(self._shape) if flat_prior else np.asarray(self.prior.alpha)
         counts = stats[self.statistic].reshape(self._shape)
         weights = np.maximum(alpha - 1.0 + counts, 0.0)
-        nothing = (np.where(np.isnan(self.fixed), weights, 0.0).sum(axis=1) == 0)[:, None]
+        nothing = (weights * self._free).sum(axis=1, keepdims=True) == 0
         probs = self._rows(np.where(nothing, np.reshape(params[self.name], self._shape), weights))  # the last value
-        empty = (counts <= 0) & np.isnan(self.fixed)
-        hits_zero = bool(np.any((probs == 0) & np.isnan(self.fixed) & (~empty | (alpha < 1.0))))
+        hits_zero = bool(((probs == 0) & self._free & ((counts > 0) | (alpha < 1.0))).any())
         return Maximum({self.name: self._shaped(probs)}, boundary=(self.name,) if hits_zero else ())
 
     def refuses_vi(self) -> None:
@@ -132,17 +143,17 @@ class ProbabilityRows(Block):
                 out[:, r, free] = mass * rng.dirichlet(factor[r, free], size)
         return {self.name: out if len(self.dims) == 2 else out[:, 0]}
 
-    def _free_rows(self) -> list[tuple[Any, float]]:
-        return [(np.isnan(row), 1.0 - float(np.nansum(row))) for row in self.fixed]
+    def _free_rows(self) -> list[tuple[NDArray[np.bool_], float]]:
+        return list(zip(self._free, self._mass.tolist(), strict=True))
 
     def _rows(self, weights: Array) -> Array:
         """Rows proportional to ``weights`` on the free elements; uniform where a row has no weight."""
-        out = np.where(np.isnan(self.fixed), 0.0, self.fixed)
-        for r, (free, mass) in enumerate(self._free_rows()):
-            if free.any():
-                total = weights[r, free].sum()
-                out[r, free] = mass * (weights[r, free] / total if total > 0 else 1.0 / free.sum())
-        return out
+        share = np.where(self._free, weights, 0.0)
+        total = share.sum(axis=1)
+        if not total.all():
+            share = np.where(self._free & (total == 0)[:, None], 1.0, share)
+            total = np.maximum(share.sum(axis=1), 1.0 * ~self._free.any(axis=1))
+        return np.where(self._free, self._mass[:, None] * (share / total[:, None]), self.fixed)
 
     def _shaped(self, probs: Array) -> Array:
         return probs if len(self.dims) == 2 else probs[0]

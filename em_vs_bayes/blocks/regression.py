@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 
 from em_vs_bayes.blocks.elementwise import coordinate_ascent, element_density
+from em_vs_bayes.blocks.fixed import over_variances
 from em_vs_bayes.contract import Array, Block, Maximum, Parameter, Params, Shapes
 from em_vs_bayes.kernels import tables
 from em_vs_bayes.priors import InverseGamma, Normal, NormalInverseGamma, Prior
@@ -299,13 +300,26 @@ class RegressionBlock(Block):
             precision, log_precision = self._expected_precision(factor)
             expected = self.prior.log_determinant() - self._p * LOG_2PI + self._p * log_precision
             expected = expected - precision * self._expected_prior_squares(q)
-            total = -q.entropy() - 0.5 * float(expected.sum())
+            total = -q.entropy() - 0.5 * float(expected.sum()) + self._log_density_of_fixed_coefficients()
             base = self.prior.variances()
         free = np.isnan(self.fixed_sigmas)
         if free.any():
             mine, own = (InverseGamma(f.shape[free], f.rate[free]) for f in (variances, base))
             total += float(mine.kl(own))
         return float(total)
+
+    def _log_density_of_fixed_coefficients(self) -> float:
+        fixed = ~np.isnan(self.fixed_coefficients)
+        offsets = np.where(fixed, self.fixed_coefficients - self.prior.mean, 0.0)
+        # the marginal's precision, with ones where nothing is fixed
+        covariance = np.where(fixed[:, :, None] & fixed[:, None, :], np.linalg.inv(self.prior.kappa), np.eye(self._p))
+        return over_variances(
+            fixed.sum(axis=1).astype(float),
+            quadratic(np.linalg.inv(covariance), offsets),
+            -np.linalg.slogdet(covariance)[1],
+            self.fixed_sigmas**2,
+            self.prior.variances(),
+        )
 
     def factor_mean(self, factor: Any) -> Params:
         if self._conjugate:

@@ -77,13 +77,21 @@ def dash(a: "Aligned") -> str:
     return "-" if a.name == a.fit.method else "--"
 
 
-def forest(c: "Comparison") -> Figure:
-    """Estimates and intervals of every method, as distances from one posterior in its standard deviations.
+def origin(c: "Comparison") -> "Aligned | None":
+    """The fit whose standard deviations are the unit of the forest; None where no fit has any."""
+    candidates = [a for a in (yardstick(c), *c.aligned) if a is not None]
+    return next((a for a in candidates if (c.table[a.name]["sd"] > 0).any()), None)
+
+
+def forest(c: "Comparison") -> Figure | None:
+    """Estimates and intervals of every method, as distances from one fit in its standard deviations.
 
     In their own units parameters differ by orders of magnitude; in these, agreement is a column at zero.
     """
-    origin = (yardstick(c) or c.aligned[0]).name
-    base = c.table[origin]
+    centre = origin(c)
+    if centre is None:
+        return None
+    base = c.table[centre.name]
     labels = [label for label in c.table.index if base["sd"][label] > 0][:ROWS]
     at = np.arange(len(labels))
     figure, axes = canvas(1, 1, (0.13 * len(c.aligned) + 0.14) * max(len(labels), 2) + 0.9)
@@ -102,7 +110,8 @@ def forest(c: "Comparison") -> Figure:
     ax.set_yticks(at, labels)
     ax.set_ylim(len(labels) - 0.5, -0.5)
     ax.grid(visible=False, axis="y")
-    ax.set_xlabel(f"distance from the mean of {origin}, in its standard deviations", fontsize=8)
+    middle_of = "estimate" if centre.sample is None else "mean"
+    ax.set_xlabel(f"distance from the {middle_of} of {centre.name}, in its standard deviations", fontsize=8)
     figure.legend(loc="outside upper right", ncols=len(c.aligned), frameon=False, fontsize=9)
     return figure
 
@@ -125,21 +134,24 @@ def histories(c: "Comparison") -> Figure | None:
     return figure
 
 
-def seconds(c: "Comparison") -> Figure:
-    """Wall-clock seconds of each method, on a logarithmic axis."""
-    figure, axes = canvas(1, 1, 0.36 * len(c.aligned) + 0.7, width=7.0)
+def seconds(c: "Comparison") -> Figure | None:
+    """Wall-clock seconds of each method, on a logarithmic axis; None where nothing was fitted."""
+    timed = [a for a in c.aligned if c.timing["total"][a.name] > 0]
+    if not timed:
+        return None
+    figure, axes = canvas(1, 1, 0.36 * len(timed) + 0.7, width=7.0)
     ax = axes[0, 0]
-    total = c.timing["total"].to_numpy(dtype=float)
+    total = np.array([c.timing["total"][a.name] for a in timed], dtype=float)
     at = np.arange(len(total))
     left = total.min() / 3
-    shades = [colour(a) for a in c.aligned]
+    shades = [colour(a) for a in timed]
     ax.hlines(at, left, total, color=shades, linewidth=2)
     ax.scatter(total, at, color=shades, s=40, zorder=3)
     for y, value in zip(at, total, strict=True):
         ax.text(value * 1.15, y, f"{value:.3g} s", va="center", fontsize=8, color=INK)
     ax.set_xscale("log")
     ax.set_xlim(left, total.max() * 3)
-    ax.set_yticks(at, [a.name for a in c.aligned])
+    ax.set_yticks(at, [a.name for a in timed])
     ax.invert_yaxis()
     ax.grid(visible=False, axis="y")
     ax.set_xlabel("seconds, logarithmic", fontsize=8)

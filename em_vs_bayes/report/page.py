@@ -60,8 +60,8 @@ def _cell(c: "Comparison", a: "Aligned", label: str) -> dict[str, str]:
     row = c.table[a.name].loc[label]
     return {
         "estimate": words.to_precision_of(row["estimate"], row["sd"]),
-        "sd": words.number(row["sd"], 2),
-        "interval": words.interval(row["lower"], row["upper"], row["sd"]) if np.isfinite(row["sd"]) else "–",
+        "sd": words.number(row["sd"], 2) if np.isfinite(row["sd"]) else "",
+        "interval": words.interval(row["lower"], row["upper"], row["sd"]) if np.isfinite(row["sd"]) else "",
     }
 
 
