@@ -48,7 +48,9 @@ def test_every_answer_by_enumeration(name, lengths):
         np.testing.assert_allclose(
             fit.score_samples(kind=kind), np.concatenate([getattr(a, terms) for a in answers]), rtol=1e-9, atol=1e-11
         )
-    np.testing.assert_allclose(fit.score_samples(kind="sequence"), [a.evidence for a in answers], rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(
+        fit.score_samples(kind="sequence"), [a.evidence for a in answers], rtol=1e-11, atol=1e-13
+    )
     np.testing.assert_array_equal(fit.score_samples(), fit.score_samples(kind="loo"))
 
 
@@ -187,7 +189,6 @@ def test_the_m_step_of_stationary_starts_with_zeros_and_a_prior(rng):
 # --- what fits say --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(reason="nothing is said: status converged, no notes")
 @pytest.mark.parametrize("algorithm", ["em", "hard"])
 def test_a_state_that_empties_is_said(algorithm, rng):
     """No row is in the third state, whose mean is where it began: an estimate of nothing."""
@@ -200,6 +201,42 @@ def test_a_state_that_empties_is_said(algorithm, rng):
     fit = evb.HMM(e.Normal(), 3).fit(steps(rng, (0.0, 6.0)), init=init, algorithm=algorithm, **QUIET)
     assert fit.predict_proba()[:, 2].sum() < 1e-9
     assert any("2" in note for note in fit.notes)
+    (note,) = [note for note in fit.notes if "Less than one of 60 rows is expected in state 2 (" in note]
+    np.testing.assert_array_equal(fit.params["transition"][2], [0.3, 0.3, 0.4])  # where it last was
+    assert fit.params["means"][2] == pytest.approx(1e4, rel=1e-12)
+    full = evb.HMM(e.Normal(), 2).fit(steps(rng, (0.0, 6.0)), **QUIET)
+    assert not any("Less than one" in note for note in full.notes)
+
+
+def test_a_state_that_empties_is_said_under_its_new_name(rng):
+    """An order renames the states: the empty one comes first."""
+    init = {
+        "initial": [0.4, 0.4, 0.2],
+        "transition": [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4]],
+        "means": [0.0, 6.0, -1e4],
+        "sigmas": [1.0, 1.0, 1.0],
+    }
+    fit = evb.HMM(e.Normal(), 3, ordered="means").fit(steps(rng, (0.0, 6.0)), init=init, **QUIET)
+    assert any("in state 0 (" in note for note in fit.notes)
+
+
+@pytest.mark.parametrize(("method", "options"), [("vi", {}), ("em", {"objective": "map"})])
+@pytest.mark.parametrize("spec", [evb.HMM, evb.Mixture])
+def test_a_state_that_empties_falls_back_on_its_prior(spec, method, options):
+    rng = np.random.default_rng(2)
+    sparse = {"weights": p.Dirichlet(0.01)} if spec is evb.Mixture else {"transition": p.Dirichlet([5.0, 5.0, 0.01])}
+    chain = {"weights": [0.4, 0.4, 0.2]}
+    if spec is evb.HMM:
+        chain = {"initial": [0.4, 0.4, 0.2], "transition": np.full((3, 3), 1 / 3)}
+    if method == "em":
+        sparse = {name: p.Dirichlet(2.0) for name in sparse}  # the mode exists
+    priors = sparse | {"rates": p.Gamma([2.0, 2.0, 4e4], [1.0, 0.2, 1.0])}
+    y = np.r_[rng.poisson(2, 40), rng.poisson(15, 40)]
+    fit = spec(e.Poisson(), 3, priors=priors).fit(
+        y, method, init=chain | {"rates": [2.0, 15.0, 4e4]}, **options, **QUIET
+    )
+    assert any(f"in {fit.spec.leading} 2 (" in note for note in fit.notes)
+    assert fit.params["rates"][2] == pytest.approx(4e4 - (method == "em"), rel=1e-9)
 
 
 IMPOSSIBLE = {"transition": [[FREE, FREE], [0.0, 1.0]], "initial": [1.0, 0.0]}
