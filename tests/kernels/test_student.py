@@ -1,4 +1,4 @@
-"""Blocks of a Student t: densities given weights against scipy, conditional draws by Stein's identity, Geweke's test."""
+"""Blocks of a Student t: densities given weights, conditional draws by Stein's identity, Geweke's test."""
 
 from types import SimpleNamespace
 
