@@ -370,6 +370,10 @@ class Latent(ABC):
         """Posterior probabilities of the components or states (n, K)."""
 
     @abstractmethod
+    def occupancy(self, stats: Array) -> Array:
+        """Expected number of rows of each component or state (K,), case weights counted, out of flat statistics."""
+
+    @abstractmethod
     def sample(self, n: int, starts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows that carry the labels of a draw well enough, and where sequences start among them."""
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from em_vs_bayes.emissions import Categorical
 from em_vs_bayes.report.words import number, percent
 from em_vs_bayes.residuals import autocorrelation
+from em_vs_bayes.responses import LAWS, Response, responses
 
 if TYPE_CHECKING:
     from em_vs_bayes.compare import Aligned, Comparison
@@ -23,11 +25,15 @@ GAP, FAR = 5.0, 3.0  # a chain so many standard deviations, and so much, of log-
 EDGE = 1e-6  # a probability so near to 0 or 1 is on the boundary
 BETTER = 0.5  # a log-likelihood higher by so much is another mode, not rounding
 CORRELATED = 3.0  # standard errors beyond which neighbouring residuals are correlated
+AMBIGUOUS = 0.9  # probability of a row's likeliest state below which its state is open
+FEATURES = 3  # columns by which a sentence describes a state
 SURE = 0.8  # mean probability of a row's likeliest component below which components overlap
 
 SEVERITY = {
     "agreement": "good",
     "label_switching": "note",
+    "states": "note",
+    "ambiguous": "note",
     "dwell_times": "note",
     "decoding": "note",
     "initial": "note",
@@ -106,7 +112,7 @@ def agreement(c: "Comparison") -> Iterator[Finding]:
         if a is best or own["rhat"].max() > RHAT:  # chains that have not mixed agree with nothing
             continue
         gap = (own["estimate"] - base["estimate"]).abs() / base["sd"].replace(0, np.nan)
-        gap[_on_edge(c, a, "initial")] = np.nan  # the rule on first states says it
+        gap[_on_edge(c, a, "initial", "transition")] = np.nan  # rules of their own say it
         if gap.isna().all():
             continue
         where, worst = gap.idxmax(), float(gap.max())
@@ -258,7 +264,7 @@ def boundary(c: "Comparison") -> Iterator[Finding]:
         column = c.table[a.name]["estimate"]
         edges = column[_on_edge(c, a, *PROBABILITIES)]
         for where, value in edges.items():
-            if c.cells[where][0] in ("initial", "transition"):
+            if c.cells[where][0] != "weights":
                 continue
             yield Finding(
                 "boundary",
@@ -267,6 +273,16 @@ def boundary(c: "Comparison") -> Iterator[Finding]:
                 f"{a.name} puts {where} at {number(value)}, on the boundary: standard errors mean nothing "
                 "there, and "
                 "the model may have a component too many.",
+            )
+        never = [str(where) for where in edges.index if c.cells[where][0].endswith("probs")]
+        if never:
+            yield Finding(
+                "boundary",
+                never[0],
+                float(edges[never[0]]),
+                f"{a.name} puts {_counted(len(never), 'probability', 'probabilities')} of what is observed on the "
+                f"boundary, 0 or 1: {_listed(never)}. What was never seen in a {_parts(c)} is not impossible there; "
+                "standard errors mean nothing. A prior (objective='map') keeps them inside.",
             )
         moves = [str(where) for where in edges.index if c.cells[where][0] == "transition"]
         if moves:
@@ -299,19 +315,71 @@ def initial(c: "Comparison") -> Iterator[Finding]:
             )
 
 
+def states(c: "Comparison") -> Iterator[Finding]:
+    """What each state looks like: its mean, or its most probable category."""
+    if not sequential(c):
+        return
+    a = yardstick(c) or _of_reference(c)
+    columns = [column for column in known_columns(c) if not column.by_row]
+    if not columns:
+        return
+    sizes = range(c.fits[0].spec.size)
+    if len(columns) == 1 and columns[0].law is not LAWS[Categorical]:
+        means = columns[0].law.mean(columns[0].pick(a.params))
+        each = [f"state {k} ({number(means[k])})" for k in np.argsort(means)]
+        said = f"the states, from the lowest to the highest mean of {columns[0].name}, are {', '.join(each)}"
+    else:
+        seen = [_typical(column, a.params) for column in columns[:FEATURES]]
+        said = "; ".join(f"state {k} has " + ", ".join(column[k] for column in seen) for k in sizes)
+    yield Finding("states", "", float(len(sizes)), f"Under {a.name} {said}.")
+
+
+def _typical(column: Response, params: Any) -> list[str]:
+    """Mean of the column in each state, or the most probable category with its probability."""
+    own = column.pick(params)
+    if column.law is LAWS[Categorical]:
+        return [f"{column.name} {p.argmax()} most often ({percent(p.max())})" for p in own["probs"]]
+    return [f"mean {column.name} {number(mean)}" for mean in column.law.mean(own)]
+
+
 def dwell_times(c: "Comparison") -> Iterator[Finding]:
     """How long visits to each state last, and how much of the time is spent there."""
     if not sequential(c):
         return
-    a = yardstick(c) or next(a for a in c.aligned if a.fit is c.reference)
+    a = yardstick(c) or _of_reference(c)
     table = a.fit.state_summary(c.level).iloc[a.order].reset_index(drop=True)
     words: list[str] = []
     for k, row in table.iterrows():
         limits = [number(row[f"dwell_time_{end}"]) for end in ("lower", "upper") if f"dwell_time_{end}" in row]
         interval = f" ({'' if words else percent(c.level) + ' interval '}{' to '.join(limits)})" if limits else ""
         dwell, share = number(row["dwell_time"]), percent(row["stationary"])
-        words.append(f"state {k} lasts {dwell} rows a visit{interval} and fills {share} of the long run")
+        lasts = f"lasts {dwell} rows a visit{interval}" if np.isfinite(row["dwell_time"]) else "is never left"
+        words.append(f"state {k} {lasts} and fills {share} of the long run")
     yield Finding("dwell_times", "", float(table["dwell_time"].max()), f"Under {a.name} {'; '.join(words)}.")
+
+
+def ambiguous(c: "Comparison") -> Iterator[Finding]:
+    """Rows whose state the whole sequence leaves open."""
+    if not sequential(c) or c.fits[0].spec.size == 1:
+        return
+    a = _of_reference(c)
+    best = a.fit.predict_proba().max(axis=1)
+    n, rows = len(best), np.flatnonzero(best < AMBIGUOUS)
+    limit = percent(AMBIGUOUS)
+    if not rows.size:
+        said = f"The state of every row is clear under {a.name}: its probability given the whole sequence is at least "
+        yield Finding("ambiguous", "", 0.0, f"{said}{limit}.")
+        return
+    runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
+    longest = max(runs, key=len)
+    where = f"; the longest run of them is rows {longest[0]} to {longest[-1]}" if len(longest) > 1 else ""
+    yield Finding(
+        "ambiguous",
+        "",
+        float(len(rows)),
+        f"Under {a.name} the state of {len(rows):,} of {n:,} rows ({percent(len(rows) / n)}) is ambiguous: even given "
+        f"the whole sequence, the likeliest one has a probability below {limit}{where}.",
+    )
 
 
 def empty_state(c: "Comparison") -> Iterator[Finding]:
@@ -336,7 +404,7 @@ def dependence(c: "Comparison") -> Iterator[Finding]:
     """Rows that depend on the one before beyond what the states carry: forecast residuals would be independent."""
     if not sequential(c):
         return
-    a = next(a for a in c.aligned if a.fit is c.reference)
+    a = _of_reference(c)
     try:
         table = a.fit.pseudo_residuals("forecast")
     except NotImplementedError:  # no distribution function, no residuals
@@ -362,7 +430,7 @@ def decoding(c: "Comparison") -> Iterator[Finding]:
     """How many rows the methods decode alike."""
     if not sequential(c) or len(c.aligned) < 2:
         return
-    base = next(a for a in c.aligned if a.fit is c.reference)
+    base = _of_reference(c)
     mine = base.fit.predict_proba()[:, base.order].argmax(axis=1)
     same = {
         a.name: float((a.fit.predict_proba()[:, a.order].argmax(axis=1) == mine).mean())
@@ -427,7 +495,9 @@ RULES = (
     empty_state,
     weak_identification,
     dependence,
+    states,
     dwell_times,
+    ambiguous,
     decoding,
     initial,
     label_switching,
@@ -447,6 +517,19 @@ def yardstick(c: "Comparison") -> "Aligned | None":
     mixed = [a for a in sampled if not c.table[a.name]["rhat"].max() > RHAT]
     pool = mixed or sampled or [a for a in c.aligned if a.sample is not None]
     return max(pool, key=lambda a: np.nan_to_num(c.table[a.name]["ess_bulk"].min()), default=None)
+
+
+def _of_reference(c: "Comparison") -> "Aligned":
+    """The fit whose labels all others take."""
+    return next(a for a in c.aligned if a.fit is c.reference)
+
+
+def known_columns(c: "Comparison") -> list[Response]:
+    """The columns of the data whose laws are known; none where an emission has no distribution function."""
+    try:
+        return responses(c.fits[0].program, "the report")
+    except NotImplementedError:
+        return []
 
 
 def _parts(c: "Comparison") -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from em_vs_bayes.compile import compile as compile_program
+from em_vs_bayes.feasible import require_possible
 from em_vs_bayes.methods import METHODS
 from em_vs_bayes.methods.ascent import Interrupted
 from em_vs_bayes.methods.base import Method, Outcome, Run, not_resumable
@@ -39,6 +40,7 @@ def fit(
     chosen = make_method(method, options)
     began = perf_counter()
     program = compile_program(spec, y, exog=exog, lengths=lengths, weights=weights, labels=labels)
+    require_possible(program)
     compiled = perf_counter()
     driven = drive(chosen, program, _start(spec, init), _generator(seed), method, progressbar)
     seconds = {"compile": compiled - began, "fit": perf_counter() - compiled}

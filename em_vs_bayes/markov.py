@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from em_vs_bayes.contract import Array
 
@@ -26,6 +27,22 @@ def stationary_distribution(transition: Array) -> Array:
     delta = np.linalg.pinv(system, rtol=1e-13) @ np.ones(k)
     delta = np.maximum(delta, 0.0)  # rounding
     return np.asarray(delta / delta.sum(axis=-1, keepdims=True))
+
+
+def closed_classes(possible: NDArray[np.bool_]) -> int:
+    """Number of sets of states that a chain cannot leave: with more than one, more than one distribution is stationary.
+
+    Parameters
+    ----------
+    possible : ndarray (K, K) of bool
+        Whether a step from row to column has positive probability.
+    """
+    k = len(possible)
+    reach = possible | np.eye(k, dtype=bool)
+    for through in range(k):  # Warshall (1962)
+        reach |= reach[:, through, None] & reach[None, through]
+    recurrent = [i for i in range(k) if reach[reach[i], i].all()]  # whatever it reaches leads back
+    return len({reach[i].tobytes() for i in recurrent})
 
 
 def dwell_times(transition: Array) -> Array:

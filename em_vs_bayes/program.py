@@ -193,7 +193,10 @@ class Program:
         """Potentials at a point. Raises ValueError where theta is outside its support."""
         pot = np.empty(self.n_pot)
         if not block_kernels.potentials(self.tables.blocks, theta, pot):
-            raise ValueError("The parameters are outside their support (a covariance that is not positive definite?).")
+            raise ValueError(
+                "The parameters are outside their support (a covariance that is not positive definite, a chain that "
+                "all but falls apart?)."
+            )
         return pot
 
     def expect(self, pot: Array, cores: int = 1) -> tuple[float, Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from em_vs_bayes.contract import Array
-from em_vs_bayes.program import Program
+from em_vs_bayes.feasible import impossible
+from em_vs_bayes.program import OPEN, Program
 
 SUBSAMPLE = 20_000  # rows on which centres are sought; all rows are then assigned
+PERMUTED = 4  # components whose names are tried in every order: 24
 NAMED = ("kmeans++", "random")
 
 
@@ -35,7 +38,10 @@ def start(program: Program, init: Any, rng: np.random.Generator, attempt: int = 
             f"init={init!r} is unknown; wants {', '.join(map(repr, NAMED))}, a Fit or a dict of parameters."
         )
     if isinstance(init, Mapping):
-        return program.theta_of(init)
+        theta = program.theta_of(init)
+        if (theta == 0.0).any() and impossible(program, theta):
+            raise ValueError("init: the data have probability zero at these parameters; start from positive ones.")
+        return theta
     if init is not None and not isinstance(init, str):
         raise TypeError(f"init must be a Fit, a dict of parameters or one of {NAMED}; got {type(init).__name__}.")
     lloyd = 20 if init == "kmeans++" or (init is None and attempt % 2 == 0) else 0
@@ -43,18 +49,55 @@ def start(program: Program, init: Any, rng: np.random.Generator, attempt: int = 
         clusters = lines(next(iter(program.regressions.values())), program.k, rng)
     else:
         clusters = partition(program.seeds(), program.k, rng, lloyd)
-    return from_labels(program, _named_by(program.data.labels, clusters))
+    if (program.data.labels >= 0).any():
+        return from_labels(program, _named_by(program.data.labels, clusters))
+    theta = from_labels(program, clusters)
+    if not structured(program):
+        return theta
+    return from_labels(program, np.argsort(best_names(program, clusters, theta))[clusters])
 
 
 def _named_by(known: NDArray[np.int64], clusters: NDArray[np.int64]) -> NDArray[np.int64]:
     """Clusters take the names of the known components that they hold most of: a chain would not swap them back."""
     seen = known >= 0
-    if not seen.any():
-        return clusters
     k = int(max(clusters.max(), known.max())) + 1
     shared = np.zeros((k, k))
     np.add.at(shared, (clusters[seen], known[seen]), 1.0)
     return optimize.linear_sum_assignment(-shared)[1][clusters]
+
+
+def structured(program: Program) -> bool:
+    """Whether fixed values of the latent structure tell components or states apart, such as zeros of a chain."""
+    fixed, latent, k = program.tables.fixed, program.placed[program.n_latent].theta, program.k
+    turned = np.roll(np.arange(k), 1)
+    swapped = np.r_[np.arange(k)[:2][::-1], np.arange(2, k)]  # the two generate all permutations
+    moved = (program.permuted(fixed, order)[:latent] for order in (turned, swapped))
+    return any(not np.array_equal(m, fixed[:latent], equal_nan=True) for m in moved)
+
+
+def best_names(program: Program, clusters: NDArray[np.int64], theta: Array) -> NDArray[np.int64]:
+    """The permutation of ``theta`` under which the data are most probable: what is fixed says which state is which.
+
+    Up to `PERMUTED` components all permutations compete, else the order of the clusters' mean times and no change. The
+    latent structure's free probabilities are even meanwhile.
+    """
+    k, latent = program.k, program.placed[program.n_latent].theta
+    even = program.with_fixed(program.neutral())[:latent]
+
+    def height(order: NDArray[np.int64]) -> float:
+        moved = program.permuted(theta, order)
+        moved[:latent] = even
+        return program.log_likelihood(program.with_fixed(moved))
+
+    orders = [np.arange(k)]
+    if k <= PERMUTED:
+        orders = [np.array(order) for order in permutations(range(k))]
+    elif program.latent.sequential:
+        starts = program.data.starts
+        time = np.arange(program.n) - np.repeat(starts[:-1], np.diff(starts))
+        rows = np.bincount(clusters, minlength=k)
+        orders.append(np.argsort(np.bincount(clusters, time, minlength=k) / np.maximum(rows, 1), kind="stable"))
+    return max(orders, key=height)
 
 
 def from_labels(program: Program, labels: NDArray[np.int64]) -> Array:
@@ -69,7 +112,10 @@ def from_labels(program: Program, labels: NDArray[np.int64]) -> Array:
         pot[: program.placed[program.n_latent].pot] = 0.0  # labels may take a step that the model forbids
         _, stats = known.expect(pot)
         theta = program.with_fixed(program.maximize(theta, stats, flat_prior=flat, floor=1e-4).theta)
-    return program.opened(theta)
+    theta = program.opened(theta)
+    if (program.tables.fixed == 0.0).any() and impossible(program, theta):  # rows where their cluster cannot be
+        theta = (1.0 - OPEN) * theta + OPEN * program.with_fixed(program.neutral())  # parameter spaces are convex
+    return theta
 
 
 def partition(features: Array, k: int, rng: np.random.Generator, lloyd: int) -> NDArray[np.int64]:

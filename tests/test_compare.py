@@ -421,6 +421,34 @@ def test_dwell_times_are_said_with_intervals():
     assert "interval" not in point.sentence and "state 1 lasts 3.33 rows a visit and fills 25 %" in point.sentence
 
 
+def test_a_state_that_is_never_left_says_so():
+    finding = only(compare([chain_at(ROWS, [[0.9, 0.1], [0.0, 1.0]])]), "dwell_times")
+    assert "state 1 is never left and fills 100 % of the long run" in finding.sentence
+
+
+def test_states_are_described_by_their_means_or_likeliest_categories():
+    c = compare([chain_at(ROWS, [[0.9, 0.1], [0.3, 0.7]], rates=(6.0, 1.0))])
+    lowest_first = "from the lowest to the highest mean of y, are state 1 (1.00), state 0 (6.00)."
+    assert lowest_first in only(c, "states").sentence
+    emission = evb.emissions.Product(u=evb.emissions.Normal(), v=evb.emissions.Categorical(3))
+    own = {"u_means": [0.5, 4.0], "u_sigmas": [1.0, 1.0], "v_probs": [[0.2, 0.7, 0.1], [0.1, 0.1, 0.8]]}
+    y = pd.DataFrame({"u": [0.3, 3.5, 3.8], "v": [0, 2, 2]})
+    params = {n: CHAIN[n] for n in ("initial", "transition")} | own
+    said = only(compare([evb.HMM(emission, 2).at(y, params)]), "states").sentence
+    assert "state 0 has mean u 0.500, v 1 most often (70 %); state 1 has mean u 4.00, v 2 most often (80 %)." in said
+
+
+def test_ambiguous_rows_are_counted():
+    c = compare([chain_at([0, 0, 3, 3, 8, 8, 3, 8], [[0.8, 0.2], [0.2, 0.8]])])
+    best = c.fits[0].predict_proba().max(axis=1)
+    count = int((best < 0.9).sum())
+    finding = only(c, "ambiguous")
+    assert 0 < count < 8 and finding.figure == count
+    assert f"the state of {count} of 8 rows" in finding.sentence
+    clear = compare([chain_at([0, 1, 0, 55, 61, 1], CHAIN["transition"], rates=(1.0, 60.0))])
+    assert only(clear, "ambiguous").figure == 0 and "every row is clear" in only(clear, "ambiguous").sentence
+
+
 def test_a_state_that_no_row_is_decoded_to():
     third = [[0.8, 0.15, 0.05], [0.15, 0.8, 0.05], [0.45, 0.45, 0.1]]
     finding = only(compare([chain_at(ROWS, third, rates=(1.0, 6.0, 60.0), initial=(0.4, 0.4, 0.2))]), "empty_state")

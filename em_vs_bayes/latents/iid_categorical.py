@@ -90,6 +90,9 @@ class IidCategorical(Latent):
         mixture.responsibilities(data, streams, pot, self.n_components, out)
         return out
 
+    def occupancy(self, stats: Array) -> Array:
+        return stats[: self.n_components]
+
     def sample(self, n: int, starts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         return even_rows(n), starts
 

@@ -15,7 +15,7 @@ from em_vs_bayes.blocks import StationaryRows
 from em_vs_bayes.contract import Array, Block, Context, Latent, Params
 from em_vs_bayes.kernels import chain, chain_scores, tables
 from em_vs_bayes.latents.probabilities import probability_block, simplex
-from em_vs_bayes.markov import stationary_distribution
+from em_vs_bayes.markov import closed_classes, stationary_distribution
 from em_vs_bayes.priors import Dirichlet
 
 KINDS = {
@@ -59,6 +59,7 @@ class MarkovChain(Latent):
             "transition", context.priors.get("transition"), Dirichlet(1.0), (k, k), dims, context
         )
         if self.initial == "stationary":
+            _require_one_class(np.isnan(transition.fixed) | (transition.fixed > 0.0), "fixed")
             return (StationaryRows(transition),)
         fixed = {**context.fixed, "initial": np.full(k, 1.0 / k)} if self.initial == "uniform" else context.fixed
         own = Context(priors=context.priors, fixed=fixed, leading=context.leading)
@@ -75,6 +76,8 @@ class MarkovChain(Latent):
     def internal(self, params: Mapping[str, Any]) -> Params:
         transition = simplex(params["transition"], "transition")
         if self.initial == "stationary":
+            if transition.ndim == 2:  # draws are positive where they are free
+                _require_one_class(transition > 0.0, "params")
             return {"transition": transition}
         return {"initial": simplex(params["initial"], "initial"), "transition": transition}
 
@@ -145,6 +148,10 @@ class MarkovChain(Latent):
         chain.draw(data._replace(weights=np.empty(0)), streams, pot, self.n_states, rng, z, stats)
         return z
 
+    def occupancy(self, stats: Array) -> Array:
+        k = self.n_states
+        return stats[:k] + stats[k : k + k * k].reshape(k, k).sum(axis=0)  # a row starts a sequence, or is moved to
+
     def sample(self, n: int, starts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         if n <= SEGMENT * SEGMENTS:
             return np.arange(n), starts
@@ -166,6 +173,15 @@ class MarkovChain(Latent):
                 z = int(np.searchsorted(rows[z], u * rows[z, -1], side="right"))
                 states.append(z)
         return np.array(states, dtype=np.int64)
+
+
+def _require_one_class(possible: NDArray[np.bool_], argument: str) -> None:
+    classes = closed_classes(possible)
+    if classes > 1:
+        raise ValueError(
+            f"initial='stationary' wants a chain with one stationary distribution; {argument}['transition'] falls into "
+            f"{classes} sets of states that are never left. Use initial='free' or 'uniform'."
+        )
 
 
 def _turned(starts: NDArray[np.int64]) -> NDArray[np.int64]:

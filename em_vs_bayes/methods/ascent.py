@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from em_vs_bayes.contract import Array
+from em_vs_bayes.program import Program
 from em_vs_bayes.status import Status
 
+EMPTY = 1.0  # expected rows below which a component or state is said to be empty
 SCREENING = 30  # iterations each start gets before the best go on
 FINISHERS = 3  # how many go on
 
@@ -61,6 +64,30 @@ class Climb:
         if self.iteration >= 1 and (stalled or (self.iteration >= 2 and self.remaining < tol)):
             return Status.CONVERGED
         return Status.MAX_ITER if self.iteration >= max_iter else None
+
+
+def emptied(program: Program, stats: Array, order: NDArray[np.int64], rest: str) -> tuple[str, ...]:
+    """A note that names the components or states to which less than one row belongs.
+
+    Parameters
+    ----------
+    stats : ndarray
+        Expected statistics at the estimate.
+    order : ndarray (K,)
+        Component j of the result is ``order[j]`` of the statistics.
+    rest : str
+        Where parameters are that no row speaks of.
+    """
+    rows = program.latent.occupancy(stats)[order]
+    empty = np.flatnonzero(rows < EMPTY)
+    if empty.size == 0 or program.total_weight < EMPTY * program.k:
+        return ()
+    part = program.spec.leading
+    which = ", ".join(f"{k} ({rows[k]:.2g})" for k in empty)
+    return (
+        f"Less than one of {program.total_weight:g} rows is expected in {part} {which}. Its parameters rest on that; "
+        f"without any row they are {rest}. Ask for fewer {part}s, or for more starts (n_init).",
+    )
 
 
 def screened(make: Callable[[int], Any], step: Callable[[Any], Any], height: Callable[[Any], Any], n: int) -> list[Any]:

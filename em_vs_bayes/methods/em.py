@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from em_vs_bayes import starts
 from em_vs_bayes.contract import Array
-from em_vs_bayes.methods.ascent import Climb, screened
+from em_vs_bayes.methods.ascent import Climb, emptied, screened
 from em_vs_bayes.methods.base import Method, Outcome, Run, one_of, positive_integer, tolerance
 from em_vs_bayes.program import Program
 from em_vs_bayes.status import Status
@@ -41,6 +42,9 @@ class State:
 @dataclass(frozen=True, slots=True)
 class EM(Method):
     """Options of ``method="em"``.
+
+    A component or state that less than one row is expected in is said in a note. Without any row it keeps its last
+    parameters, its row of a transition matrix too, or goes to the prior's mode (``objective="map"``).
 
     Parameters
     ----------
@@ -177,31 +181,32 @@ class EM(Method):
 
     def outcome(self, program: Program, state: State, status: Status) -> Outcome:
         notes = []
-        if state.floored:
-            which = ", ".join(map(str, state.floored))
-            notes.append(
-                f"The covariance floor ({self.covariance_floor:g} of the features' variances) holds "
-                f"component(s) {which}."
-            )
         if state.boundary:
             notes.append(f"The estimate lies on the boundary in {', '.join(sorted(set(state.boundary)))}.")
-        theta = state.theta
+        theta, order = state.theta, np.arange(program.k)
         if program.order.names:
-            theta, kept = sorted_components(program, theta)
-            if not program.order.exchangeable and not kept:
+            theta, order = sorted_components(program, theta)
+            if not program.order.exchangeable and not np.array_equal(order, np.arange(program.k)):
                 notes.append(
                     f"The maximum without the order constraint on {', '.join(program.order.names)} violates it: "
                     "the constrained maximum lies on the boundary. Use nuts or gibbs."
                 )
-                theta = state.theta
+                theta, order = state.theta, np.arange(program.k)
+        if state.floored:
+            which = ", ".join(map(str, np.sort(np.argsort(order)[list(state.floored)])))
+            notes.append(
+                f"The covariance floor ({self.covariance_floor:g} of the features' variances) holds "
+                f"{program.spec.leading}(s) {which}."
+            )
+        notes += emptied(program, state.stats, order, "where they last were" if self._flat else "at the prior's mode")
         return Outcome(theta, status, notes=tuple(notes))
 
 
-def sorted_components(program: Program, theta: Array) -> tuple[Array, bool]:
-    """theta relabelled so that the ordered parameter increases, and whether it already did."""
+def sorted_components(program: Program, theta: Array) -> tuple[Array, NDArray[np.int64]]:
+    """theta relabelled so that the ordered parameter increases, and which component each one was."""
     values = program.tables.theta.unpack(theta)[program.order.names[0]].ravel()
     order = np.argsort(values, kind="stable")
-    return program.permuted(theta, order), bool(np.array_equal(order, np.arange(len(order))))
+    return program.permuted(theta, order), order
 
 
 def inside_the_order(program: Program, theta: Array) -> Array:

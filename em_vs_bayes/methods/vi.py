@@ -14,7 +14,7 @@ import numpy as np
 
 from em_vs_bayes import starts
 from em_vs_bayes.contract import Array
-from em_vs_bayes.methods.ascent import Climb, screened
+from em_vs_bayes.methods.ascent import Climb, emptied, screened
 from em_vs_bayes.methods.base import Method, Outcome, Run, positive_integer, tolerance
 from em_vs_bayes.methods.em import sorted_components
 from em_vs_bayes.program import Program
@@ -113,9 +113,9 @@ class VI(Method):
         rng = np.random.default_rng(state.seed)
         theta = program.factor_mean(state.factors)
         draws = program.factor_draws(state.factors, rng, self.draws)
+        order = np.arange(program.k)
         if program.order.names:
-            values = program.tables.theta.unpack(theta)[program.order.names[0]].ravel()
-            order = np.argsort(values, kind="stable")
+            theta, order = sorted_components(program, theta)
             draws = program.permuted(draws, np.broadcast_to(order, (len(draws), program.k)))
-            theta, _ = sorted_components(program, theta)
-        return Outcome(theta, status, draws=draws[None], elbo=state.climb.objective)
+        notes = emptied(program, state.stats, order, "those of the prior")
+        return Outcome(theta, status, draws=draws[None], notes=notes, elbo=state.climb.objective)

@@ -13,7 +13,9 @@ from pytensor.graph.basic import Variable
 from em_vs_bayes.contract import Array
 from em_vs_bayes.pymc.chain import chain_terms
 from em_vs_bayes.pymc.chain_rows import walk
+from em_vs_bayes.pymc.checks import check_chain
 from em_vs_bayes.pymc.mixture import check_ndim, whole_signature
+from em_vs_bayes.pymc.python_draws import draw_in_python
 
 
 def HMM(
@@ -50,7 +52,7 @@ def HMM(
     lengths : array_like of int, optional
         Lengths of consecutive sequences; by default one sequence of all rows.
     simulate : callable (rng, z, *params) -> array like ``observed``, optional
-        Observations given states z (n,), with params as arrays: for posterior predictive draws.
+        Observations given states z (n,), with params as arrays: for prior and posterior predictive draws.
     case_weights : array_like (n,), optional
         Powers of each row's term; the power of a sequence's likelihood where they are the same over its rows.
     dims : str or sequence of str, optional
@@ -63,7 +65,9 @@ def HMM(
     Raises
     ------
     ValueError
-        Where an argument has the wrong number of dimensions; when evaluated, where lengths or sizes do not fit.
+        Where shapes do not fit, or probabilities are negative, NaN or do not sum to one, or a row that is NaN in part
+        has no density: at constants and at one draw of the priors, here and now (not in a model with
+        ``check_bounds=False``). Sizes that stop fitting later, with other data, are refused when evaluated.
 
     Notes
     -----
@@ -71,7 +75,13 @@ def HMM(
     sequence. `pymc.compute_log_likelihood` stores these, and leaving one out with them is not leave-one-out: that wants
     log p(y_t | all other rows), which `hmm_log_likelihood` stores.
 
-    There is a gradient and no second derivative.
+    The states are summed out by the forward recursion, scaled, and in logarithms where numbers get too small; the
+    gradient comes from the way back, by Fisher's identity, at the price of one more pass (Zucchini, MacDonald and
+    Langrock 2016, "Hidden Markov models for time series", chapters 2 to 4; Cappé, Moulines and Rydén 2005, "Inference
+    in hidden Markov models", sections 3.2 and 10.1.3). There is no second derivative.
+
+    States that are exchangeable under the priors have labels that may switch between chains and within them: order
+    something, as in ``transform=pm.distributions.transforms.ordered``, and give a start in that order.
 
     Examples
     --------
@@ -100,15 +110,18 @@ def HMM(
     given = tensors if callable(emission_logp) else [emission_logp, *tensors]
     gaps = _may_be_missing(data)
 
-    def logp(value: Any, _like: Any, initial: Any, transition: Any, starts: Any, *rest: Any) -> Any:
+    def densities(value: Any, *rest: Any) -> Any:
         if not callable(emission_logp):
-            densities = rest[0]
-        elif gaps:
-            missing, seen = _fill(value)
-            densities = pt.where(missing[:, None], 0.0, emission_logp(seen, *rest))
-        else:
-            densities = emission_logp(value, *rest)
-        terms = chain_terms(initial, transition, densities, starts)
+            return rest[0]
+        if not gaps:
+            return emission_logp(value, *rest)
+        missing, seen = _fill(value)
+        return pt.where(missing[:, None], 0.0, emission_logp(seen, *rest))
+
+    check_chain(initial, transition, starts, densities(data, *given), data)
+
+    def logp(value: Any, _like: Any, initial: Any, transition: Any, starts: Any, *rest: Any) -> Any:
+        terms = chain_terms(initial, transition, densities(value, *rest), starts)
         if powers is None:
             return terms
         return pt.where(powers > 0, powers * pt.where(powers > 0, terms, 0.0), 0.0)
@@ -122,7 +135,7 @@ def HMM(
         own = rest if callable(emission_logp) else rest[1:]
         return np.asarray(simulate(rng, z, *own), dtype=float).reshape(like.shape)
 
-    return pm.CustomDist(
+    variable = pm.CustomDist(
         name,
         data,
         initial,
@@ -137,9 +150,10 @@ def HMM(
         observed=data,
         dims=dims,
     )
+    return draw_in_python(variable, random)
 
 
-def draw_chain(initial: Array, transition: Array, starts: Array, rng: np.random.Generator) -> Array:
+def draw_chain(initial: Array, transition: Array, starts: Any, rng: np.random.Generator) -> Array:
     """Paths (n,) of the chain itself, no rows seen."""
     starts = np.asarray(starts, dtype=np.int64)
     first = np.broadcast_to(initial, (len(starts) - 1, initial.shape[-1])).astype(float)

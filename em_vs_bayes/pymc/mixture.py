@@ -12,6 +12,7 @@ from pytensor.graph.basic import Variable
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.pymc.marginal import log_marginal
+from em_vs_bayes.pymc.python_draws import draw_in_python
 
 
 def Mixture(
@@ -91,7 +92,7 @@ def Mixture(
         return np.asarray(simulate(rng, z, *rest[len(given) :]), dtype=float).reshape(like.shape)
 
     inputs = [data, weights, *given, *tensors] if callable(emission_logp) else [data, weights, *given]
-    return pm.CustomDist(
+    variable = pm.CustomDist(
         name,
         *inputs,
         logp=logp,
@@ -102,6 +103,7 @@ def Mixture(
         observed=data,
         dims=dims,
     )
+    return draw_in_python(variable, random)
 
 
 def responsibilities(weights: Any, log_densities: Any) -> Any:

@@ -247,7 +247,7 @@ def _predictive(initial: Array, transition: Array, emission: Array, starts: Arra
     return np.asarray(forward_pass(initial, transition, emission, starts)[0])
 
 
-def _sequences(initial: Array, transition: Array, emission: Array, starts: Array) -> Array:
+def _sequences(initial: Array, transition: Array, emission: Array, starts: Any) -> Array:
     return np.asarray(np.add.reduceat(_predictive(initial, transition, emission, starts), starts[:-1]))
 
 

@@ -17,8 +17,10 @@ from pytensor.graph.traversal import ancestors
 from em_vs_bayes.contract import Array
 from em_vs_bayes.pymc.chain import as_chain, walk_chain
 from em_vs_bayes.pymc.chain_rows import IMPOSSIBLE, NOT_A_NUMBER, draw_paths, forward_pass
+from em_vs_bayes.pymc.checks import check_chain
 from em_vs_bayes.pymc.hmm import draw_chain
 from em_vs_bayes.pymc.mixture import check_ndim, whole_signature
+from em_vs_bayes.pymc.python_draws import draw_in_python
 
 CLASS = "HiddenStates"
 
@@ -47,7 +49,7 @@ def HiddenStates(name: str, *, initial: Any, transition: Any, lengths: Any, dims
     Raises
     ------
     ValueError
-        Where lengths are not positive whole numbers or a tensor has the wrong number of dimensions.
+        Where lengths are not positive whole numbers, a tensor has the wrong shape, or probabilities do not sum to one.
 
     Examples
     --------
@@ -65,6 +67,7 @@ def HiddenStates(name: str, *, initial: Any, transition: Any, lengths: Any, dims
     initial, transition = pt.as_tensor(initial), pt.as_tensor(transition)
     check_ndim("initial", initial, (1, 2), "(K,) or (sequences, K)")
     check_ndim("transition", transition, (2, 3), "(K, K), (sequences, K, K) or (n, K, K)")
+    check_chain(initial, transition, pt.as_tensor(starts))
     like = pt.as_tensor(np.zeros(starts[-1], dtype=np.int64))
 
     def logp(value: Any, _like: Any, initial: Any, transition: Any, _starts: Any) -> Any:
@@ -78,7 +81,7 @@ def HiddenStates(name: str, *, initial: Any, transition: Any, lengths: Any, dims
     def support_point(rv: Any, size: Any, like: Any, initial: Any, transition: Any, _starts: Any) -> Any:
         return walk_chain(initial, transition, starts, np.full(starts[-1], 0.5))
 
-    return pm.CustomDist(
+    variable = pm.CustomDist(
         name,
         like,
         initial,
@@ -92,9 +95,10 @@ def HiddenStates(name: str, *, initial: Any, transition: Any, lengths: Any, dims
         dtype="int64",
         dims=dims,
     )
+    return draw_in_python(variable, random)
 
 
-def path_terms(z: Any, initial: Any, transition: Any, starts: Array) -> Any:
+def path_terms(z: Any, initial: Any, transition: Any, starts: Any) -> Any:
     """log p(z_t | z_{t-1}) (n,); that of the first row of each sequence from ``initial``."""
     initial, transition, _ = as_chain(initial, transition, starts)
     n, first = int(starts[-1]), starts[:-1]
@@ -150,7 +154,7 @@ class FFBS(BlockedStep):
     """
 
     name = "ffbs"
-    stats_dtypes_shapes = {"tune": (bool, []), "changed": (float, [])}  # noqa: RUF012  # what PyMC declares
+    stats_dtypes_shapes: dict[str, Any] = {"tune": (bool, []), "changed": (float, [])}  # noqa: RUF012  # what PyMC declares
     _state_class = FFBSState
 
     def __init__(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from em_vs_bayes.compare import Aligned, Comparison
 
 PACKAGES = ("em-vs-bayes", "numpy", "numba", "scipy", "arviz-stats", "pymc", "nutpie", "matplotlib", "pandas")
+DESCRIBE = ("states", "dwell_times", "ambiguous", "decoding")  # findings that describe rather than judge
 
 
 def render(c: "Comparison") -> str:
@@ -48,7 +49,8 @@ def _numbers(c: "Comparison") -> dict[str, Any]:
     cells = [(label, [_cell(c, a, label) for a in c.aligned]) for label in c.table.index]
     return {
         "c": c,
-        "findings": c.findings,
+        "findings": [f for f in c.findings if f.kind not in DESCRIBE],
+        "description": [f for f in c.findings if f.kind in DESCRIBE],
         "headline": headline(c.findings),
         "methods": [{"name": a.name, "colour": figures.colour(a)} for a in c.aligned],
         "level": f"{100 * c.level:g} %",
@@ -66,7 +68,7 @@ def _cell(c: "Comparison", a: "Aligned", label: str) -> dict[str, str]:
 
 
 def _content(c: "Comparison") -> dict[str, Any]:
-    sampled = [a for a in c.aligned if a.is_chain]
+    sampled, y = [a for a in c.aligned if a.is_chain], densities.observed(c)
     return _numbers(c) | {
         "spec": str(c.fits[0].spec),
         "title": " vs ".join(a.name for a in c.aligned),
@@ -80,6 +82,8 @@ def _content(c: "Comparison") -> dict[str, Any]:
         "decoder": states.reference(c).name,
         "kind": c.fits[0].log_likelihood_kind,
         "forest": _image(figures.forest, c),
+        "parts": c.fits[0].spec.leading,
+        "curves": y is not None and y.shape[1] == 1,
         "forest_left_out": max(0, len(c.table) - figures.ROWS),
         "histories": _image(figures.histories, c),
         "seconds": _image(figures.seconds, c),
@@ -126,7 +130,7 @@ def _states(c: "Comparison") -> list[dict[str, Any]]:
         return []
     tables = [(a, a.fit.state_summary(c.level).iloc[a.order]) for a in c.aligned]
     return [
-        {"state": k if i == 0 else "", "name": a.name, "colour": figures.colour(a), **_state(table.iloc[k])}
+        {"state": k, "first": i == 0, "name": a.name, "colour": figures.colour(a), **_state(table.iloc[k])}
         for k in range(c.fits[0].spec.size)
         for i, (a, table) in enumerate(tables)
     ]
@@ -135,9 +139,10 @@ def _states(c: "Comparison") -> list[dict[str, Any]]:
 def _state(row: Any) -> dict[str, str]:
     cells = {}
     for name in ("stationary", "dwell_time", "share"):
-        cells[name] = words.number(row[name])
+        cells[name] = words.number(row[name]).replace("inf", "∞")
         limits = [row.get(f"{name}_{end}", np.nan) for end in ("lower", "upper")]
-        cells[f"{name}_interval"] = f"[{', '.join(map(words.number, limits))}]" if np.isfinite(limits).all() else ""
+        known = np.isfinite(limits).all()
+        cells[f"{name}_interval"] = f"[{', '.join(words.number(x, 2) for x in limits)}]" if known else ""
     return cells
 
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from em_vs_bayes.findings import sequential
+from em_vs_bayes.emissions import Categorical
+from em_vs_bayes.findings import known_columns, sequential
 from em_vs_bayes.report.figures import COMPONENT, INK, WIDTH, canvas, colour, tidy
-from em_vs_bayes.responses import Response, responses
+from em_vs_bayes.responses import LAWS, Response
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 SEQUENCES, COLUMNS = 3, 3  # shown of many
 ROWS = 1500  # shown of a long sequence
+MATRICES = 4  # transition matrices side by side
+CELLS = 5  # states from which on cells are too small for intervals
 
 
 def reference(c: "Comparison") -> "Aligned":
@@ -40,7 +43,7 @@ def paths(c: "Comparison") -> Figure | None:
     """Data over time in the colours of the decoded states, and below them the smoothed probabilities."""
     if not sequential(c):
         return None
-    a, pieces, columns = reference(c), shown(c), _known(c)[:COLUMNS]
+    a, pieces, columns = reference(c), shown(c), known_columns(c)[:COLUMNS]
     each = [2.0 if len(columns) < 2 else 1.4] * len(columns) + [0.8]
     figure = Figure(figsize=(WIDTH, len(pieces) * (sum(each) + 0.25) + 0.3), layout="constrained")
     grid = figure.subplots(len(pieces) * len(each), 1, squeeze=False, height_ratios=each * len(pieces))[:, 0]
@@ -53,6 +56,7 @@ def paths(c: "Comparison") -> Figure | None:
             panel.set_xlim(-0.5, stop - start - 0.5)
         for panel, column in zip(panels, columns, strict=False):
             _data(panel, a, column, rows, decoded[start:stop])
+            panel.set_ylim(*_limits(a, column, pieces))
             panel.set_xticklabels([])
         _probabilities(panels[-1], smoothed[start:stop])
         if len(c.fits[0].program.data.starts) > 2:
@@ -67,18 +71,30 @@ def _shade(k: int) -> str:
     return COMPONENT[k % len(COMPONENT)]
 
 
+def _limits(a: "Aligned", column: Response, pieces: list[tuple[int, int]]) -> tuple[float, float]:
+    """One range for a column in every sequence, so that sequences compare."""
+    rows = np.concatenate([np.arange(*piece) for piece in pieces])
+    values, means = column.values[rows], column.means(a.params)[rows]
+    known = np.r_[values[np.isfinite(values)], means.min(), means.max()]
+    pad = 0.06 * max(np.ptp(known), 1e-9 * max(1.0, np.abs(known).max()))
+    return known.min() - pad, known.max() + pad
+
+
 def _data(ax: "Axes", a: "Aligned", column: Response, rows: np.ndarray, decoded: np.ndarray) -> None:
-    """Bands and points in the colours of the states; a line at the mean of the state the path is in."""
+    """Bands and points in the colours of the states; a line at the mean of the state the path is in, but of codes."""
     values = column.values[rows]
     edges = np.flatnonzero(np.diff(decoded, prepend=-2, append=-2))
-    means = column.law.mean(column.pick(a.params))
+    means, codes = column.means(a.params)[rows], column.law is LAWS[Categorical]
     for begin, end in pairwise(edges):
         k = int(decoded[begin])
         if k < 0:
             continue
         ax.axvspan(begin - 0.5, end - 0.5, color=_shade(k), alpha=0.13, linewidth=0)
-        ax.hlines(means[k], begin - 0.5, end - 0.5, color=_shade(k), linewidth=1.4)
-    if len(values) <= 400:
+        if codes:
+            continue
+        edge = np.repeat(np.arange(begin, end + 1) - 0.5, 2)[1:-1]  # each row's mean from its left to its right end
+        ax.plot(edge, np.repeat(means[begin:end, k], 2), color=_shade(k), linewidth=1.4)
+    if len(values) <= 400 and not codes:
         ax.plot(np.arange(len(values)), values, color="#9aa5b1", linewidth=0.6, zorder=1)
     shades = np.array([*COMPONENT, "#000000"])[np.where(decoded >= 0, decoded % len(COMPONENT), -1)]
     ax.scatter(np.arange(len(values)), values, s=10 if len(values) <= 400 else 3, c=shades, linewidths=0, zorder=2)
@@ -101,17 +117,21 @@ def transitions(c: "Comparison") -> Figure | None:
     """The transition matrix of each method as a table whose shade is the probability, with intervals."""
     if not sequential(c):
         return None
-    k, many = c.fits[0].spec.size, len(c.aligned)
-    figure, axes = canvas(1, many, min(WIDTH / many, 3.4) + 0.3, width=min(WIDTH, 3.6 * many))
+    k, columns = c.fits[0].spec.size, min(len(c.aligned), MATRICES)
+    lines = -(-len(c.aligned) // columns)
+    figure, axes = canvas(lines, columns, lines * (min(WIDTH / columns, 2.6) + 0.3), width=min(WIDTH, 2.8 * columns))
     cells = {place: label for label, place in c.cells.items()}
-    for ax, a in zip(axes[0], c.aligned, strict=True):
+    size = 8 if k < 4 and columns < 4 else 7 if k < CELLS else 6
+    for ax in axes.ravel()[len(c.aligned) :]:
+        ax.set_axis_off()
+    for ax, a in zip(axes.ravel(), c.aligned, strict=False):
         matrix = a.params["transition"]
         ax.imshow(matrix, vmin=0, vmax=1, cmap="Blues")
         for i, j in np.ndindex(k, k):
             row = c.table[a.name].loc[cells["transition", (i, j)]]
-            interval = f"\n{row['lower']:.2f} – {row['upper']:.2f}" if np.isfinite(row["sd"]) else ""
+            known = np.isfinite(row["sd"]) and k < CELLS
+            interval = f"\n{row['lower']:.2f} – {row['upper']:.2f}" if known else ""
             ink = "white" if matrix[i, j] > 0.6 else INK
-            size = 9 if k < 4 and many < 4 else 7
             ax.text(j, i, f"{matrix[i, j]:.2f}{interval}", ha="center", va="center", fontsize=size, color=ink)
         ax.set_title(a.name, loc="left", fontsize=11, color=colour(a), fontweight="bold")
         ax.set_xticks(range(k))
@@ -119,18 +139,11 @@ def transitions(c: "Comparison") -> Figure | None:
         ax.set_xlabel("to state", fontsize=8)
         ax.grid(visible=False)
         ax.spines[:].set_visible(False)
-    axes[0, 0].set_ylabel("from state", fontsize=8)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("from state", fontsize=8)
     return figure
 
 
 def residuals(c: "Comparison") -> Figure | None:
     """Forecast pseudo-residuals of the reference: those that the true model makes independent as well as normal."""
-    return reference(c).fit.plot_pseudo_residuals("forecast") if sequential(c) and _known(c) else None
-
-
-def _known(c: "Comparison") -> list[Response]:
-    """The columns of the data whose laws are known; none where an emission has no distribution function."""
-    try:
-        return responses(c.fits[0].program, "the report")
-    except NotImplementedError:
-        return []
+    return reference(c).fit.plot_pseudo_residuals("forecast") if sequential(c) and known_columns(c) else None

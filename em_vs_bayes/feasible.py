@@ -1,0 +1,49 @@
+"""Whether a model can have produced its data at all: what fixed values exclude is refused before any method starts.
+
+A likelihood of zero at free elements that are all positive is one of zero everywhere. EM would stay at minus infinity,
+and a sampler would leave out what is impossible.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from em_vs_bayes.contract import Array
+from em_vs_bayes.program import Program
+
+
+def require_possible(program: Program) -> None:
+    """ValueError in words, naming ``labels`` or ``y``, where the data have probability zero whatever is free.
+
+    Its cost is that of one E-step.
+    """
+    theta = program.with_fixed(program.neutral())
+    if not program.spec.fixed or not impossible(program, theta):
+        return
+    fixed = ", ".join(f"fixed[{name!r}]" for name in program.spec.fixed)
+    row = _first_impossible(program, theta)
+    before = " after the rows before it" if program.latent.sequential else ""
+    unlabelled = replace(program, data=program.data._replace(labels=np.empty(0, dtype=np.int64)))
+    if impossible(unlabelled, theta):
+        raise ValueError(
+            f"y: row {row} has probability zero{before}, whatever the free parameters: {fixed} exclude it."
+        )
+    state = int(program.data.labels[row])
+    what = (
+        f"labels: row {row} cannot be in {program.spec.leading} {state}" if state >= 0 else f"labels exclude row {row}"
+    )
+    raise ValueError(f"{what}{before}: {fixed} leave it probability zero, whatever the free parameters.")
+
+
+def impossible(program: Program, theta: Array) -> bool:
+    """Whether the likelihood at theta is zero."""
+    return program.log_likelihood(theta) == -np.inf
+
+
+def _first_impossible(program: Program, theta: Array) -> int:
+    terms = program.pointwise(theta, "predictive" if program.latent.sequential else None)
+    if program.data.weights.size:
+        terms = np.where(program.data.weights > 0, terms, 0.0)
+    return int(np.argmax(terms == -np.inf))
