@@ -70,3 +70,20 @@ def two_dimensional() -> Posterior:
 
 
 POSTERIORS = {"1d": one_dimensional, "2d": two_dimensional}
+
+
+def chain(rows: int, sequences: int, k: int, d: int) -> tuple[Array, Array, Params]:
+    """Hidden Markov data (rows, d), or counts (rows,) where d = 0, lengths, and a start near what they came from."""
+    rng = np.random.default_rng(rows + 10 * k + d)
+    z = np.cumsum(np.where(rng.random(rows) < 0.1, rng.integers(1, max(k, 2), rows), 0)) % k
+    start: Params = {
+        "initial": np.full(k, 1.0 / k),
+        "transition": np.full((k, k), 0.2 / max(k - 1, 1)) + np.eye(k) * (0.8 - 0.2 / max(k - 1, 1)),
+    }
+    lengths = np.full(sequences, rows // sequences)
+    if not d:
+        rates = 1.0 + 6.0 * np.arange(k)
+        return rng.poisson(rates[z]).astype(float), lengths, start | {"rates": rates + 0.5}
+    means = 3.0 * np.arange(k)[:, None] + rng.normal(size=(k, d))
+    start |= {"means": means + 0.3, "covariances": np.broadcast_to(np.eye(d), (k, d, d)).copy()}
+    return means[z] + rng.normal(size=(rows, d)), lengths, start

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from em_vs_bayes.compile import compile as compile_program
+from em_vs_bayes.compiling import announced
 from em_vs_bayes.feasible import require_possible
 from em_vs_bayes.methods import METHODS
 from em_vs_bayes.methods.ascent import Interrupted
@@ -39,12 +40,13 @@ def fit(
     """Compile, drive, wrap. See `Spec.fit`."""
     chosen = make_method(method, options)
     began = perf_counter()
-    program = compile_program(spec, y, exog=exog, lengths=lengths, weights=weights, labels=labels)
-    require_possible(program)
-    compiled = perf_counter()
-    driven = drive(chosen, program, _start(spec, init), _generator(seed), method, progressbar)
-    seconds = {"compile": compiled - began, "fit": perf_counter() - compiled}
-    return Fit.from_driven(program, method, driven, seconds, _used(chosen))
+    with announced(progressbar):
+        program = compile_program(spec, y, exog=exog, lengths=lengths, weights=weights, labels=labels)
+        require_possible(program)
+        compiled = perf_counter()
+        driven = drive(chosen, program, _start(spec, init), _generator(seed), method, progressbar)
+        seconds = {"compile": compiled - began, "fit": perf_counter() - compiled}
+        return Fit.from_driven(program, method, driven, seconds, _used(chosen))
 
 
 def make_method(name: str, options: Mapping[str, Any]) -> Method:

@@ -78,7 +78,9 @@ def exchangeable(spec: Spec) -> bool:
 def _uneven(spec: Spec) -> list[str]:
     uneven = [name for name, prior in spec.priors.items() if _differs(prior, spec, name)]
     return uneven + [
-        name for name, value in spec.fixed.items() if np.ndim(value) > _own_axes(spec, name, "") and _varies(value)
+        name
+        for name, value in spec.fixed.items()
+        if np.ndim(value) > _own_axes(spec, name, "") and _tells_apart(spec, name, value)
     ]
 
 
@@ -97,10 +99,19 @@ def _differs(prior: Any, spec: Spec, name: str) -> bool:
         prior.arguments if isinstance(prior, Prior) else {f: getattr(prior, f) for f in prior.__dataclass_fields__}
     )
     return any(
-        _varies(value)
+        _tells_apart(spec, name, value)
         for argument, value in arguments.items()
         if np.ndim(value) > _own_axes(spec, name, argument) and np.shape(value)[0] == spec.size
     )
+
+
+def _tells_apart(spec: Spec, name: str, value: Any) -> bool:
+    """Whether relabelling changes a value; rows and columns of a transition matrix are relabelled together."""
+    square = np.ndim(value) == 2 and spec.parameter_dims().get(name) == (spec.leading, f"{spec.leading}_to")
+    if not square or np.shape(value) != (spec.size, spec.size):
+        return _varies(value)
+    matrix = np.asarray(value, dtype=float)
+    return _varies(np.diagonal(matrix)) or _varies(matrix[~np.eye(spec.size, dtype=bool)])
 
 
 def _varies(value: Any) -> bool:

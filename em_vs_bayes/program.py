@@ -407,6 +407,14 @@ class Program:
             parts.append(value.reshape(*value.shape[: value.ndim - len(shape)], where.stop - where.start))
         return np.concatenate(parts, axis=-1)
 
+    def inside(self, theta: Array) -> Array:
+        """theta, moved towards the neutral one where it is on the edge of its support: samplers cannot start there."""
+        return theta if np.isfinite(self.unconstrain(theta)).all() else self.towards_neutral(theta)
+
+    def towards_neutral(self, theta: Array) -> Array:
+        """theta a hundredth of the way to the neutral one: inside, for the parameter space is convex."""
+        return 0.99 * theta + 0.01 * self.with_fixed(self.neutral())
+
     def opened(self, theta: Array) -> Array:
         """theta with the latent structure's probabilities a little nearer to even: EM never leaves a zero."""
         out, even = theta.copy(), self.with_fixed(self.neutral())

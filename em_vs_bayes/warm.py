@@ -10,7 +10,7 @@ from time import perf_counter
 import numpy as np
 
 from em_vs_bayes.compile import compile as compile_program
-from em_vs_bayes.spec import GaussianMixture
+from em_vs_bayes.spec import GaussianHMM, GaussianMixture
 
 
 def warm() -> dict[str, float]:
@@ -22,16 +22,19 @@ def warm() -> dict[str, float]:
         seconds[name], began = perf_counter() - began, perf_counter()
 
     y = np.random.default_rng(0).normal(size=(20, 2))
-    program = compile_program(GaussianMixture(2), y)
-    theta = program.neutral()
-    pot = program.potentials(theta)
-    program.expect(pot)
-    lap("expect")
-    program.decode(pot)
-    lap("decode")
-    program.pointwise(theta)
-    program.probabilities(theta)
-    lap("scores")
+    for latent, spec in (("mixture", GaussianMixture(2)), ("chain", GaussianHMM(2))):
+        program = compile_program(spec, y)
+        theta = program.neutral()
+        pot = program.potentials(theta)
+        program.expect(pot)
+        lap(f"{latent}: expect")
+        program.decode(pot)
+        lap(f"{latent}: decode")
+        program.assign(theta)
+        program.probabilities(theta)
+        for kind in program.latent.pointwise_kinds:
+            program.pointwise(theta, kind)
+        lap(f"{latent}: scores")
     program.log_prior(theta)
     x = program.unconstrain(theta)
     program.constrain(x, theta)

@@ -28,10 +28,9 @@ TRUE_SLOPE = np.array([1.5, -1.0])
 true_level = np.array([-2.0, -1.5]) + 0.4 * rng.normal(size=(ANIMALS, STATES))
 
 
-def transitions(leave, stack=np.stack):
+def transitions(leave):
     """From the probabilities of leaving rest and of leaving foraging (n, 2) to matrices (n, 2, 2)."""
-    rest, forage = leave[:, 0], leave[:, 1]
-    return stack([stack([1 - rest, rest], axis=-1), stack([forage, 1 - forage], axis=-1)], axis=1)
+    return np.eye(2) + leave[:, :, None] * np.array([[-1.0, 1.0], [1.0, -1.0]])
 
 
 true_transition = transitions(expit(true_level[animal] + TRUE_SLOPE * day[:, None]))
@@ -74,7 +73,7 @@ with pm.Model(coords=coords) as model:
         sigma,
         rate,
         initial=[0.5, 0.5],
-        transition=transitions(leave, pm.math.stack),
+        transition=transitions(leave),
         emission_logp=emission_logp,
         observed=y,
         lengths=[HOURS] * ANIMALS,
@@ -83,12 +82,12 @@ with pm.Model(coords=coords) as model:
     )
 
 # %% [markdown]
-# Do the priors make sense? Draws of data sets from them say so. (Prior and posterior predictive draws run `simulate`, a
-# Python function; to compile little is quickest.)
+# Do the priors make sense? Draws of data sets from them say so. What is evaluated once per draw is not worth seconds of
+# compilation: `QUICK` does without.
 
 # %%
-QUICK = {"compile_kwargs": {"mode": "FAST_COMPILE"}, "random_seed": 1}
-prior = pm.sample_prior_predictive(100, model=model, **QUICK)
+QUICK = {"compile_kwargs": {"mode": "FAST_COMPILE"}}
+prior = pm.sample_prior_predictive(100, model=model, random_seed=1, **QUICK)
 dives = prior["prior_predictive"]["y"].sel(signal="dives")
 assert 0.5 < float(dives.mean()) < 10.0
 assert not np.isnan(dives).any()
@@ -158,8 +157,8 @@ assert (error < 3 * posterior["slope"].std(("chain", "draw"))).all()
 # The hidden states come after sampling: a path for every draw, or the probabilities of the states, hour by hour.
 
 # %%
-states = evb.pymc.sample_states(trace, model, seed=1)["y"]
-probability = evb.pymc.state_probabilities(trace, model)["y"]
+states = evb.pymc.sample_states(trace, model, seed=1, **QUICK)["y"]
+probability = evb.pymc.state_probabilities(trace, model, **QUICK)["y"]
 assert np.mean(probability.argmax("y_state") == z) > 0.95
 changes = (states.diff("hour") != 0).sum("hour")
 print("changes of state:", np.percentile(changes, [5, 50, 95]), "truly", np.count_nonzero(np.diff(z)))
@@ -169,7 +168,7 @@ assert np.percentile(changes, 1) <= np.count_nonzero(np.diff(z)) <= np.percentil
 # Leave-one-out wants log p(y_t | all other rows), which is not what PyMC stores (the terms given the rows before).
 
 # %%
-evb.pymc.hmm_log_likelihood(trace, model, kind="loo")
+evb.pymc.hmm_log_likelihood(trace, model, kind="loo", **QUICK)
 loo = az.loo(trace)
 print(loo)
 assert loo.n_data_points == n - 4  # nothing to leave out where nothing was seen
@@ -180,7 +179,7 @@ assert (loo.pareto_k < 0.7).all()
 # as in the data?
 
 # %%
-predictive = pm.sample_posterior_predictive(trace, model=model, progressbar=False, **QUICK)
+predictive = pm.sample_posterior_predictive(trace, model=model, random_seed=1, progressbar=False, **QUICK)
 replicated = (predictive["posterior_predictive"]["y"].sel(signal="dives") == 0).mean("hour")
 seen = np.mean(y[~np.isnan(y[:, 1]), 1] == 0)
 print(f"hours without a dive: {seen:.2f}; predicted {np.percentile(replicated, [5, 50, 95]).round(2)}")

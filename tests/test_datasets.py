@@ -58,6 +58,11 @@ def test_figures_published_elsewhere():
     quakes = datasets.load("quakes")
     assert (round(quakes["count"].mean(), 2), round(quakes["count"].var(), 2)) == (19.36, 51.57)
     assert quakes["year"].tolist() == list(range(1900, 2007))
+    # Stata's manual, mswitch: 226 quarters, 1954q3 to 2010q4; 222 of them with inflation, 1955q3 on
+    funds = datasets.load("fedfunds")
+    assert funds[["year", "quarter"]].iloc[[0, -1]].to_numpy().tolist() == [[1954, 3], [2010, 4]]
+    assert (np.diff(4 * funds["year"] + funds["quarter"]) == 1).all()
+    assert funds.count().to_dict() == {"year": 226, "quarter": 226, "fedfunds": 226, "ogap": 226, "inflation": 222}
     # R: summary(beaver1$temp), summary(beaver2$temp) print means 36.86 and 37.60, and sums of activ are 6 and 62
     beavers = datasets.load("beavers").groupby("beaver")
     assert beavers.size().to_dict() == {1: 114, 2: 100}

@@ -8,6 +8,7 @@ from science.montecarlo import mcse, posterior
 from scipy import stats
 
 import em_vs_bayes as evb
+from em_vs_bayes import Status
 from em_vs_bayes import emissions as e
 from em_vs_bayes import priors as p
 
@@ -67,6 +68,18 @@ def test_some_labels_name_the_components():
     assert fit.params["means"][1] < -0.5 < 2.0 < fit.params["means"][0]
     assert fit.permutation is None
     agree(fit, spec.fit(Y, "nuts", labels=z, **QUIET))
+
+
+def test_a_start_on_the_edge_is_moved_inside():
+    """A component of zeros only has rate 0, where a slice step under Gamma(2, .) cannot begin."""
+    prior = {"rates": p.Gamma([2.0, 3.0], 0.3)}
+    y = np.r_[np.zeros(20), np.full(20, 9.0), np.full(20, 11.0)]
+    fit = evb.Mixture(e.Poisson(), 2, priors=prior, ordered="rates").fit(
+        y, "gibbs", draws=100, tune=50, chains=2, **QUIET
+    )
+    assert fit.status is not Status.FAILED
+    assert fit.draws.shape[:2] == (2, 100)
+    assert 0.0 < fit.params["rates"][0] < 1.0
 
 
 def test_ordered_means_increase_in_every_draw():

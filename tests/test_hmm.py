@@ -12,6 +12,7 @@ from em_vs_bayes import emissions as e
 from em_vs_bayes import priors as p
 from em_vs_bayes.compile import compile as compile_program
 from em_vs_bayes.markov import closed_classes
+from em_vs_bayes.ordering import exchangeable
 
 QUIET = {"progressbar": False, "seed": 1}
 FREE = np.nan
@@ -187,6 +188,26 @@ def test_one_start_names_clusters_as_the_chain_passes_them(method, k):
         np.testing.assert_array_equal(centres.ravel()[starts.best_names(program, clusters, theta)], levels)
         fit = spec.fit(y, method, n_init=3, progressbar=False, seed=seed)
         np.testing.assert_array_equal(fit.predict(), np.r_[np.repeat(np.arange(k), 15), np.repeat(np.arange(k), 10)])
+
+
+def test_a_sticky_prior_does_not_tell_states_apart():
+    """Rows and columns are relabelled together."""
+    sticky = p.Dirichlet(1.0 + 10.0 * np.eye(3))
+    for value, same in (
+        (sticky, True),
+        (p.Dirichlet(2.0), True),
+        (p.Dirichlet([2.0, 1.0, 1.0]), False),
+        (p.Dirichlet(np.diag([1.0, 2.0, 3.0]) + 1.0), False),
+        (p.Dirichlet(1.0 + np.eye(3) + np.eye(3, k=1)), False),
+    ):
+        assert exchangeable(evb.HMM(e.Normal(), 3, priors={"transition": value})) is same
+    free = np.full((3, 3), FREE)
+    for value, same in ((np.where(np.eye(3) > 0, 0.9, FREE), True), (np.where(np.eye(3, k=1) > 0, 0.0, free), False)):
+        assert exchangeable(evb.HMM(e.Normal(), 3, fixed={"transition": value})) is same
+    y = steps(np.random.default_rng(0), (0.0, 6.0, 12.0), 10)
+    fit = evb.HMM(e.Normal(), 3, priors={"transition": sticky}, ordered="means").fit(y, "vi", **QUIET)
+    assert (np.diff(fit.params["means"]) > 0).all()
+    assert fit.converged
 
 
 def test_which_specs_tell_states_apart():

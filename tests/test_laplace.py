@@ -86,3 +86,21 @@ def test_the_same_seed_gives_the_same_draws():
     a, b = (spec.fit(COUNTS, "laplace", **QUIET) for _ in range(2))
     np.testing.assert_array_equal(a.draws, b.draws)
     assert not np.array_equal(a.draws, spec.fit(COUNTS, "laplace", progressbar=False, seed=2).draws)
+
+
+def test_a_probability_that_all_but_vanishes_at_the_map_is_no_start(rng):
+    """The mode of the initial distribution is (1, 0); where its odds are 1e50 the density of the odds is flat."""
+    y = np.r_[rng.normal(0.0, 1.0, 8), rng.normal(2.0, 1.0, 8)]
+    spec = evb.HMM(e.Normal(), 2, priors={"initial": p.Dirichlet([3.0, 1.0])})
+    init = {
+        "initial": [0.9, 0.1],
+        "transition": [[0.6, 0.4], [0.1, 0.9]],
+        "means": [0.0, 2.0],
+        "sigmas": [1.0, 1.0],
+    }
+    labels = np.where(np.arange(16) % 8 < 3, np.arange(16) // 8, -1)
+    labels[8:10] = 0
+    fit = spec.fit(y, "laplace", lengths=[8, 8], labels=labels, init=init, seed=1, progressbar=False)
+    # alpha + starts = (5, 1): a Beta's mode in log odds has that mean
+    program = fit.program
+    assert program.public(np.asarray(fit.attrs["mode"]))["initial"][0] == pytest.approx(5 / 6, abs=1e-6)

@@ -1,8 +1,9 @@
 """The E-step of a hidden Markov model, fused: densities, forward, backward and statistics, a piece of rows at a time.
 
-Short sequences are packed into pieces of up to `PIECE` rows. A longer one is cut: a first pass forward leaves only the
-row of alpha before each cut, and the way back does each piece's densities and forward rows once more. So working
-memory does not grow with the data, and stays in the cache.
+Short sequences are packed into pieces of up to `PIECE` rows, which stay in the cache; a longer one is worked in such
+pieces. Its rows are kept for the way back as far as the caller's memory goes: what is longer is cut into spans, a first
+pass forward leaves only the row of alpha before each, and the way back does each span's densities and forward rows once
+more. So working memory need not grow with the data.
 
 Sequences are independent: any range of them can be given to `expect`, and statistics add over ranges. A case weight
 is a power of a whole sequence's likelihood; that of its first row counts.
@@ -54,8 +55,9 @@ class Chain(NamedTuple):
     dense: bool  # every transition has at least probability DENSE
     tiny: bool  # a transition is possible, but hardly: products with it may underflow
     b: np.ndarray  # (1 + rows, P): densities over the largest of their row, or log densities
-    alpha: np.ndarray  # (1 + rows, P): forward rows, then posterior probabilities; row 0 is the row before the piece
-    cut: np.ndarray  # (pieces, P): the row before each piece of a long sequence
+    alpha: np.ndarray  # (1 + rows, P): forward rows, then posterior probabilities; row 0 is the row before the span
+    span: int  # rows of a long sequence that are held at once
+    cut: np.ndarray  # (spans, P): the row before each span of a long sequence
     v: np.ndarray  # (P,): b beta of the row after
     u: np.ndarray  # (P,)
     top: np.ndarray  # (P,)
@@ -65,20 +67,24 @@ class Chain(NamedTuple):
 
 
 @inner
-def room(data, first, last):
-    """Rows of the largest piece of sequences first, ..., last - 1, and pieces of the longest sequence."""
+def room(data, first, last, K, memory):
+    """Rows to hold at once of sequences first, ..., last - 1, and spans of the longest sequence."""
     rows, longest = 0, 0
     for s in range(first, last):
         length = data.starts[s + 1] - data.starts[s]
         rows += length
         longest = max(longest, length)
-    return min(rows, PIECE), (longest + PIECE - 1) // PIECE
+    held = max(PIECE, (memory.size // (2 * padded(K)) - 1) // PIECE * PIECE)
+    return min(rows, max(PIECE, min(longest, held))), held, (longest + held - 1) // held
 
 
 @inner
-def make_chain(pot, K, rows, pieces):
-    """Read the potentials and allocate rows and cuts."""
+def make_chain(pot, K, rows, span, spans, memory):
+    """Read the potentials; rows lie in ``memory`` where that is enough for them."""
     P = padded(K)
+    half = (1 + rows) * P
+    if memory.size < 2 * half:
+        memory = np.empty(2 * half)
     initial, A, At = np.zeros(P), np.zeros(K * P), np.zeros(K * P)
     log_initial, M, Mt = np.full(P, -math.inf), np.full(K * P, -math.inf), np.full(K * P, -math.inf)
     least, tiny = 1.0, False
@@ -101,9 +107,10 @@ def make_chain(pot, K, rows, pieces):
         Mt,
         least >= DENSE,
         tiny,
-        np.zeros((1 + rows) * P),
-        np.zeros((1 + rows) * P),
-        np.empty(pieces * P),
+        memory[:half],
+        memory[half : 2 * half],
+        span,
+        np.empty(spans * P),
         np.empty(P),
         np.empty(P),
         np.empty(P),
@@ -142,6 +149,9 @@ def _scatter(K, P, rows, at, logarithmic, work, b):
         t = lane(k)
         for q in range(np.uint64(rows)):
             b[at + q * width + k] = logp[t + q]
+    for k in range(np.uint64(K), width):
+        for q in range(np.uint64(rows)):
+            b[at + q * width + k] = 0.0
 
 
 @inner
@@ -162,22 +172,25 @@ def _gather(K, P, rows, at, gamma, work, counts):
 
 
 @inner
-def densities(data, streams, pot, K, start, stop, logarithmic, work, conditionals, chain):
-    """Rows of b for rows start, ..., stop - 1 of the data. Returns the weighted sum of what was divided out."""
+def densities(data, streams, pot, K, start, stop, origin, logarithmic, work, conditionals, chain):
+    """Rows of b for rows start, ..., stop - 1 of the data, ``origin`` being the first that is held.
+
+    Returns the weighted sum of what was divided out.
+    """
     P = padded(K)
     divided = 0.0
     for block in range(start, stop, ROWS):
         rows = log_potentials(data, streams, pot, K, False, block, stop, work, conditionals)
         largest(K, work)
-        _scatter(K, P, rows, (1 + block - start) * P, logarithmic, work, chain.b)
+        _scatter(K, P, rows, (1 + block - origin) * P, logarithmic, work, chain.b)
         for q in range(rows):
             divided += work.row[np.uint64(q)] * work.row[TOP + np.uint64(q)]
     return divided
 
 
 @inner
-def forward_rows(data, K, s, end, start, stop, logarithmic, chain):
-    """Forward rows of a piece; the row before it is in row 0 of alpha. Returns the evidence's part, and safe."""
+def forward_rows(data, K, s, end, start, stop, origin, logarithmic, chain):
+    """Forward rows of a piece; the row before it is there. Returns the evidence's part, and safe."""
     P = padded(K)
     evidence = 0.0
     total = 1.0
@@ -186,7 +199,7 @@ def forward_rows(data, K, s, end, start, stop, logarithmic, chain):
     for i in range(s, end):
         begin, close = max(data.starts[i], start), min(data.starts[i + 1], stop)
         weight = _weight(data, i)
-        at, rows, safe = (1 + begin - start) * P, close - begin, True
+        at, rows, safe = (1 + begin - origin) * P, close - begin, True
         if logarithmic:
             part = 0.0
             if begin == data.starts[i]:
@@ -209,14 +222,14 @@ def forward_rows(data, K, s, end, start, stop, logarithmic, chain):
 
 
 @inner
-def _backward_rows(data, K, s, end, start, stop, logarithmic, chain, stats):
+def _backward_rows(data, K, s, end, start, stop, origin, logarithmic, chain, stats):
     """Posterior probabilities of a piece, in place of alpha; chain.v goes over to the piece before. Returns safe."""
     P = padded(K)
     transitions = stats[K : K + K * K]
     for i in range(end - 1, s - 1, -1):
         begin, close = max(data.starts[i], start), min(data.starts[i + 1], stop)
         weight = _weight(data, i)
-        at, rows, safe = (1 + begin - start) * P, close - begin, True
+        at, rows, safe = (1 + begin - origin) * P, close - begin, True
         if close == data.starts[i + 1]:
             rows -= 1
             if logarithmic:
@@ -252,17 +265,13 @@ def _backward_rows(data, K, s, end, start, stop, logarithmic, chain, stats):
 
 
 @inner
-def _forward_group(data, streams, pot, K, s, end, logarithmic, work, conditionals, chain):
-    """All pieces forward: the last one stays in chain.alpha, the row before each is kept. Returns evidence and safe."""
-    P, lo, hi = padded(K), data.starts[s], data.starts[end]
-    evidence = 0.0
-    for start in range(lo, hi, PIECE):
-        stop = min(start + PIECE, hi)
-        if start > lo:
-            for k in range(P):
-                chain.alpha[k] = chain.cut[(start - lo) // PIECE * P + k] = chain.alpha[PIECE * P + k]
-        evidence += densities(data, streams, pot, K, start, stop, logarithmic, work, conditionals, chain)
-        part, safe = forward_rows(data, K, s, end, start, stop, logarithmic, chain)
+def _forward_span(data, streams, pot, K, s, end, origin, logarithmic, work, conditionals, chain):
+    """All pieces of the span from row ``origin`` on, forward from the row before it. Returns evidence and safe."""
+    evidence, stop = 0.0, min(origin + chain.span, data.starts[end])
+    for start in range(origin, stop, PIECE):
+        close = min(start + PIECE, stop)
+        evidence += densities(data, streams, pot, K, start, close, origin, logarithmic, work, conditionals, chain)
+        part, safe = forward_rows(data, K, s, end, start, close, origin, logarithmic, chain)
         evidence += part
         if not safe:
             return evidence, False
@@ -270,13 +279,28 @@ def _forward_group(data, streams, pot, K, s, end, logarithmic, work, conditional
 
 
 @inner
-def _again(data, streams, pot, K, s, end, start, stop, logarithmic, work, conditionals, chain):
-    """One piece forward from the row kept before it."""
+def _forward_group(data, streams, pot, K, s, end, logarithmic, work, conditionals, chain):
+    """All spans forward: the last one stays in memory, the row before each is kept. Returns evidence and safe."""
+    P, lo, hi, span = padded(K), data.starts[s], data.starts[end], chain.span
+    evidence = 0.0
+    for origin in range(lo, hi, span):
+        if origin > lo:
+            for k in range(P):
+                chain.alpha[k] = chain.cut[(origin - lo) // span * P + k] = chain.alpha[span * P + k]
+        part, safe = _forward_span(data, streams, pot, K, s, end, origin, logarithmic, work, conditionals, chain)
+        evidence += part
+        if not safe:
+            return evidence, False
+    return evidence, True
+
+
+@inner
+def _again(data, streams, pot, K, s, end, origin, logarithmic, work, conditionals, chain):
+    """One span forward from the row kept before it."""
     P, lo = padded(K), data.starts[s]
     for k in range(P):
-        chain.alpha[k] = chain.cut[(start - lo) // PIECE * P + k] if start > lo else 0.0
-    densities(data, streams, pot, K, start, stop, logarithmic, work, conditionals, chain)
-    forward_rows(data, K, s, end, start, stop, logarithmic, chain)
+        chain.alpha[k] = chain.cut[(origin - lo) // chain.span * P + k] if origin > lo else 0.0
+    _forward_span(data, streams, pot, K, s, end, origin, logarithmic, work, conditionals, chain)
 
 
 @inner
@@ -289,33 +313,34 @@ def _expect_group(data, streams, pot, K, s, end, logarithmic, work, conditionals
     evidence, safe = _forward_group(data, streams, pot, K, s, end, logarithmic, work, conditionals, chain)
     if not safe or not evidence > -math.inf:
         return evidence, safe
-    last = (hi - lo - 1) // PIECE
-    for piece in range(last, -1, -1):
+    held = lo + (hi - lo - 1) // chain.span * chain.span
+    for piece in range((hi - lo - 1) // PIECE, -1, -1):
         start, stop = lo + piece * PIECE, min(lo + (piece + 1) * PIECE, hi)
-        if piece < last:
-            _again(data, streams, pot, K, s, end, start, stop, logarithmic, work, conditionals, chain)
-        if not _backward_rows(data, K, s, end, start, stop, logarithmic, chain, stats):
+        if start < held:
+            held -= chain.span
+            _again(data, streams, pot, K, s, end, held, logarithmic, work, conditionals, chain)
+        if not _backward_rows(data, K, s, end, start, stop, held, logarithmic, chain, stats):
             return evidence, False
         if out.size > 0:
             for t in range(start, stop):
                 for k in range(K):
-                    out[t, k] = chain.alpha[(1 + t - start) * P + k]
+                    out[t, k] = chain.alpha[(1 + t - held) * P + k]
             continue
         for block in range(start, stop, ROWS):
             rows = load(data, block, stop, work)
-            _gather(K, P, rows, (1 + block - start) * P, chain.alpha, work, chain.counts)
+            _gather(K, P, rows, (1 + block - held) * P, chain.alpha, work, chain.counts)
             add_statistics(data, streams, pot, K, block, rows, work, conditionals, False, stats)
     return evidence, True
 
 
 @kernel
-def _expect(data, streams, pot, K, first, last, stats, out):
+def _expect(data, streams, pot, K, first, last, stats, out, memory):
     """Statistics to ``stats`` or, where ``out`` is not empty, posterior probabilities to it."""
     for i in range(stats.size):
         stats[i] = 0.0
     work, conditionals = allocate(data, streams, pot, K), allocate_conditionals(data, streams, K)
-    rows, pieces = room(data, first, last)
-    chain = make_chain(pot, K, rows, pieces)
+    rows, span, spans = room(data, first, last, K, memory)
+    chain = make_chain(pot, K, rows, span, spans, memory)
     prepare(streams, pot, K, work)
     evidence = base_measure(data, data.starts[first], data.starts[last])
     P, before, pairs, counts = padded(K), np.empty(0), np.empty(0), np.empty(0)
@@ -343,7 +368,7 @@ def _expect(data, streams, pot, K, first, last, stats, out):
 
 
 @kernel
-def expect(data, streams, pot, K, first, last, stats):
+def expect(data, streams, pot, K, first, last, stats, memory):
     """Log evidence of sequences first, ..., last - 1; their expected statistics are written to ``stats``.
 
     Parameters
@@ -357,13 +382,15 @@ def expect(data, streams, pot, K, first, last, stats):
         Number of states.
     stats : (S,) float64
         Overwritten: expected starts (K,), expected transitions (K, K), then each stream's group.
+    memory : (m,) float64
+        Working memory, see `memory_for`. With less of it, long sequences take longer.
 
     Returns
     -------
     float
         sum_s w_s log p(y_s). Minus infinity, with meaningless statistics, if a sequence is impossible.
     """
-    return _expect(data, streams, pot, K, first, last, stats, np.empty((0, K)))
+    return _expect(data, streams, pot, K, first, last, stats, np.empty((0, K)), memory)
 
 
 def smoothed(data: Data, streams: Streams, pot: np.ndarray, K: int, out: np.ndarray) -> None:
@@ -371,18 +398,18 @@ def smoothed(data: Data, streams: Streams, pot: np.ndarray, K: int, out: np.ndar
     out[:] = 0.0
     data = data._replace(weights=np.empty(0))
     stats = np.empty(K + K * K)
-    _expect(data, streams, pot, K, 0, data.starts.size - 1, stats, out)
+    _expect(data, streams, pot, K, 0, data.starts.size - 1, stats, out, np.empty(0))
 
 
 @inner
-def _sample_rows(data, K, s, end, start, stop, logarithmic, chain, rng, z, stats):
+def _sample_rows(data, K, s, end, start, stop, origin, logarithmic, chain, rng, z, stats):
     """Draw the states of a piece, the last row first, into z; counts of starts and transitions go to stats."""
     P, p = padded(K), chain.u
     for i in range(end - 1, s - 1, -1):
         begin, close = max(data.starts[i], start), min(data.starts[i + 1], stop)
         after = z[close] if close < data.starts[i + 1] else -1
         for t in range(close - 1, begin - 1, -1):
-            at = (1 + t - start) * P
+            at = (1 + t - origin) * P
             if logarithmic:
                 log_weigh(chain.alpha, at, chain.Mt, after, K, P, p)
             else:
@@ -413,12 +440,13 @@ def _draw_group(data, streams, pot, K, s, end, logarithmic, work, conditionals, 
     if not safe or not evidence > -math.inf:
         z[lo:hi] = -1
         return evidence, safe
-    last = (hi - lo - 1) // PIECE
-    for piece in range(last, -1, -1):
+    held = lo + (hi - lo - 1) // chain.span * chain.span
+    for piece in range((hi - lo - 1) // PIECE, -1, -1):
         start, stop = lo + piece * PIECE, min(lo + (piece + 1) * PIECE, hi)
-        if piece < last:
-            _again(data, streams, pot, K, s, end, start, stop, logarithmic, work, conditionals, chain)
-        _sample_rows(data, K, s, end, start, stop, logarithmic, chain, rng, z, stats)
+        if start < held:
+            held -= chain.span
+            _again(data, streams, pot, K, s, end, held, logarithmic, work, conditionals, chain)
+        _sample_rows(data, K, s, end, start, stop, held, logarithmic, chain, rng, z, stats)
         for block in range(start, stop, ROWS):
             rows = load(data, block, stop, work)
             for q in range(rows):
@@ -455,8 +483,9 @@ def draw(data, streams, pot, K, rng, z, stats):
         stats[i] = 0.0
     work, conditionals = allocate(data, streams, pot, K), allocate_conditionals(data, streams, K)
     last = data.starts.size - 1
-    rows, pieces = room(data, 0, last)
-    chain = make_chain(pot, K, rows, pieces)
+    memory = np.empty(0)
+    rows, span, spans = room(data, 0, last, K, memory)
+    chain = make_chain(pot, K, rows, span, spans, memory)
     prepare(streams, pot, K, work)
     chosen = np.empty(ROWS, np.int64)
     evidence = base_measure(data, 0, data.y.shape[0])

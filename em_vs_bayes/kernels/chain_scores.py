@@ -46,7 +46,7 @@ def viterbi(data, streams, pot, K, z, stats):
     """
     work, conditionals = allocate(data, streams, pot, K), allocate_conditionals(data, streams, K)
     P, longest = padded(K), _longest(data)
-    chain = make_chain(pot, K, longest, 0)
+    chain = make_chain(pot, K, longest, longest, 0, np.empty(0))
     came = np.empty((longest, K), np.int32)
     prepare(streams, pot, K, work)
     stats[:] = 0.0
@@ -55,7 +55,7 @@ def viterbi(data, streams, pot, K, z, stats):
     for s in range(data.starts.size - 1):
         start, stop = data.starts[s], data.starts[s + 1]
         weight = data.weights[start] if data.weights.size > 0 else 1.0
-        densities(data, streams, pot, K, start, stop, True, work, conditionals, chain)
+        densities(data, streams, pot, K, start, stop, start, True, work, conditionals, chain)
         best, score = chain.alpha, -math.inf
         for k in range(K):
             best[P + k] = chain.log_initial[k] + chain.b[P + k]
@@ -98,12 +98,13 @@ def _scores(data, streams, pot, K, kind, terms, filtered, predicted):
     """Terms of a kind (n,) or (sequences,), or probabilities (n, K) given the rows up to and before each."""
     work, conditionals = allocate(data, streams, pot, K), allocate_conditionals(data, streams, K)
     P = padded(K)
-    chain = make_chain(pot, K, _longest(data), 0)
+    longest = _longest(data)
+    chain = make_chain(pot, K, longest, longest, 0, np.empty(0))
     prepare(streams, pot, K, work)
     ahead, beta, without = np.empty(P), np.empty(P), np.empty(P)
     for s in range(data.starts.size - 1):
         start, stop = data.starts[s], data.starts[s + 1]
-        densities(data, streams, pot, K, start, stop, True, work, conditionals, chain)
+        densities(data, streams, pot, K, start, stop, start, True, work, conditionals, chain)
         first = log_first_row(chain.log_initial, chain.b, P, K, P, chain.alpha)
         rest = log_forward(chain.M, chain.b, 2 * P, stop - start - 1, K, P, chain.top, chain.alpha, chain.norm)
         if kind == SEQUENCE:

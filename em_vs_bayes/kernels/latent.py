@@ -1,5 +1,7 @@
 """Which latent structure a program has is a number: the one place in compiled code where it is looked at."""
 
+import numpy as np
+
 from em_vs_bayes.kernels import chain, mixture
 from em_vs_bayes.kernels.jit import kernel
 from em_vs_bayes.kernels.tables import CHAIN, MIXTURE
@@ -11,7 +13,7 @@ def expect(latent, data, streams, pot, K, stats):
     if latent == MIXTURE:
         return mixture.expect(data, streams, pot, K, 0, data.y.shape[0], stats)
     if latent == CHAIN:
-        return chain.expect(data, streams, pot, K, 0, data.starts.size - 1, stats)
+        return chain.expect(data, streams, pot, K, 0, data.starts.size - 1, stats, np.empty(0))
     raise ValueError("latent: want MIXTURE or CHAIN")
 
 

@@ -61,6 +61,8 @@ class EM(Method):
         Stop when Aitken's estimate of what the objective can still gain is below this many nats.
     covariance_floor : float
         Least eigenvalue of a covariance, in units of the features' variances. A fit at the floor is not converged.
+    cores : int
+        Threads that share the rows of each E-step, or the sequences (one sequence is one thread's); for large data.
     """
 
     objective: str = "mle"
@@ -70,6 +72,7 @@ class EM(Method):
     max_iter: int = 5000
     tol: float = 1e-13
     covariance_floor: float = 1e-8
+    cores: int = 1
 
     def __post_init__(self) -> None:
         one_of("objective", self.objective, ("mle", "map"))
@@ -79,6 +82,9 @@ class EM(Method):
         if self.n_init is not None:
             positive_integer("n_init", self.n_init)
         tolerance(self.tol)
+        positive_integer("cores", self.cores)
+        if self.cores > 1 and self.algorithm == "hard":
+            raise ValueError(f"cores={self.cores} shares expected statistics; algorithm='hard' runs on one core.")
         if not 0 <= self.covariance_floor < 1:
             raise ValueError(f"covariance_floor must lie in [0, 1); got {self.covariance_floor!r}.")
 
@@ -109,7 +115,7 @@ class EM(Method):
 
     def _expect(self, program: Program, theta: Array) -> tuple[float, Array]:
         pot = program.potentials(theta)
-        evidence, stats = program.decode(pot) if self.algorithm == "hard" else program.expect(pot)
+        evidence, stats = program.decode(pot) if self.algorithm == "hard" else program.expect(pot, self.cores)
         return (evidence if self._flat else evidence + program.log_prior(theta)), stats
 
     def step(self, program: Program, state: State, *, screening: bool = False) -> State:

@@ -93,6 +93,7 @@ class Gibbs(Method):
             theta = _chain_start(program, start, child)
             if program.order.names and not program.order.exchangeable:
                 theta = _sorted_values(program, theta)
+            theta = program.inside(theta)
             chains.append(
                 Chain(
                     child,
@@ -173,10 +174,13 @@ class Gibbs(Method):
     def outcome(self, program: Program, state: State, status: Status) -> Outcome:
         lengths = [sum(map(len, c.kept)) for c in state.chains]
         shortest = min(lengths)
+        broken = [f"chain {c} within {chain.done} sweeps" for c, chain in enumerate(state.chains) if chain.broken]
+        notes = (f"Sampling broke off in {', '.join(broken)}: the posterior may be improper.",) if broken else ()
         if shortest == 0:
-            return Outcome(state.chains[0].theta.copy(), status, notes=("No draw was kept: still tuning.",))
+            return Outcome(state.chains[0].theta.copy(), status, notes=(*notes, "No draw was kept: still tuning."))
         draws = np.stack([np.concatenate(c.kept)[:shortest] for c in state.chains])
-        return Outcome(None, status, draws=draws, exchange=True, attrs={"tuning_steps": self.tune, "thin": self.thin})
+        attrs = {"tuning_steps": self.tune, "thin": self.thin}
+        return Outcome(None, status, draws=draws, exchange=True, notes=notes, attrs=attrs)
 
 
 def _chain_start(program: Program, start: Any, rng: np.random.Generator) -> Array:

@@ -108,7 +108,7 @@ def near_mode(program: Program, start: Any, rng: np.random.Generator) -> Array:
         raise KeyboardInterrupt from None
     while em.finished(state) is None:
         state = em.step(program, state)
-    theta = inside_the_order(program, state.theta)
-    if not np.isfinite(program.unconstrain(theta)).all():  # a probability of 0: the mode of theta, but not of x
-        theta = 0.99 * theta + 0.01 * program.with_fixed(program.neutral())  # inside: the parameter space is convex
-    return theta
+    theta = program.inside(inside_the_order(program, state.theta))
+    # a probability of 1e-50 may be near the mode of theta: in x it is far out, where the density is flat and low
+    density, inner = program.density(theta), program.towards_neutral(theta)
+    return max(theta, inner, key=lambda point: density(program.unconstrain(point))[0])

@@ -46,10 +46,13 @@ def climb(density: Density, x: Array, max_iter: int = 500) -> Array:
         value, gradient = density(at)
         return (-value if np.isfinite(value) else 1e300), -gradient
 
-    best = optimize.minimize(
-        negative, x, jac=True, method="L-BFGS-B", options={"maxiter": max_iter, "ftol": 1e-15, "gtol": 1e-8}
-    )
-    x = best.x if best.fun <= negative(x)[0] else x
+    for _ in range(3):  # with fresh curvature, where it stopped on a plateau or in its line search
+        best = optimize.minimize(
+            negative, x, jac=True, method="L-BFGS-B", options={"maxiter": max_iter, "ftol": 1e-15, "gtol": 1e-8}
+        )
+        x = best.x if best.fun <= negative(x)[0] else x
+        if np.abs(density(x)[1]).max() < 1e-3:
+            break
     for _ in range(3):
         value, gradient = density(x)
         root, repaired = _inverse_root(information(density, x))

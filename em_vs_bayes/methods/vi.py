@@ -47,16 +47,20 @@ class VI(Method):
         Stop when Aitken's estimate of what the ELBO can still gain is below this many nats.
     draws : int
         Independent draws from q kept in ``idata``.
+    cores : int
+        Threads that share the rows of each E-step, or the sequences (one sequence is one thread's); for large data.
     """
 
     n_init: int | None = None
     max_iter: int = 5000
     tol: float = 1e-13
     draws: int = 2000
+    cores: int = 1
 
     def __post_init__(self) -> None:
         positive_integer("max_iter", self.max_iter)
         positive_integer("draws", self.draws)
+        positive_integer("cores", self.cores)
         if self.n_init is not None:
             positive_integer("n_init", self.n_init)
         tolerance(self.tol)
@@ -70,7 +74,7 @@ class VI(Method):
 
         def make(attempt: int) -> State:
             theta = starts.start(program, start, rng, attempt)
-            _, stats = program.expect(program.potentials(theta))
+            _, stats = program.expect(program.potentials(theta), self.cores)
             state = self._at(program, program.factors(theta, stats), stats, seed)
             return replace(state, past=(state.climb.objective,))
 
@@ -83,7 +87,7 @@ class VI(Method):
         return [Run(state, [{"objective": value} for value in state.past]) for state in best]
 
     def _at(self, program: Program, factors: tuple[Any, ...], made_from: Array, seed: int) -> State:
-        evidence, stats = program.expect(program.expected_potentials(factors))
+        evidence, stats = program.expect(program.expected_potentials(factors), self.cores)
         return State(factors, made_from, stats, Climb(evidence - program.kl(factors)), seed)
 
     def step(self, program: Program, state: State, *, screening: bool = False) -> State:

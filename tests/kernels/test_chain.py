@@ -44,9 +44,10 @@ class Tables:
         initial, transition = self.pot[:K], self.pot[K : K + K * K].reshape(K, K)
         return [solve(initial, transition, d) for d in np.split(self.density, self.data.starts[1:-1])]
 
-    def expect(self, first=0, last=None):
+    def expect(self, first=0, last=None, memory=0):
         last = self.sequences if last is None else last
-        return chain.expect(self.data, self.streams, self.pot, self.K, first, last, self.stats)
+        held = np.full(memory, np.nan)
+        return chain.expect(self.data, self.streams, self.pot, self.K, first, last, self.stats, held)
 
     def smoothed(self):
         out = np.full(self.density.shape, np.nan)
@@ -507,6 +508,20 @@ def test_a_sequence_longer_than_a_piece(kind, rng):
 def test_sequences_about_as_long_as_a_piece(lengths, rng):
     transition = np.array([[0.9, 0.1], [0.2, 0.8]])
     check_everything(log_space(log([0.5, 0.5]), log(transition), rng.normal(size=(sum(lengths), 2)), lengths))
+
+
+@pytest.mark.parametrize("held", [1, 2, 3, 4])
+@pytest.mark.parametrize("scale", [1.0, 400.0])
+def test_memory_does_not_change_the_answers(held, scale, rng):
+    """Room for one, two, three spans' pieces, or for all; what was in it before does not matter; scaled and in logs."""
+    lengths, P = [30, 13_000, 5, 4096, 1, 8200], 4
+    pot = np.log(np.concatenate([[0.5, 0.3, 0.2], rng.dirichlet([2.0, 1.0, 1.0], 3).ravel()]))
+    transition = [[0.9, 0.1, 0.0], [0.0, 0.8, 0.2], [0.3, 0.0, 0.7]]
+    case = log_space(pot[:3], log(transition), scale * rng.normal(size=(sum(lengths), 3)), lengths)
+    without = case.expect()
+    stats = case.stats.copy()
+    np.testing.assert_allclose(case.expect(memory=2 * P * (1 + held * 4096)), without, rtol=1e-14)
+    np.testing.assert_allclose(case.stats, stats, rtol=1e-12, atol=1e-12)
 
 
 def test_many_short_sequences_fill_several_pieces(rng):

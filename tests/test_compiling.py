@@ -1,0 +1,27 @@
+"""Compilation is announced once, to people who watch, and only that of our kernels."""
+
+import numba
+import pytest
+
+from em_vs_bayes.compiling import MESSAGE, announced
+
+
+def compile_in(module):
+    """Compile a new function as if it were defined in ``module``."""
+    function = numba.njit(lambda x: x + 1.0)
+    function.py_func.__module__ = module
+    assert function(1.0) == 2.0
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_said_once_and_only_to_those_who_watch(shown, capsys):
+    with announced(shown):
+        compile_in("em_vs_bayes.kernels.anything")
+        compile_in("em_vs_bayes.kernels.anything")
+    assert capsys.readouterr().err == (MESSAGE + "\n" if shown else "")
+
+
+def test_other_people_s_kernels_are_not_announced(capsys):
+    with announced(True):
+        compile_in("somebody.else")
+    assert capsys.readouterr().err == ""
