@@ -172,7 +172,11 @@ class Fit:
 
     @property
     def elbo(self) -> float:
-        """Evidence lower bound. Only variational fits have one."""
+        """Evidence lower bound: of log p(y | fixed values). Only variational fits have one.
+
+        Where components fix different features of their means under a tied covariance that is free, the bound is on
+        log p(y, fixed means): the difference has no closed form.
+        """
         if self.lower_bound is None:
             raise ValueError(f"elbo belongs to method='vi' or 'advi'; this fit is by {self.method!r}.")
         return self.lower_bound

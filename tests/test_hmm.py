@@ -68,6 +68,22 @@ def test_sequences_of_one_row_are_a_mixture(rng):
     np.testing.assert_allclose(chain.predict_proba(), mixture.predict_proba(), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "spec", [evb.HMM(e.Normal(), 2), evb.HMM(e.Normal(), 2, "uniform"), evb.Mixture(e.Normal(), 2)]
+)
+def test_expected_numbers_of_rows(spec, rng):
+    """The sum of the posterior probabilities, case weights counted, rows without a value too."""
+    y, weights = steps(rng, (0.0, 3.0), 10), np.repeat([1.0, 2.5], [12, 8])
+    options = {"lengths": [12, 8]} if isinstance(spec, evb.HMM) else {}
+    if options:
+        y[4] = np.nan
+    program = compile_program(spec, y, weights=weights, **options)
+    theta = starts.start(program, None, np.random.default_rng(0))
+    _, stats = program.expect(program.potentials(theta))
+    rows = program.latent.occupancy(stats)
+    np.testing.assert_allclose(rows, weights @ program.probabilities(theta), rtol=1e-9)
+
+
 def test_rows_without_values_let_time_pass(rng):
     """At the end of a sequence they change nothing; between rows they stand for a power of the transition matrix."""
     y, own = rng.normal(size=5), {"means": [0.0, 1.0], "sigmas": [1.0, 2.0]}

@@ -62,7 +62,7 @@ class Refusals:
             message = str(refusal)
             if message not in self.messages:
                 self.messages.append(message)
-            return f"no ({self.messages.index(message) + 1})"
+            return f"no&nbsp;({self.messages.index(message) + 1})"
         return "✓"
 
     def table(self, corner: str, columns: Iterable[str], rows: dict[str, list[str]]) -> str:
@@ -109,7 +109,7 @@ FEATURES: dict[str, tuple[dict[str, Any], Any, dict[str, Any]]] = {  # of the sp
     "several sequences, `lengths=`": ({}, LINE, {"lengths": [10, N - 10]}),
     "case weights, whole numbers": ({}, LINE, {"weights": COUNT, "lengths": [3, N - 3]}),
     "case weights, fractions": ({}, LINE, {"weights": COUNT / 4, "lengths": [3, N - 3]}),
-    "known states, `labels=`": ({}, LINE, {"labels": np.where(np.arange(N) < 4, Z, -1)}),
+    "known components or states, `labels=`": ({}, LINE, {"labels": np.where(np.arange(N) < 4, Z, -1)}),
     "fixed values": ({"fixed": {"means": [0.0, np.nan]}}, LINE, {}),
     "zeros in the transition matrix": ({"fixed": {"transition": [[np.nan, np.nan], [0.0, 1.0]]}}, np.sort(LINE), {}),
     '`initial="uniform"`': ({"initial": "uniform"}, LINE, {}),

@@ -14,7 +14,7 @@ from em_vs_bayes.contract import Array
 from em_vs_bayes.pymc.chain import chain_terms
 from em_vs_bayes.pymc.chain_rows import walk
 from em_vs_bayes.pymc.checks import check_chain
-from em_vs_bayes.pymc.mixture import check_ndim, whole_signature
+from em_vs_bayes.pymc.mixture import check_ndim, observed_tensor, whole_signature
 from em_vs_bayes.pymc.python_draws import draw_in_python
 
 
@@ -48,7 +48,7 @@ def HMM(
     observed : array_like (n,) or (n, d), or `pymc.Data`
         A row that is NaN throughout is missing: time passes and nothing is seen. That is taken care of where
         ``emission_logp`` is a callable, which never sees such a row; a tensor has to be 0 there, with gradient 0. A row
-        that is NaN in part is up to ``emission_logp``.
+        that is NaN in part is up to ``emission_logp``. What a masked array masks is NaN.
     lengths : array_like of int, optional
         Lengths of consecutive sequences; by default one sequence of all rows.
     simulate : callable (rng, z, *params) -> array like ``observed``, optional
@@ -78,7 +78,7 @@ def HMM(
     The states are summed out by the forward recursion, scaled, and in logarithms where numbers get too small; the
     gradient comes from the way back, by Fisher's identity, at the price of one more pass (Zucchini, MacDonald and
     Langrock 2016, "Hidden Markov models for time series", chapters 2 to 4; Cappé, Moulines and Rydén 2005, "Inference
-    in hidden Markov models", sections 3.2 and 10.1.3). There is no second derivative.
+    in hidden Markov models", chapters 3 and 10). There is no second derivative.
 
     States that are exchangeable under the priors have labels that may switch between chains and within them: order
     something, as in ``transform=pm.distributions.transforms.ordered``, and give a start in that order.
@@ -97,7 +97,7 @@ def HMM(
     >>> evb.pymc.hmm_log_likelihood(idata, model, kind="loo")
     >>> az.loo(idata)
     """
-    data = observed if isinstance(observed, Variable) else pt.as_tensor(np.asarray(observed, dtype=float))
+    data = observed_tensor(observed)
     initial, transition, tensors = pt.as_tensor(initial), pt.as_tensor(transition), [pt.as_tensor(p) for p in params]
     check_ndim("observed", data, (1, 2), "(n,) or (n, d)")
     check_ndim("initial", initial, (1, 2), "(K,) or (sequences, K)")

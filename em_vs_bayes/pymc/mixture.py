@@ -66,7 +66,7 @@ def Mixture(
     ...         emission_logp=lambda y, mu: pm.logp(pm.Normal.dist(mu, 1.0), y[:, None]),
     ...     )
     """
-    data = observed if isinstance(observed, Variable) else pt.as_tensor(np.asarray(observed, dtype=float))
+    data = observed_tensor(observed)
     weights, tensors = pt.as_tensor(weights), [pt.as_tensor(p) for p in params]
     check_ndim("observed", data, (1, 2), "(n,) or (n, d)")
     check_ndim("weights", weights, (1, 2), "(K,) or (n, K)")
@@ -109,6 +109,15 @@ def Mixture(
 def responsibilities(weights: Any, log_densities: Any) -> Any:
     """p(z_i = k | y_i), (n, K), from weights (K,) or (n, K) and log densities (n, K): for a `pymc.Deterministic`."""
     return log_marginal(pt.log(weights), log_densities)[1]
+
+
+def observed_tensor(observed: Any) -> Any:
+    """Data as a tensor; what a masked array masks is NaN."""
+    if isinstance(observed, Variable):
+        return observed
+    if isinstance(observed, np.ma.MaskedArray):
+        observed = np.ma.filled(observed.astype(float), np.nan)
+    return pt.as_tensor(np.asarray(observed, dtype=float))
 
 
 def check_ndim(argument: str, tensor: Any, allowed: tuple[int, ...], wants: str) -> None:

@@ -100,7 +100,8 @@ def sample_states(
 ) -> xr.Dataset:
     """A path of the hidden states for every posterior draw, by forward filtering and backward sampling.
 
-    Together with the draws' parameters, these are draws from the joint posterior of parameters and states.
+    Together with the draws' parameters, these are draws from the joint posterior of parameters and states
+    (Chib 1996, "Calculating posterior distributions and modal estimates in Markov mixture models").
 
     Parameters
     ----------
@@ -147,6 +148,9 @@ def state_probabilities(
 ) -> xr.Dataset:
     """p(z_t = k | all rows), the parameters averaged over their posterior draws.
 
+    Every draw's are its smoothed probabilities, by forward and backward recursions (Cappé, Moulines and Rydén 2005,
+    "Inference in hidden Markov models", chapter 3).
+
     Parameters
     ----------
     idata, model, var_names, compile_kwargs
@@ -182,6 +186,9 @@ class _Chain:
     def inputs(self, idata: Any) -> Iterator[list[Array]]:
         """The chain at every draw, chain by chain."""
         posterior = idata["posterior"]
+        lacking = [name for name in self.dtypes if name not in posterior]
+        if lacking:
+            raise ValueError(f"idata['posterior'] must hold every free variable of the model; it lacks {lacking}.")
         draws = {name: _stacked(posterior[name], dtype) for name, dtype in self.dtypes.items()}
         for i in range(posterior.sizes["chain"] * posterior.sizes["draw"]):
             yield [np.ascontiguousarray(x) for x in self.evaluate({name: values[i] for name, values in draws.items()})]

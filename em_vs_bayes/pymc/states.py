@@ -8,6 +8,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from pymc.distributions.custom import CustomDistRV
+from pymc.step_methods import STEP_METHODS
 from pymc.step_methods.compound import BlockedStep, Competence, StepMethodState
 from pymc.step_methods.state import dataclass_state
 from pymc.util import get_random_generator, get_value_vars_from_user_vars
@@ -29,7 +30,7 @@ def HiddenStates(name: str, *, initial: Any, transition: Any, lengths: Any, dims
     """The states of a Markov chain, one for each row, as a discrete random variable.
 
     What the rows say of the states is the rest of the model's business: any likelihood in which each row depends on its
-    own state. Sample it with `FFBS`. Where states are not part of anything else, `HMM` sums them out and mixes better.
+    own state. `pymc.sample` draws it by `FFBS`. Where states are part of nothing else, `HMM` sums them out and mixes better.
 
     Parameters
     ----------
@@ -58,8 +59,10 @@ def HiddenStates(name: str, *, initial: Any, transition: Any, lengths: Any, dims
     ...     mu = pm.Normal("mu", 0, 10, shape=2)
     ...     z = evb.pymc.HiddenStates("z", initial=[0.5, 0.5], transition=P, lengths=len(y))
     ...     pm.Normal("y", mu[z], 1.0, observed=y)
-    ...     idata = pm.sample(step=evb.pymc.FFBS([z]))  # NUTS takes the rest
+    ...     idata = pm.sample()  # FFBS for z, NUTS for the rest
     """
+    if FFBS not in STEP_METHODS:  # what pymc.sample chooses from: it would take Metropolis, which hardly moves a path
+        STEP_METHODS.append(FFBS)
     array = np.atleast_1d(np.asarray(lengths))
     if array.ndim != 1 or array.dtype.kind not in "iu" or (array < 1).any():
         raise ValueError(f"lengths must be positive whole numbers, one per sequence; got {lengths!r}.")
@@ -131,7 +134,8 @@ class FFBS(BlockedStep):
 
     Parameters
     ----------
-    vars : list of one variable
+    vars : list of variables
+        `HiddenStates`; several are drawn in turn.
     model : pymc.Model, optional
         By default that of the context.
     rng : int or Generator, optional
@@ -144,8 +148,8 @@ class FFBS(BlockedStep):
     Raises
     ------
     ValueError
-        Where ``vars`` is not one `HiddenStates` variable, or a term of the model is not one value per row that depends
-        on its own row's state alone.
+        Where one of ``vars`` is not a `HiddenStates` variable, or a term of the model is not one value per row that
+        depends on its own row's state alone.
 
     Notes
     -----
@@ -154,7 +158,7 @@ class FFBS(BlockedStep):
     """
 
     name = "ffbs"
-    stats_dtypes_shapes: dict[str, Any] = {"tune": (bool, []), "changed": (float, [])}  # noqa: RUF012  # what PyMC declares
+    stats_dtypes_shapes: dict[str, Any] = {"tune": (bool, []), "changed": (float, [])}  # noqa: RUF012  # PyMC's way
     _state_class = FFBSState
 
     def __init__(
@@ -172,22 +176,29 @@ class FFBS(BlockedStep):
         self.rng = get_random_generator(rng)
         self.blocked = blocked
         self.tune = True
-        rv = model.values_to_rvs[self.vars[0]]
-        if len(self.vars) > 1 or not _is_states(rv):
-            raise ValueError(f"FFBS draws one HiddenStates variable; got {[v.name for v in self.vars]}.")
-        self._chain, self._check = _functions(model, rv, compile_kwargs or {})
-        self._require_own_rows(model.initial_point() if initial_point is None else initial_point)
+        other = [v.name for v in self.vars if not _is_states(model.values_to_rvs[v])]
+        if other or not self.vars:
+            raise ValueError(f"FFBS draws HiddenStates variables; got {other}.")
+        self._chains = {}
+        for value in self.vars:
+            chain, check = _functions(model, model.values_to_rvs[value], compile_kwargs or {})
+            point = model.initial_point() if initial_point is None else initial_point
+            _require_own_rows(value.name, chain, check, point)
+            self._chains[value.name] = chain
 
     def step(self, point: dict[str, Array]) -> tuple[dict[str, Array], list[dict[str, Any]]]:
-        """One path given everything else."""
-        initial, transition, emission, starts = (np.ascontiguousarray(x) for x in self._chain(point))
-        _, alpha, _, kind = forward_pass(initial, transition, emission, starts)
-        name = self.vars[0].name
-        if (kind == IMPOSSIBLE).any() or (kind == NOT_A_NUMBER).any():
-            raise ValueError(f"{name!r} has no path of positive and finite density at this point of the parameters.")
-        z = draw_paths(transition, starts, alpha, kind, self.rng.random(len(emission)))
-        changed = float(np.mean(z != point[name]))
-        return {**point, name: z}, [{"tune": self.tune, "changed": changed}]
+        """One path given everything else, for each variable."""
+        new = dict(point)
+        for name, chain in self._chains.items():
+            initial, transition, emission, starts = (np.ascontiguousarray(x) for x in chain(new))
+            _, alpha, _, kind = forward_pass(initial, transition, emission, starts)
+            if (kind == IMPOSSIBLE).any() or (kind == NOT_A_NUMBER).any():
+                raise ValueError(
+                    f"{name!r} has no path of positive and finite density at this point of the parameters."
+                )
+            new[name] = draw_paths(transition, starts, alpha, kind, self.rng.random(len(emission)))
+        changed = np.concatenate([new[name] != point[name] for name in self._chains])
+        return new, [{"tune": self.tune, "changed": float(changed.mean())}]
 
     def reset_tuning(self) -> None:
         """Tuning changes nothing; it is only reported."""
@@ -201,17 +212,17 @@ class FFBS(BlockedStep):
     def competence(var: Any, has_grad: bool) -> Competence:
         return Competence.IDEAL if _is_states(var) else Competence.INCOMPATIBLE
 
-    def _require_own_rows(self, point: dict[str, Array]) -> None:
-        """Every row's terms must follow from its own state: shown on a random path."""
-        name = self.vars[0].name
-        emission = self._chain(point)[2]
-        z = np.random.default_rng(0).integers(0, emission.shape[1], len(emission))
-        rows = self._check({**point, name: z})[0]
-        if not np.allclose(rows, emission[np.arange(len(z)), z], rtol=1e-6, atol=1e-8, equal_nan=True):
-            raise ValueError(
-                f"FFBS wants every row's density to depend on {name!r} of that row alone; here rows depend on the "
-                "states of others. Write the dependence into the chain (more states), or use another step."
-            )
+
+def _require_own_rows(name: str, chain: Any, check: Any, point: dict[str, Array]) -> None:
+    """Every row's terms must follow from its own state: shown on a random path."""
+    emission = chain(point)[2]
+    z = np.random.default_rng(0).integers(0, emission.shape[1], len(emission))
+    rows = check({**point, name: z})[0]
+    if not np.allclose(rows, emission[np.arange(len(z)), z], rtol=1e-6, atol=1e-8, equal_nan=True):
+        raise ValueError(
+            f"FFBS wants every row's density to depend on {name!r} of that row alone; here rows depend on the "
+            "states of others. Write the dependence into the chain (more states), or use another step."
+        )
 
 
 def _is_states(rv: Any) -> bool:

@@ -149,3 +149,12 @@ def test_draws_go_through_numba_in_silence(kind):
     expected = np.ones(N) if kind == "Mixture" else np.concatenate([np.arange(length) % 2 for length in LENGTHS])
     np.testing.assert_array_equal(group["y"].values, np.tile(expected, (1, 4, 1)))
     assert model.named_vars
+
+
+def test_masked_rows_are_missing():
+    masked = np.ma.masked_array(Y, mask=np.arange(N) == 3)
+    with pm.Model() as model:
+        write(observed=masked, emission_logp=lambda y: normal(y, np.array([0.0, 0.0])))
+    terms = model.compile_logp(sum=False, mode="FAST_COMPILE")({})[0]
+    assert terms[3] == 0.0
+    assert (terms[np.arange(N) != 3] != 0.0).all()

@@ -143,11 +143,60 @@ def test_chosen_for_its_own_variables_only():
     with pm.Model() as m:
         z = evb.pymc.HiddenStates("z", initial=INITIAL, transition=MATRIX, lengths=5)
         b = pm.Bernoulli("b", 0.5)
-        with pytest.raises(ValueError, match=r"FFBS draws one HiddenStates variable; got \['b'\]"):
-            evb.pymc.FFBS([b], compile_kwargs=KWARGS)
-        with pytest.raises(ValueError, match=r"got \['z', 'b'\]"):
-            evb.pymc.FFBS([z, b], compile_kwargs=KWARGS)
+        for given in ([b], [z, b]):
+            with pytest.raises(ValueError, match=r"FFBS draws HiddenStates variables; got \['b'\]"):
+                evb.pymc.FFBS(given, compile_kwargs=KWARGS)
     assert evb.pymc.FFBS.competence(m["z"], False) > evb.pymc.FFBS.competence(m["b"], False)
+
+
+def test_pymc_chooses_it_by_itself():
+    with pm.Model():
+        z = evb.pymc.HiddenStates("z", initial=INITIAL, transition=MATRIX, lengths=5)
+        mu = pm.Normal("mu", 0.0, 1.0)
+        pm.Normal("y", mu + pt.as_tensor(MEANS)[z], 1.0, observed=Y)
+        trace = pm.sample(
+            5,
+            tune=5,
+            chains=1,
+            cores=1,
+            random_seed=1,
+            progressbar=False,
+            quiet=True,
+            compute_convergence_checks=False,
+            compile_kwargs=KWARGS,
+        )
+    assert "changed" in trace["sample_stats"]
+
+
+def test_two_chains_drawn_in_turn_have_their_joint_posterior():
+    """Rows that add up the states of two chains: a factorial model, whose pairs of paths can be enumerated."""
+    y, draws = np.array([0.2, 1.1, 1.6]), 4000
+    with pm.Model() as m:
+        both = [
+            evb.pymc.HiddenStates(name, initial=INITIAL[:2], transition=matrix, lengths=3)
+            for name, matrix in {"a": MATRIX_2, "b": MATRIX_2[::-1]}.items()
+        ]
+        pm.Normal("y", both[0] + 0.5 * both[1], 0.5, observed=y)
+        step = evb.pymc.FFBS(both, rng=2, compile_kwargs=KWARGS)
+    paths = np.array(list(np.ndindex((2,) * 3)))
+
+    def prior(matrix):
+        return INITIAL[paths[:, 0]] * matrix[paths[:, 0], paths[:, 1]] * matrix[paths[:, 1], paths[:, 2]]
+
+    density = stats.norm.pdf(y, paths[:, None] + 0.5 * paths[None], 0.5).prod(axis=2)
+    p = prior(MATRIX_2)[:, None] * prior(MATRIX_2[::-1])[None] * density
+    p = (p / p.sum()).ravel()
+    point, codes = m.initial_point(0), []
+    for _ in range(draws):
+        point, _ = step.step(point)
+        codes.append(point["a"] @ [32, 16, 8] + point["b"] @ [4, 2, 1])
+    counts = np.bincount(codes, minlength=64)
+    # the chain of draws has a memory: errors from means of fifty batches
+    shares = np.array([np.bincount(batch, minlength=64) / 80 for batch in np.reshape(codes, (50, 80))])
+    batches = shares.std(axis=0, ddof=1) / np.sqrt(50)
+    error = np.maximum(batches, np.sqrt(p / draws))  # rare pairs: that of independent draws
+    assert (np.abs(counts / draws - p) < 5.0 * error).all()
+    assert (p > 5.0 * error).sum() > 5  # there is something to see
 
 
 def test_rows_that_depend_on_other_rows_states_are_refused():

@@ -1,0 +1,110 @@
+"""What a finding is, and what rules ask of a comparison."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from em_vs_bayes.responses import Response, responses
+
+if TYPE_CHECKING:
+    from em_vs_bayes.compare import Aligned, Comparison
+
+RHAT = 1.05  # above it the chains have not mixed (Vehtari et al. 2021 ask 1.01 of a final run)
+EDGE = 1e-6  # a probability so near to 0 or 1 is on the boundary
+SEVERITY = {
+    "agreement": "good",
+    "label_switching": "note",
+    "states": "note",
+    "ambiguous": "note",
+    "dwell_times": "note",
+    "decoding": "note",
+    "initial": "note",
+    "disagreement": "warning",
+    "prior_conflict": "warning",
+    "underdispersed": "warning",
+    "weak_identification": "warning",
+    "slow_mixing": "warning",
+    "boundary": "warning",
+    "empty_state": "warning",
+    "dependence": "warning",
+    "unreliable_elpd": "warning",
+    "better_mode": "bad",
+    "multimodal": "bad",
+    "stuck_chain": "bad",
+    "not_converged": "bad",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing the comparison says.
+
+    Attributes
+    ----------
+    kind : a key of ``SEVERITY``
+    parameter : the scalar parameter it is about, as in the table, or "" for the fit as a whole
+    figure : the number the sentence rests on
+    sentence : the finding in plain language
+    """
+
+    kind: str
+    parameter: str
+    figure: float
+    sentence: str
+
+    @property
+    def severity(self) -> str:
+        """How much it matters: "good", "note", "warning" or "bad"."""
+        return SEVERITY[self.kind]
+
+
+def sequential(c: "Comparison") -> bool:
+    """Whether the fits have states that follow one another."""
+    return bool(c.fits[0].spec.leading == "state")
+
+
+def yardstick(c: "Comparison") -> "Aligned | None":
+    """The posterior to measure others by: the best-mixed chains, else any posterior sample."""
+    sampled = [a for a in c.aligned if a.is_chain]
+    mixed = [a for a in sampled if not c.table[a.name]["rhat"].max() > RHAT]
+    pool = mixed or sampled or [a for a in c.aligned if a.sample is not None]
+    return max(pool, key=lambda a: np.nan_to_num(c.table[a.name]["ess_bulk"].min()), default=None)
+
+
+def of_reference(c: "Comparison") -> "Aligned":
+    """The fit whose labels all others take."""
+    return next(a for a in c.aligned if a.fit is c.reference)
+
+
+def known_columns(c: "Comparison") -> list[Response]:
+    """The columns of the data whose laws are known; none where an emission has no distribution function."""
+    try:
+        return responses(c.fits[0].program, "the report")
+    except NotImplementedError:
+        return []
+
+
+def parts(c: "Comparison") -> str:
+    """What the fits have several of: "component" or "state"."""
+    return str(c.fits[0].spec.leading)
+
+
+def on_edge(c: "Comparison", a: "Aligned", *names: str) -> list[str]:
+    """Labels of the probabilities of these names that ``a`` puts at 0 or 1."""
+    column = c.table[a.name]["estimate"]
+    return [
+        str(where)
+        for where, x in column.items()
+        if c.cells[where][0].rsplit("_")[-1] in names and not EDGE < x < 1 - EDGE
+    ]
+
+
+def counted(n: int, one: str, several: str) -> str:
+    """A number with its noun."""
+    return f"one {one}" if n == 1 else f"{n} {several}"
+
+
+def listed(words: list[str], most: int = 4) -> str:
+    """The first few of a list, and how many more there are."""
+    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")

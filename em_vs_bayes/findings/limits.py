@@ -1,0 +1,82 @@
+"""Fits that ended badly, on the boundary, or where the data say little."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from em_vs_bayes.findings.base import Finding, counted, listed, on_edge, parts, sequential
+from em_vs_bayes.report.words import number
+
+if TYPE_CHECKING:
+    from em_vs_bayes.compare import Comparison
+
+SURE = 0.8  # mean probability of a row's likeliest component below which components overlap
+PROBABILITIES = ("weights", "initial", "transition", "probs")
+
+
+def not_converged(c: "Comparison") -> Iterator[Finding]:
+    """A fit whose own status says that it did not end well."""
+    for a in c.aligned:
+        if not a.fit.converged and a.fit.status.name != "GIVEN":
+            notes = " ".join(str(note) for note in a.fit.notes)
+            yield Finding("not_converged", "", float(a.fit.n_iter), f"{a.name}: {a.fit.status} {notes}".rstrip())
+
+
+def boundary(c: "Comparison") -> Iterator[Finding]:
+    """Estimates on the edge of the parameter space: empty components, sure probabilities."""
+    for a in c.aligned:
+        column = c.table[a.name]["estimate"]
+        edges = column[on_edge(c, a, *PROBABILITIES)]
+        for where, value in edges.items():
+            if c.cells[where][0] != "weights":
+                continue
+            yield Finding(
+                "boundary",
+                str(where),
+                float(value),
+                f"{a.name} puts {where} at {number(value)}, on the boundary: standard errors mean nothing "
+                "there, and "
+                "the model may have a component too many.",
+            )
+        never = [str(where) for where in edges.index if c.cells[where][0].endswith("probs")]
+        if never:
+            yield Finding(
+                "boundary",
+                never[0],
+                float(edges[never[0]]),
+                f"{a.name} puts {counted(len(never), 'probability', 'probabilities')} of what is observed on the "
+                f"boundary, 0 or 1: {listed(never)}. What was never seen in a {parts(c)} is not impossible there; "
+                "standard errors mean nothing. A prior (objective='map') keeps them inside.",
+            )
+        moves = [str(where) for where in edges.index if c.cells[where][0] == "transition"]
+        if moves:
+            yield Finding(
+                "boundary",
+                moves[0],
+                float(edges[moves[0]]),
+                f"{a.name} puts {counted(len(moves), 'transition probability', 'transition probabilities')} on the "
+                f"boundary, 0 or 1: {listed(moves)}. No such move is among the likely paths, which does not make it "
+                "impossible; standard errors mean nothing there. A prior (objective='map') keeps them inside.",
+            )
+
+
+def weak_identification(c: "Comparison") -> Iterator[Finding]:
+    """Curvature that gives no standard error, or components that the data hardly tell apart."""
+    for a in c.aligned:
+        if a.sample is None and isinstance(a.errors, str):
+            edge = sequential(c) and any(on_edge(c, a, name) for name in ("initial", "transition"))
+            why = "Probabilities on the boundary have none; fix them, or keep them inside by objective='map'."
+            sentence = f"{a.name} has no standard errors. {why if edge else a.errors}"
+            yield Finding("weak_identification", "", float("nan"), sentence)
+    probabilities = c.reference.predict_proba()
+    if probabilities.shape[1] > 1:
+        sure = float(probabilities.max(1).mean())
+        if sure < SURE:
+            yield Finding(
+                "weak_identification",
+                "",
+                sure,
+                f"The {parts(c)}s overlap: on average a row's likeliest {parts(c)} has probability "
+                f"{number(sure)} under "
+                f"{c.reference.method}. {'Transitions' if sequential(c) else 'Weights'} and spreads then trade against "
+                "each other, and normal intervals mislead.",
+            )

@@ -1,0 +1,104 @@
+"""Whether chains mixed: labels, modes, effective draws, importance sampling."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from em_vs_bayes.findings.base import RHAT, Finding, parts
+from em_vs_bayes.report.words import number
+
+if TYPE_CHECKING:
+    from em_vs_bayes.compare import Aligned, Comparison
+
+ESS = 400.0  # bulk effective draws below which quantiles are rough (Vehtari et al. 2021)
+GAP, FAR = 5.0, 3.0  # a chain so many standard deviations, and so much, of log-likelihood below is stuck
+
+
+def label_switching(c: "Comparison") -> Iterator[Finding]:
+    """Chains whose raw draws changed the labels of the components."""
+    for a in c.aligned:
+        raw = a.raw_labels
+        if raw is None:
+            continue
+        moves = int((raw[:, 1:] != raw[:, :-1]).any(-1).sum())
+        kinds = len(np.unique(raw.reshape(-1, raw.shape[-1]), axis=0))
+        if kinds > 1:
+            times = "once" if moves == 1 else f"{moves} times"
+            within = f"changed labels {times} on the way" if moves else "settled on labels of their own"
+            yield Finding(
+                "label_switching",
+                "",
+                float(moves),
+                f"{a.name}: the chains {within} ({kinds} orders of the {parts(c)}s were seen). The posterior "
+                "is the "
+                "same under any order, so draws were relabelled before anything was summarised.",
+            )
+
+
+def chains(c: "Comparison") -> Iterator[Finding]:
+    """Chains that sit apart: one stuck in a worse place, or several modes; else slow mixing."""
+    for a in c.aligned:
+        if not a.is_chain:
+            continue
+        column = c.table[a.name]
+        rhat, ess = column["rhat"], column["ess_bulk"]
+        stuck = list(_stuck(a))
+        yield from stuck
+        if rhat.notna().any() and rhat.max() > RHAT and not stuck:
+            where = rhat.idxmax()
+            name, index = c.cells[where]
+            means = a.sample[name].to_numpy()[(..., *index)].mean(1)
+            yield Finding(
+                "multimodal",
+                where,
+                float(rhat.max()),
+                f"{a.name}: the chains disagree on {where} (R-hat {number(rhat.max())}; chain means "
+                f"{', '.join(number(m) for m in means)}). More than one mode, or chains far too short: its "
+                "intervals "
+                "describe neither.",
+            )
+        elif ess.notna().any() and ess.min() < ESS and not stuck:
+            where = ess.idxmin()
+            yield Finding(
+                "slow_mixing",
+                where,
+                float(ess.min()),
+                f"{a.name}: {where} has {number(ess.min())} effective draws out of "
+                f"{a.sample.sizes['chain'] * a.sample.sizes['draw']}; {number(ESS)} are wanted for steady "
+                "intervals. "
+                "Draw more.",
+            )
+
+
+def unreliable_elpd(c: "Comparison") -> Iterator[Finding]:
+    """Observations whose leave-one-out term importance sampling cannot give."""
+    for name, row in c.elpd.iterrows():
+        if row["bad_khat"]:
+            yield Finding(
+                "unreliable_elpd",
+                "",
+                float(row["worst_khat"]),
+                f"{name}: {int(row['bad_khat'])} observations have Pareto k above "
+                f"{row['good_khat_limit']:.2f} (worst "
+                f"{row['worst_khat']:.2f}); its elpd is optimistic about them, and they deserve a look.",
+            )
+
+
+def _stuck(a: "Aligned") -> Iterator[Finding]:
+    """Chains whose log-likelihood lies far below the others'."""
+    every = a.log_likelihood
+    if every is None or len(every) < 2:
+        return
+    centre, spread = np.median(every, axis=1), every.std(axis=1).clip(min=1e-12)
+    best = int(centre.argmax())
+    for chain in np.flatnonzero(centre[best] - centre > np.maximum(GAP * np.maximum(spread, spread[best]), FAR)):
+        behind = float(centre[best] - centre[chain])
+        yield Finding(
+            "stuck_chain",
+            "",
+            behind,
+            f"{a.name}: chain {chain} is stuck: its typical log-likelihood is {number(behind)} below that "
+            "of chain "
+            f"{best}. Its draws are in every number of {a.name}; start it elsewhere, or leave it out.",
+        )
