@@ -47,9 +47,10 @@ class Model(StrEnum):
 
 
 class EmissionName(StrEnum):
-    """Distribution of a row within its component or state, for ``--model mixture`` and ``hmm``."""
+    """Distribution of a row within its component or state, for ``--model mixture`` and ``hmm``; studentt has df = 4."""
 
     normal = "normal"
+    studentt = "studentt"
     poisson = "poisson"
     exponential = "exponential"
     bernoulli = "bernoulli"
@@ -379,6 +380,7 @@ def build(
     column = y.iloc[:, 0]
     emissions: dict[EmissionName, Callable[[], Any]] = {
         EmissionName.normal: evb.emissions.Normal,
+        EmissionName.studentt: evb.emissions.StudentT,
         EmissionName.poisson: evb.emissions.Poisson,
         EmissionName.exponential: evb.emissions.Exponential,
         EmissionName.bernoulli: evb.emissions.Bernoulli,

@@ -135,7 +135,7 @@ def _check_rows(streams: tuple[Stream, ...], spec: Spec, n: int, *, fitting: boo
 
 
 def _unseen(stream: Stream) -> NDArray[np.bool_]:
-    if stream.kind in (tables.GAUSS_FULL, tables.GAUSS_DIAG):
+    if stream.kind in (tables.GAUSS_FULL, tables.GAUSS_DIAG, tables.STUDENT):
         return np.isnan(stream.columns).all(axis=1)
     if stream.kind == tables.REGRESSION:
         return np.isnan(stream.columns[:, -1])

@@ -85,7 +85,8 @@ def _quantile(weights: Array, params: Params, law: Law, p: float) -> float:
         # both sides of p keep their digits
         return float((weights * np.exp(below)).sum() - p if p < 0.5 else 1.0 - p - (weights * np.exp(above)).sum())
 
-    centre = float((weights * law.mean(params)).sum())
+    mean = float((weights * law.mean(params)).sum())
+    centre = mean if np.isfinite(mean) else 0.0
     if law.discrete:
         return _least_integer(lambda y: excess(y) >= -1e-12, max(1.0, np.ceil(centre)))
     reach = max(1e-3, 1e-3 * abs(centre))

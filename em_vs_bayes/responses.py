@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import log_ndtr, pdtr, pdtrc
+from scipy.special import log_ndtr, pdtr, pdtrc, stdtr
 
 from em_vs_bayes.contract import Array, Emission, Params
 from em_vs_bayes.emissions import (
@@ -24,6 +24,7 @@ from em_vs_bayes.emissions import (
     Normal,
     Poisson,
     Product,
+    StudentT,
     read,
 )
 from em_vs_bayes.program import Program
@@ -39,7 +40,7 @@ class Law(NamedTuple):
     discrete : bool
         On 0, 1, 2, ...
     mean : callable
-        params -> (..., K).
+        params -> (..., K); NaN where there is none.
     tails : callable
         y, params -> log P(Y <= y) and log P(Y > y).
     """
@@ -81,6 +82,11 @@ def _normal(y: Array, p: Params) -> Tails:
     return log_ndtr(z), log_ndtr(-z)
 
 
+def _student(df: float, y: Array, p: Params) -> Tails:
+    z = (y - p["means"]) / p["sigmas"]
+    return _logs(stdtr(df, z), stdtr(df, -z))
+
+
 def _poisson(y: Array, p: Params) -> Tails:
     at = np.maximum(y, 0.0)
     return _logs(np.where(y < 0, 0.0, pdtr(at, p["rates"])), np.where(y < 0, 1.0, pdtrc(at, p["rates"])))
@@ -120,6 +126,13 @@ LAWS: dict[type[Emission], Law] = {
 }
 
 
+def _law(emission: Emission) -> Law | None:
+    if isinstance(emission, StudentT):
+        exists = 0.0 if emission.df > 1.0 else np.nan
+        return Law(False, lambda p: p["means"] + exists, partial(_student, emission.df))
+    return LAWS.get(type(emission))
+
+
 def responses(program: Program, what: str) -> list[Response]:
     """Every column of the data with its law: streams of a product, features of vectors (their marginals).
 
@@ -146,11 +159,11 @@ def _columns(emission: Emission, y: Any, exogs: Params, name: str, prefix: str, 
         elif names == ["0"]:
             names = ["y"]
         return [Response(own, values[:, j], NORMAL, partial(_feature, prefix, j)) for j, own in enumerate(names)]
-    if type(emission) not in LAWS:
-        known = ", ".join([*(kind.__name__ for kind in LAWS), "LinearRegression", "MvNormal", "Product"])
+    law = _law(emission)
+    if law is None:
+        known = ", ".join([*(kind.__name__ for kind in LAWS), "StudentT", "LinearRegression", "MvNormal", "Product"])
         raise NotImplementedError(f"{what} does not know the distribution function of {emission!r}; it knows {known}.")
     own_names = tuple(emission.dims())
-    law = LAWS[type(emission)]
     if not name:
         name = str(next(iter(getattr(y, "columns", ["y"]))))
     return [Response(name, values[:, 0], law, lambda p: {own: p[prefix + own] for own in own_names})]

@@ -86,6 +86,7 @@ def test_every_container(y, tmp_path):
     [
         (e.Normal(), FAITHFUL["waiting"]),
         (e.Normal(), FAITHFUL["waiting"].to_numpy(dtype=float)),
+        (e.StudentT(3), RNG.standard_t(3.0, 50)),
         (e.Poisson(), RNG.poisson(4.0, 50)),
         (e.Exponential(), RNG.exponential(4.0, 50)),
         (e.Bernoulli(), RNG.integers(0, 2, 50).astype(bool)),

@@ -82,7 +82,7 @@ def test_far_out_residuals_keep_their_digits():
 
 
 @pytest.mark.parametrize("kind", ["ordinary", "forecast"])
-@pytest.mark.parametrize("name", ["normal", "exponential", "poisson"])
+@pytest.mark.parametrize("name", ["normal", "student", "exponential", "poisson"])
 def test_uniform_under_the_true_model(name, kind):
     """Kolmogorov's distance of the residuals, and for counts of residuals drawn at random within their segments."""
     emission, own, _ = CASES[name]

@@ -12,6 +12,7 @@ MEANS, SIGMAS, RATES, PROBS = (np.array(x) for x in ([0.0, 4.0], [1.0, 0.5], [2.
 TABLE = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]])
 CASES = {
     "normal": (evb.emissions.Normal(), {"means": MEANS, "sigmas": SIGMAS}, stats.norm(MEANS, SIGMAS)),
+    "student": (evb.emissions.StudentT(3.0), {"means": MEANS, "sigmas": SIGMAS}, stats.t(3.0, MEANS, SIGMAS)),
     "poisson": (evb.emissions.Poisson(), {"rates": RATES}, stats.poisson(RATES)),
     "exponential": (evb.emissions.Exponential(), {"rates": RATES}, stats.expon(scale=1 / RATES)),
     "bernoulli": (evb.emissions.Bernoulli(), {"probs": PROBS}, stats.bernoulli(PROBS)),

@@ -6,6 +6,7 @@ from em_vs_bayes.blocks.probabilities import ProbabilityRows
 from em_vs_bayes.blocks.regression import RegressionBlock
 from em_vs_bayes.blocks.scalars import ProbabilityBlock, RateBlock
 from em_vs_bayes.blocks.stationary import StationaryRows
+from em_vs_bayes.blocks.student import StudentBlock
 
 __all__ = [
     "DiagonalGaussianBlock",
@@ -15,4 +16,5 @@ __all__ = [
     "RateBlock",
     "RegressionBlock",
     "StationaryRows",
+    "StudentBlock",
 ]

@@ -2,11 +2,14 @@
 
 The same conditional form as `gaussian_full`, written elementwise. The univariate Normal's parameter is the standard
 deviation, so its joint mode and its densities are taken in sigma; the others' in the variance.
+
+Statistics may hold a ``count`` beside n: what rows count for in a variance, where their precisions are weighted (n, s1
+and s2 then are sums with those weights; see `student`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -164,7 +167,7 @@ class DiagonalGaussianBlock(Block):
     def maximize(self, params: Params, stats: Params, *, flat_prior: bool, floor: float) -> Maximum:
         old = self._variances(params[self._spread_name])
         if not self._anything_fixed and not flat_prior and self.prior is not None:
-            means, spread = self.prior.update(stats["n"], stats["s1"], stats["s2"]).mode(**self._in_sd())
+            means, spread = self._posterior(stats).mode(**self._in_sd())
             spread = self._trimmed(spread)
         else:
             means = self._conditional_means(params["means"], 1.0 / old, stats, flat_prior)
@@ -176,6 +179,12 @@ class DiagonalGaussianBlock(Block):
             {"means": means, self._spread_name: np.where(np.isnan(self.fixed_spread), spread, self.fixed_spread)},
             floored,
         )
+
+    def _posterior(self, stats: Params) -> Any:
+        after = self.prior.update(stats["n"], stats["s1"], stats["s2"])
+        if "count" not in stats:
+            return after
+        return replace(after, shape=after.shape + 0.5 * (stats["count"] - stats["n"]))
 
     def _in_sd(self) -> dict[str, str]:
         return {} if self._shared else {"parameter": "sd" if self._sd else "variance"}
@@ -227,7 +236,7 @@ class DiagonalGaussianBlock(Block):
         n = stats["n"]
         scatter = stats["s2"] - 2.0 * mean * stats["s1"] + n * (mean**2 + variance)
         scatter = np.maximum(scatter, 0.0)
-        return self._pooled(n), self._pooled(scatter)
+        return self._pooled(stats.get("count", n)), self._pooled(scatter)
 
     def _pooled(self, values: Array) -> Array:
         return values if self.kind == tables.DIAG else values.sum(axis=1)
@@ -281,12 +290,12 @@ class DiagonalGaussianBlock(Block):
 
     def factor(self, params: Params, stats: Params) -> Any:
         if self._conjugate:
-            return self.prior.update(stats["n"], stats["s1"], stats["s2"])
+            return self._posterior(stats)
         return self._mean_field(1.0 / self._variances(params[self._spread_name]), stats)
 
     def update(self, factor: Any, stats: Params) -> Any:
         if self._conjugate:
-            return self.prior.update(stats["n"], stats["s1"], stats["s2"])
+            return self._posterior(stats)
         return self._mean_field(self._expected_precision(factor)[0], stats)
 
     def _mean_field(self, precision: Array, stats: Params) -> MeanField:
@@ -312,6 +321,12 @@ class DiagonalGaussianBlock(Block):
         precision, log_precision = self._expected_precision(factor)
         c = 0.5 * (log_precision - precision * factor.variance - LOG_2PI)
         return {"c": c, "m": factor.mean, "w": np.sqrt(precision)}
+
+    def mean_uncertainty(self, factor: Any) -> Array:
+        """E[(mu - E mu)^2 / variance] (K, d): what expected squares exceed those about the expected mean by."""
+        if self._conjugate:
+            return np.asarray(1.0 / factor.kappa)
+        return self._expected_precision(factor)[0] * factor.variance
 
     def kl(self, factor: Any) -> float:
         if self._conjugate:

@@ -12,9 +12,11 @@ from em_vs_bayes.emissions.mvnormal import MvNormal
 from em_vs_bayes.emissions.normal import Normal
 from em_vs_bayes.emissions.poisson import Poisson
 from em_vs_bayes.emissions.product import Product
+from em_vs_bayes.emissions.student_t import StudentT
 
 EMISSIONS: dict[str, type[Emission]] = {
     "Normal": Normal,
+    "StudentT": StudentT,
     "MvNormal": MvNormal,
     "Poisson": Poisson,
     "Exponential": Exponential,

@@ -36,28 +36,7 @@ class Normal(Emission):
         name = context.prefix + "y"
         values = read.vector(y, name, "Normal")[:, None]
         seen = moments(values, name, context)
-        prior, mean_prior, spread_prior = gaussian_priors(
-            context,
-            seen,
-            (n_components, 1),
-            joint=NormalInverseGamma,
-            shaped=lambda p: p.broadcast(n_components, 1),
-            default=_default_prior(seen, n_components),
-            spread=("sigmas", (InverseGamma,), InverseGamma(2.0, seen.variance[0] / n_components**2)),
-            spread_shape=(n_components,),
-        )
-        fixed_means = broadcast(context.fixed.get("means"), (n_components,), context.prefix + "means")[:, None]
-        block = DiagonalGaussianBlock(
-            prior,
-            mean_prior,
-            spread_prior,
-            tables.SIGMA,
-            context.leading,
-            fixed_means - seen.centre,
-            scalars_per_component(context.fixed.get("sigmas"), n_components, context.prefix + "sigmas", 1e-300, np.inf),
-            seen.variance,
-            seen.centre,
-        )
+        block = normal_block(seen, n_components, context)
         return (Stream(tables.GAUSS_DIAG, values, seen.centre, 1, block),)
 
     def public(self, params: Params, centre: Mapping[str, Array]) -> Params:
@@ -89,6 +68,28 @@ class Normal(Emission):
         return {"emission": "Normal"}
 
 
-def _default_prior(seen: Moments, n_components: int) -> NormalInverseGamma:
-    rate = seen.variance / n_components**2
-    return NormalInverseGamma(mean=seen.centre, kappa=0.01, shape=2.0, rate=rate)
+def normal_block(seen: Moments, n_components: int, context: Context) -> DiagonalGaussianBlock:
+    """Means and standard deviations (K,), with the priors and fixed values of the context."""
+    default = NormalInverseGamma(mean=seen.centre, kappa=0.01, shape=2.0, rate=seen.variance / n_components**2)
+    prior, mean_prior, spread_prior = gaussian_priors(
+        context,
+        seen,
+        (n_components, 1),
+        joint=NormalInverseGamma,
+        shaped=lambda p: p.broadcast(n_components, 1),
+        default=default,
+        spread=("sigmas", (InverseGamma,), InverseGamma(2.0, seen.variance[0] / n_components**2)),
+        spread_shape=(n_components,),
+    )
+    fixed_means = broadcast(context.fixed.get("means"), (n_components,), context.prefix + "means")[:, None]
+    return DiagonalGaussianBlock(
+        prior,
+        mean_prior,
+        spread_prior,
+        tables.SIGMA,
+        context.leading,
+        fixed_means - seen.centre,
+        scalars_per_component(context.fixed.get("sigmas"), n_components, context.prefix + "sigmas", 1e-300, np.inf),
+        seen.variance,
+        seen.centre,
+    )

@@ -10,7 +10,7 @@ from math import inf, lgamma, log, pi, sqrt
 import numpy as np
 
 from em_vs_bayes.kernels import densities
-from em_vs_bayes.kernels.blocks import add_variance_gradient, spread_index, variance
+from em_vs_bayes.kernels.blocks import add_variance_gradient, in_sd, spread_index, variance
 from em_vs_bayes.kernels.densities import log_density_gradient
 from em_vs_bayes.kernels.jit import inner, kernel
 from em_vs_bayes.kernels.regression import add_coefficients_prior_gradient, coefficients_log_prior
@@ -31,7 +31,6 @@ from em_vs_bayes.kernels.tables import (
     GAMMA,
     INDEPENDENT,
     JOINT,
-    SIGMA,
     STATIONARY,
     TIED,
 )
@@ -204,7 +203,7 @@ def _diag_prior(blocks, b, prior, theta, g):
     m, kappa = blocks.hyper[b], blocks.hyper[b] + K * d
     shape = kappa + K * d
     units = d if blocks.covariance[b] == DIAG else 1  # spread parameters per component
-    density = SIGMA_DENSITY if blocks.covariance[b] == SIGMA else VARIANCE_DENSITY
+    density = SIGMA_DENSITY if in_sd(blocks, b) else VARIANCE_DENSITY
     total = 0.0
     for k in range(K):
         if _spread_in_force(blocks, b):

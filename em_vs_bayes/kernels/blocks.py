@@ -5,7 +5,7 @@ E-step's own theta the gradient of the log evidence (Dempster, Laird and Rubin 1
 Layouts: ``tables.py``. Means lie relative to the data centre, in theta, pot and stats alike.
 """
 
-from math import inf, log, log1p, pi, sqrt
+from math import inf, lgamma, log, log1p, pi, sqrt
 
 import numpy as np
 
@@ -23,7 +23,18 @@ from em_vs_bayes.kernels.smallmatrix import (
     whiten,
 )
 from em_vs_bayes.kernels.stationary import add_slope, stationary
-from em_vs_bayes.kernels.tables import BETA, COEFFICIENTS, DIAG, DIRICHLET, FULL, GAMMA, SIGMA, STATIONARY, TIED
+from em_vs_bayes.kernels.tables import (
+    BETA,
+    COEFFICIENTS,
+    DIAG,
+    DIRICHLET,
+    FULL,
+    GAMMA,
+    SIGMA,
+    STATIONARY,
+    STUDENT_SIGMA,
+    TIED,
+)
 
 LOG_2PI = log(2 * pi)
 
@@ -52,6 +63,8 @@ def potentials(blocks, theta, pot):
             ok = coefficients_potentials(blocks, b, theta, pot)
         elif blocks.covariance[b] in (FULL, TIED):
             ok = _full_potentials(blocks, b, theta, pot)
+        elif blocks.covariance[b] == STUDENT_SIGMA:
+            ok = _student_potentials(blocks, b, theta, pot)
         else:
             ok = _diag_potentials(blocks, b, theta, pot)
         if not ok:
@@ -282,19 +295,31 @@ def spread_index(blocks, b, k, j):
 
 
 @inner
+def in_sd(blocks, b):
+    """Whether the spread parameter is a standard deviation (or the scale of a Student t), not a variance."""
+    return blocks.covariance[b] == SIGMA or blocks.covariance[b] == STUDENT_SIGMA
+
+
+@inner
+def spread_count(blocks, b, i, stats):
+    """What rows count for in the spread of element i of K * d; in its mean, a Student t's count n = sum r u."""
+    return stats[blocks.stat[b] + i + (3 * blocks.rows[b] if blocks.covariance[b] == STUDENT_SIGMA else 0)]
+
+
+@inner
 def variance(blocks, b, k, j, theta):
     """The variance of component k, dimension j; NaN where the parameter is not positive."""
     value = theta[spread_index(blocks, b, k, j)]
     if not value > 0.0:
         return np.nan
-    return value * value if blocks.covariance[b] == SIGMA else value
+    return value * value if in_sd(blocks, b) else value
 
 
 @inner
 def add_variance_gradient(blocks, b, k, j, theta, slope, g):
     """Add a derivative in the variance to the gradient in the parameter that holds it."""
     at = spread_index(blocks, b, k, j)
-    g[at] += 2 * theta[at] * slope if blocks.covariance[b] == SIGMA else slope
+    g[at] += 2 * theta[at] * slope if in_sd(blocks, b) else slope
 
 
 @inner
@@ -313,14 +338,32 @@ def _diag_potentials(blocks, b, theta, pot):
 
 
 @inner
+def _student_potentials(blocks, b, theta, pot):
+    K, c = blocks.rows[b], blocks.pot[b]
+    for k in range(K):
+        mean, v, df = theta[blocks.theta[b] + k], variance(blocks, b, k, 0, theta), theta[blocks.theta2[b] + K + k]
+        if not (abs(mean) < inf and 0.0 < v < inf):
+            return False
+        pot[c + k] = lgamma(0.5 * df + 0.5) - lgamma(0.5 * df) - 0.5 * log(pi * df * v)
+        pot[c + K + k] = mean
+        pot[c + 2 * K + k] = 1.0 / sqrt(df * v)
+        pot[c + 3 * K + k] = 0.5 * (df + 1.0)
+        pot[c + 4 * K + k] = (df + 1.0) / df
+    return True
+
+
+@inner
 def _diag_scatter(blocks, b, k, j, theta, stats):
-    """Count, sum about the mean and sum of squares about the mean of one component and dimension."""
+    """Count, sum about the mean and sum of squares about the mean of one component and dimension.
+
+    The count is that of the spread, `spread_count`.
+    """
     K, d = blocks.rows[b], blocks.size[b]
     i = blocks.stat[b] + k * d + j
     mean = theta[blocks.theta[b] + k * d + j]
     n, s1, s2 = stats[i], stats[i + K * d], stats[i + 2 * K * d]
     excess = s1 - n * mean
-    return n, excess, s2 - mean * (s1 + excess)
+    return spread_count(blocks, b, k * d + j, stats), excess, s2 - mean * (s1 + excess)
 
 
 @inner

@@ -35,7 +35,7 @@ from em_vs_bayes.kernels.jit import inner, kernel
 from em_vs_bayes.kernels.rows import TOP, base_measure, harden, largest, log_potentials
 from em_vs_bayes.kernels.stream_block import BLOCK, ROWS, allocate, lane, load
 from em_vs_bayes.kernels.stream_missing import allocate_conditionals
-from em_vs_bayes.kernels.streams import add_statistics, draw_missing, finish, prepare
+from em_vs_bayes.kernels.streams import add_statistics, draw_hidden, finish, prepare
 from em_vs_bayes.kernels.tables import Data, Streams
 from em_vs_bayes.kernels.vectormath import exp
 
@@ -452,7 +452,7 @@ def _draw_group(data, streams, pot, K, s, end, logarithmic, work, conditionals, 
             for q in range(rows):
                 chosen[q] = z[block + q]
             harden(K, chosen, rows, work, chain.counts)
-            draw_missing(data, streams, pot, K, block, rows, work, conditionals, rng, chosen)
+            draw_hidden(data, streams, pot, K, block, rows, work, conditionals, rng, chosen)
             add_statistics(data, streams, pot, K, block, rows, work, conditionals, True, stats)
     return evidence, True
 
@@ -467,7 +467,8 @@ def draw(data, streams, pot, K, rng, z, stats):
     Parameters
     ----------
     rng : numpy.random.Generator
-        Gives one uniform per row, the last first, then one normal per missing value of a GAUSS_FULL stream.
+        Gives one uniform per row, the last first, then one normal per missing value of a GAUSS_FULL stream
+        and one gamma per value of a STUDENT stream.
     z : (n,) int64
         Overwritten: the states; -1 in a sequence that the model cannot have produced.
     stats : (S,) float64

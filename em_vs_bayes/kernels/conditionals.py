@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from em_vs_bayes.kernels import draws
-from em_vs_bayes.kernels.blocks import spread_index, variance
+from em_vs_bayes.kernels.blocks import in_sd, spread_count, spread_index, variance
 from em_vs_bayes.kernels.jit import inner, kernel
 from em_vs_bayes.kernels.regression import draw_coefficients, draw_sigmas
 from em_vs_bayes.kernels.smallmatrix import cholesky, gram, invert_lower
@@ -29,7 +29,6 @@ from em_vs_bayes.kernels.tables import (
     GAUSS,
     INDEPENDENT,
     JOINT,
-    SIGMA,
     STATIONARY,
     TIED,
 )
@@ -194,7 +193,7 @@ def _means(blocks, prior, b, theta, stats, rng):
 def _variances(blocks, prior, b, collapse, theta, stats, rng):
     """sigma^2 ~ IG(shape + n / 2, rate + half the squares); shared by the d dimensions unless DIAG."""
     K, d, hyper = blocks.rows[b], blocks.size[b], prior.hyper
-    sigma = blocks.covariance[b] == SIGMA
+    sigma = in_sd(blocks, b)
     units = d if blocks.covariance[b] == DIAG else 1
     h = blocks.hyper[b] + 2 * K * d
     for u in range(K * units):
@@ -222,14 +221,15 @@ def _squares(blocks, prior, b, i, collapse, theta, stats):
     size, at = blocks.rows[b] * blocks.size[b], blocks.theta[b] + i
     s, h = blocks.stat[b] + i, blocks.hyper[b] + i
     n, s1, s2 = stats[s], stats[s + size], stats[s + 2 * size]
+    half_count = 0.5 * spread_count(blocks, b, i, stats)
     joint = blocks.mean_prior[b] == JOINT
     m, kappa = (prior.hyper[h], prior.hyper[h + size]) if joint else (0.0, 0.0)
     if collapse and prior.free[at]:
         mean = s1 / n if n > 0.0 else m
-        return 0.5 * n, 0.5 * (s2 - s1 * mean + n * kappa / (n + kappa) * (mean - m) ** 2)
+        return half_count, 0.5 * (s2 - s1 * mean + n * kappa / (n + kappa) * (mean - m) ** 2)
     mean = theta[at]
     square = s2 - mean * (2.0 * s1 - n * mean) + kappa * (mean - m) ** 2
-    return 0.5 * (n + 1.0 if joint else n), 0.5 * square
+    return half_count + (0.5 if joint else 0.0), 0.5 * square
 
 
 # --- Gaussian blocks with a full or shared covariance matrix ------------------------------------------------

@@ -164,7 +164,7 @@ def _statistics_size(blocks, K):
         elif blocks.code[b] == STATIONARY:
             length = rows * (d + 1)
         elif blocks.code[b] == GAUSS:
-            length = rows * (1 + d + d * d) if blocks.covariance[b] <= TIED else 3 * rows * d
+            length = rows * (1 + d + d * d) if blocks.covariance[b] <= TIED else 4 * rows * d
         elif blocks.code[b] == COEFFICIENTS:
             length = rows * (1 + (d + 1) * (d + 1))
         size = max(size, blocks.stat[b] + length)

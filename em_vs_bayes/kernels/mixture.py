@@ -17,7 +17,7 @@ from em_vs_bayes.kernels.jit import inner, kernel
 from em_vs_bayes.kernels.rows import TOP, TOTAL, base_measure, harden, largest, log_potentials
 from em_vs_bayes.kernels.stream_block import BLOCK, ROWS, STRIDE, allocate, lane
 from em_vs_bayes.kernels.stream_missing import allocate_conditionals
-from em_vs_bayes.kernels.streams import add_statistics, draw_missing, finish, prepare
+from em_vs_bayes.kernels.streams import add_statistics, draw_hidden, finish, prepare
 from em_vs_bayes.kernels.tables import Data, Streams
 from em_vs_bayes.kernels.vectormath import exp, log
 
@@ -165,12 +165,13 @@ def decode(data, streams, pot, K, stats):
 
 @kernel
 def draw(data, streams, pot, K, rng, z, stats):
-    """Draw every row's component from its conditional, and missing Gaussian values given it.
+    """Draw every row's component from its conditional, and what else it hides given that.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Gives one uniform per row, then one normal per missing value of a GAUSS_FULL stream, block after block.
+        Gives one uniform per row, then one normal per missing value of a GAUSS_FULL stream and one gamma
+        per value of a STUDENT stream, block after block.
     z : (n,) int64
         Overwritten: the components drawn; -1 for a row that no component can have produced.
     stats : (S,) float64
@@ -195,7 +196,7 @@ def draw(data, streams, pot, K, rng, z, stats):
         evidence += _evidence(work)
         _choose(K, rng, rows, work, chosen)
         harden(K, chosen, rows, work, stats)
-        draw_missing(data, streams, pot, K, start, rows, work, conditionals, rng, chosen)
+        draw_hidden(data, streams, pot, K, start, rows, work, conditionals, rng, chosen)
         add_statistics(data, streams, pot, K, start, rows, work, conditionals, True, stats)
         for b in range(rows):
             z[start + b] = chosen[b]

@@ -9,7 +9,7 @@ on the log scale, probabilities on the log-odds scale, with their Jacobians.
 
 from math import exp, inf, log, log1p, nan, sqrt
 
-from em_vs_bayes.kernels.blocks import component_log_likelihood, variance
+from em_vs_bayes.kernels.blocks import component_log_likelihood, in_sd, spread_count, variance
 from em_vs_bayes.kernels.densities import BETA as BETA_DENSITY
 from em_vs_bayes.kernels.densities import GAMMA as GAMMA_DENSITY
 from em_vs_bayes.kernels.densities import INVERSE_GAMMA, INVERSE_GAMMA_ON_SQUARE, NORMAL, log_density
@@ -29,7 +29,6 @@ from em_vs_bayes.kernels.tables import (
     JOINT,
     LOG,
     LOGIT,
-    SIGMA,
     TIED,
 )
 
@@ -49,7 +48,8 @@ def draw_element(blocks, prior, b, element, below, above, theta, stats, rng):
     Parameters
     ----------
     b : int
-        Its block: GAMMA, BETA, COEFFICIENTS, or GAUSS (means of any covariance; spreads of DIAG, SPHERICAL, SIGMA).
+        Its block: GAMMA, BETA, COEFFICIENTS, or GAUSS (means of any covariance; spreads of all but
+        FULL of two dimensions or more and TIED).
     element : int
         Row of the elementwise table (``prior.element``). Negative: ``~position`` in theta, with no density
         there.
@@ -205,7 +205,7 @@ def _block_log_prior(blocks, prior, b, k, at, theta):
     if not is_mean and (blocks.spread_prior[b] == JOINT or blocks.spread_prior[b] == INDEPENDENT):
         if matrix:
             return nan  # inverse-Wishart: drawn whole
-        density = INVERSE_GAMMA_ON_SQUARE if blocks.covariance[b] == SIGMA else INVERSE_GAMMA
+        density = INVERSE_GAMMA_ON_SQUARE if in_sd(blocks, b) else INVERSE_GAMMA
         units = size if blocks.covariance[b] == DIAG else blocks.rows[b]
         shape = h + 2 * size + at - blocks.theta2[b]
         total += log_density(density, hyper[shape], hyper[shape + units], 0.0, theta[at])
@@ -228,7 +228,7 @@ def _place(blocks, b, at, theta, stats):
     if not 0 <= i < K * d:
         unit = at - blocks.theta2[b]
         k = unit // d if covariance == DIAG else unit
-        n = stats[s + unit] if covariance == DIAG else stats[s + k * d] * d
+        n = stats[s + unit] if covariance == DIAG else spread_count(blocks, b, k * d, stats) * d
         return k, LOG, 3.0 / sqrt(0.5 * n + 1.0)
     k, j = i // d, i % d
     if blocks.covariance[b] == FULL or blocks.covariance[b] == TIED:

@@ -32,7 +32,8 @@ from em_vs_bayes.kernels.stream_regression import (
     sum_regression,
     unpack_regression,
 )
-from em_vs_bayes.kernels.tables import GAUSS_DIAG, GAUSS_FULL, LINEAR, LOOKUP, REGRESSION
+from em_vs_bayes.kernels.stream_student import add_student, draw_student, sum_student
+from em_vs_bayes.kernels.tables import GAUSS_DIAG, GAUSS_FULL, LINEAR, LOOKUP, REGRESSION, STUDENT
 
 
 @spliced
@@ -80,13 +81,17 @@ def add_log_potentials(data, streams, pot, K, start, rows, work, conditionals):
             add_regression(pot, o, first, size, K, work)
             if missing:
                 restore_missing(data, first, size, K, start, rows, work)
+        elif kind == STUDENT:
+            add_student(pot, o, first, K, work)
+            if missing:
+                restore_missing(data, first, size, K, start, rows, work)
 
 
 @spliced
 def add_statistics(data, streams, pot, K, start, rows, work, conditionals, drawn, stats):
     """Add the block's statistics, with responsibilities times case weights in work.logp.
 
-    ``drawn``: missing values of GAUSS_FULL streams have been drawn into work.x; else they are integrated out.
+    ``drawn``: `draw_hidden` has drawn what rows hide; else it is integrated out.
     """
     missing, one = _any_missing(data, start, rows), np.int64(1)
     for s in range(streams.kind.size):
@@ -109,15 +114,22 @@ def add_statistics(data, streams, pot, K, start, rows, work, conditionals, drawn
             sum_regression(first, size, K, work, stats, at + K)
             if data.pattern.size > 0:
                 count_observed(data, first + size - 1, one, K, start, rows, work, stats, at)
+        elif kind == STUDENT:
+            sum_student(data, first, pot, streams.pot[s], K, s, start, rows, work, drawn, stats, at)
 
 
 @spliced
-def draw_missing(data, streams, pot, K, start, rows, work, conditionals, rng, z):
-    """Replace the zeros at missing values of GAUSS_FULL streams by draws given the row's component z (-1: none)."""
-    if _any_missing(data, start, rows):
-        for s in range(streams.kind.size):
-            if streams.kind[s] == GAUSS_FULL:
-                draw_full_missing(data, streams, s, pot, K, start, rows, work, conditionals, rng, z)
+def draw_hidden(data, streams, pot, K, start, rows, work, conditionals, rng, z):
+    """Draw what rows hide besides their component z (-1: none), given it.
+
+    Missing values of GAUSS_FULL streams replace the zeros in work.x; multipliers of STUDENT streams go to work.u.
+    """
+    missing = _any_missing(data, start, rows)
+    for s in range(streams.kind.size):
+        if streams.kind[s] == GAUSS_FULL and missing:
+            draw_full_missing(data, streams, s, pot, K, start, rows, work, conditionals, rng, z)
+        elif streams.kind[s] == STUDENT:
+            draw_student(data, streams.col[s], pot, streams.pot[s], K, s, start, rows, work, rng, z)
 
 
 @spliced

@@ -24,6 +24,7 @@ GAUSS_DIAG = 1  # c_k - 0.5 sum_j (w_kj (x_j - m_kj))^2 + (missing dims are left
 LINEAR = 2  # sum_q T_q(y) eta_kq; the columns hold T(y), zero where y is missing
 LOOKUP = 3  # eta_k[code]; the column holds the category as a float, -1 where missing
 REGRESSION = 4  # c_k - 0.5 |W_k (x, y)|^2, columns x_1 ... x_p, y, the last row of W_k being (-w b', w)
+STUDENT = 5  # c_k - h_k log(1 + (v_k (x - m_k))^2), one column
 
 # --- codes of parameter blocks: the conjugate family that ties theta, pot, stats and hyper --------------------
 DIRICHLET = 0  # rows of probabilities (R, C)
@@ -39,6 +40,7 @@ TIED = 1  # (d, d)
 DIAG = 2  # variances (K, d)
 SPHERICAL = 3  # variances (K,)
 SIGMA = 4  # standard deviations (K,), d = 1: the univariate Normal
+STUDENT_SIGMA = 5  # scales (K,) of a Student t, d = 1; then the degrees of freedom (K,), always fixed
 
 # --- what prior the mean and the spread of a GAUSS block have ---------------------------------------------------
 FLAT = 0  # constant density in the block's own parameters
@@ -92,7 +94,9 @@ class Streams(NamedTuple):
 
     kind: np.ndarray
     col: np.ndarray  # first column in y
-    size: np.ndarray  # d (Gaussian), statistics q (LINEAR), categories (LOOKUP; one column), p + 1 (REGRESSION)
+    size: (
+        np.ndarray
+    )  # d (Gaussian), statistics q (LINEAR), categories (LOOKUP; one column), p + 1 (REGRESSION), 1 (STUDENT)
     pot: np.ndarray  # offset in pot
     stat: np.ndarray  # offset in stats
 
@@ -108,7 +112,7 @@ class Blocks(NamedTuple):
     pot: np.ndarray  # offset in pot
     stat: np.ndarray  # offset in stats
     hyper: np.ndarray  # offset in hyper
-    covariance: np.ndarray  # GAUSS: FULL ... SIGMA
+    covariance: np.ndarray  # GAUSS: FULL ... STUDENT_SIGMA
     # GAUSS, COEFFICIENTS: FLAT, JOINT, INDEPENDENT, ELEMENTWISE; others: FLAT, JOINT (conjugate), ELEMENTWISE
     mean_prior: np.ndarray
     spread_prior: np.ndarray  # GAUSS: FLAT, JOINT, INDEPENDENT (IW / IG without the mean term), ELEMENTWISE

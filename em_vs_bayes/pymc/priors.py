@@ -19,6 +19,7 @@ from em_vs_bayes.blocks import (
     ProbabilityRows,
     RateBlock,
     RegressionBlock,
+    StudentBlock,
 )
 from em_vs_bayes.blocks.stationary import StationaryRows
 from em_vs_bayes.contract import Array
@@ -190,6 +191,11 @@ def _diagonal(block: DiagonalGaussianBlock, prefix: str, into: Variables) -> Non
     into.public[means] = value
 
 
+def _student(block: StudentBlock, prefix: str, into: Variables) -> None:
+    """Scales and locations; the degrees of freedom are the emission's."""
+    _diagonal(block.normal, prefix, into)
+
+
 def _spread(block: DiagonalGaussianBlock, prefix: str, into: Variables) -> Any:
     """The random variable of the spread: ``sigmas``, or ``variances`` behind the public ``covariances``."""
     lead = into.dims[prefix + "means"][:1]
@@ -253,5 +259,6 @@ WRITERS = {
     ProbabilityBlock: _probabilities,
     FullGaussianBlock: _full,
     DiagonalGaussianBlock: _diagonal,
+    StudentBlock: _student,
     RegressionBlock: write_regression,
 }

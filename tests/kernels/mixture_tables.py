@@ -1,9 +1,10 @@
 """From a naive mixture and rows to the tables that kernels read, and random ones to test with."""
 
 import numpy as np
-from naive.mixture import Diagonal, Full, Linear, Lookup, Mixture, Regression
+from naive.mixture import Diagonal, Full, Linear, Lookup, Mixture, Regression, Student
+from scipy.special import gammaln
 
-from em_vs_bayes.kernels.tables import GAUSS_DIAG, GAUSS_FULL, LINEAR, LOOKUP, REGRESSION, Data, Streams
+from em_vs_bayes.kernels.tables import GAUSS_DIAG, GAUSS_FULL, LINEAR, LOOKUP, REGRESSION, STUDENT, Data, Streams
 
 LOG_2PI = np.log(2 * np.pi)
 
@@ -65,6 +66,14 @@ def potentials_of(model, centre):
             pot += [s.excess - np.log(s.sds) - 0.5 * LOG_2PI, W.ravel()]
             rows.append((REGRESSION, s.first, d, at, n_stats))
             n_stats += K * (1 + d * d)
+        elif isinstance(s, Student):
+            df, half = s.df, 0.5 * (s.df + 1)
+            log_constant = gammaln(half) - gammaln(0.5 * df) + 0.5 * df * np.log(df) - 0.5 * np.log(np.pi)
+            c = log_constant - np.log(s.sigmas) - half * np.log(df + s.extra)
+            root = s.sigmas * np.sqrt(df + s.extra)
+            pot += [c, s.means - centre[s.first], 1 / root, half, 2 * half / (df + s.extra)]
+            rows.append((STUDENT, s.first, 1, at, n_stats))
+            n_stats += 4 * K
         else:
             pot.append(s.eta.ravel())
             rows.append((LINEAR if isinstance(s, Linear) else LOOKUP, s.first, s.eta.shape[1], at, n_stats))
@@ -86,6 +95,9 @@ def random_stream(kind, size, K, first, rng):
         return Regression(
             first, rng.normal(size=(K, size)), rng.uniform(0.5, 2, size=K), A @ A.transpose(0, 2, 1), rng.normal(size=K)
         )
+    if kind == "student":  # half of them averaged over means, as CAVI does
+        extra = np.where(np.arange(K) % 2 == 0, rng.uniform(0.0, 0.5, K), 0.0)
+        return Student(first, rng.normal(size=K), rng.uniform(0.5, 2.0, K), rng.uniform(0.8, 8.0, K), extra)
     if kind == "linear":
         return Linear(first, rng.normal(size=(K, size)))
     return Lookup(first, np.log(rng.dirichlet(np.ones(size), size=K)))
@@ -97,7 +109,7 @@ def random_case(parts, n, K, rng, missing=0.0):
     for kind, size in parts:
         first = sum(c.shape[1] for c in columns)
         streams.append(random_stream(kind, size, K, first, rng))
-        if kind in ("full", "diag"):
+        if kind in ("full", "diag", "student"):
             gaussian += range(first, first + size)
             columns.append(rng.normal(size=(n, size)) * 1.5 + 5.0)
             streams[-1].means[:] += 5.0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from kernels.mixture_tables import data_of, potentials_of, random_case
 from naive import mixture as naive
-from scipy.stats import chi2
+from scipy.stats import chi2, gamma, kstest
 
 from em_vs_bayes.kernels import mixture
 
@@ -14,12 +14,15 @@ STREAMS = {
     **{f"regression{p}": [("regression", p)] for p in (1, 2, 3, 6, 12)},
     **{f"averaged{p}": [("averaged", p)] for p in (1, 3, 4, 9)},
     "regressions": [("regression", 2), ("full", 2), ("averaged", 3), ("lookup", 3)],
+    "student": [("student", 1)],
+    "students": [("student", 1), ("full", 2), ("student", 1), ("lookup", 3)],
     "linear1": [("linear", 1)],
     "linear6": [("linear", 6)],
     "lookup": [("lookup", 4)],
     "product": [("full", 2), ("linear", 2), ("diag", 3), ("lookup", 3), ("full", 1)],
 }
 GAUSSIAN = [name for name in STREAMS if name not in ("linear1", "linear6", "lookup")]
+DETERMINED = [name for name in STREAMS if not name.startswith("student")]  # by z: nothing else is drawn
 every_stream = pytest.mark.parametrize("name", STREAMS)
 
 
@@ -130,7 +133,7 @@ def test_decode(name, rng):
     np.testing.assert_allclose(case.stats, expected, rtol=1e-9, atol=1e-10 * abs(expected).max())
 
 
-@every_stream
+@pytest.mark.parametrize("name", DETERMINED)
 def test_draw_returns_the_statistics_of_what_it_drew(name, rng):
     case = Case(name, 300, 3, rng, weighted=True, labelled=True, based=True)
     z = np.full(300, -7)
@@ -174,6 +177,36 @@ def test_draw_completes_missing_values_from_their_conditional(rng):
         v, m = np.diag(cov), mean
         variance = np.outer(v, v) + cov**2 + np.outer(m * m, v) + np.outer(v, m * m) + 2 * np.outer(m, m) * cov
         assert (abs(s2 / count - np.outer(m, m) - cov) <= 4.5 * np.sqrt(variance / count) + 1e-9).all()
+
+
+def test_draw_weighs_the_rows_of_a_student_stream_anew(rng):
+    """Many copies of a row: sums of drawn u, u x and u x^2 against u ~ Gamma((df + 1) / 2, (df + delta^2) / 2)."""
+    case = Case([("full", 1), ("student", 1)], 3, 2, rng)
+    s, n = case.model.streams[1], 20_000
+    y = np.tile(case.y[0], (n, 1))
+    y[: n // 4, 1] = np.nan
+    data = data_of(y, range(2))
+    streams, pot, n_stats = potentials_of(case.model, data.centre)
+    z, stats = np.empty(n, np.int64), np.empty(n_stats)
+    mixture.draw(data, streams, pot, 2, rng, z, stats)
+    x = y[-1, 1] - data.centre[1]
+    for k in range(2):
+        n_u, s1, s2, count = stats[streams.stat[1] + k :: 2][:4]
+        assert count == (z[n // 4 :] == k).sum() > 500
+        square = ((y[-1, 1] - s.means[k]) / s.sigmas[k]) ** 2 + s.extra[k]
+        law = gamma((s.df[k] + 1) / 2, scale=2 / (s.df[k] + square))
+        assert abs(n_u / count - law.mean()) < 4.5 * law.std() / np.sqrt(count)
+        np.testing.assert_allclose([s1, s2], [n_u * x, n_u * x * x], rtol=1e-9)
+
+
+def test_each_weight_is_drawn_from_its_gamma_distribution(rng):
+    case = Case([("student", 1)], 1, 1, rng)
+    s, z, u = case.model.streams[0], np.empty(1, np.int64), np.empty(4000)
+    for i in range(len(u)):
+        case.call(mixture.draw, rng, z, case.stats)
+        u[i] = case.stats[1]
+    square = ((case.y[0, 0] - s.means[0]) / s.sigmas[0]) ** 2 + s.extra[0]
+    assert kstest(u, gamma((s.df[0] + 1) / 2, scale=2 / (s.df[0] + square)).cdf).pvalue > 1e-4
 
 
 def test_draw_with_missing_values_leaves_observed_sums_alone(rng):

@@ -94,6 +94,22 @@ def line(rng: np.random.Generator, n: int) -> np.ndarray:
     return np.where(rng.random(n) < 0.5, rng.normal(0, 1, n), rng.normal(4, 2, n))
 
 
+def tails(rng: np.random.Generator, n: int) -> np.ndarray:
+    return np.where(rng.random(n) < 0.5, rng.standard_t(3, n), 6 + 2 * rng.standard_t(3, n))
+
+
+def tails_with_holes(rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    u = tails(rng, n)
+    u[[0, n // 2]] = np.nan
+    return {"u": u, "v": counts(rng, n)}
+
+
+def tails_and_gaps(rng: np.random.Generator, n: int) -> np.ndarray:
+    y = tails(rng, n)
+    y[[1, n // 2]] = np.nan
+    return y
+
+
 def counts(rng: np.random.Generator, n: int) -> np.ndarray:
     return np.where(rng.random(n) < 0.5, rng.poisson(1, n), rng.poisson(8, n)).astype(float)
 
@@ -154,6 +170,9 @@ held = {"coefficients": [[np.nan, 2.0], [np.nan, np.nan]], "sigmas": [np.nan, 0.
 independent = {"means": p.Normal(0.0, 5.0), "covariances": p.InverseWishart(5.0, 2.0 * np.eye(2))}
 by_name = {"means": p.Normal(0.0, 5.0), "sigmas": evb.Prior("HalfNormal", sigma=2.0), "weights": p.Dirichlet(5.0)}
 
+own_priors = {"means": p.Normal(0.0, 5.0), "sigmas": p.InverseGamma(3.0, 2.0)}
+own_fixed = {"means": [0.0, np.nan], "sigmas": [np.nan, 2.0]}
+
 
 def gone(rng: np.random.Generator, n: int) -> np.ndarray:
     y = holes(rng, n)
@@ -207,6 +226,15 @@ CASES = [
     Case("normal, fixed", evb.Mixture(e.Normal(), 2, fixed={"means": [0.0, np.nan], "sigmas": [np.nan, 2.0]}), line),
     Case("normal, named priors", evb.Mixture(e.Normal(), 2, priors=by_name), line, conjugate=False),
     Case("normal, ordered", evb.Mixture(e.Normal(), 2, priors=by_name, ordered="means"), line, conjugate=False),
+    Case("student", evb.Mixture(e.StudentT(3.0), 2), tails),
+    Case("student, cauchy", evb.Mixture(e.StudentT(1.0), 2), tails),
+    Case("student, one component", evb.Mixture(e.StudentT(), 1), tails),
+    Case("student, independent priors", evb.Mixture(e.StudentT(3.0), 2, priors=own_priors), tails),
+    Case("student, fixed", evb.Mixture(e.StudentT(3.0), 2, fixed=own_fixed), tails),
+    Case("student, independent and fixed", evb.Mixture(e.StudentT(3.0), 2, priors=own_priors, fixed=own_fixed), tails),
+    Case("student, named priors", evb.Mixture(e.StudentT(3.0), 2, priors=by_name), tails, conjugate=False),
+    Case("student, ordered", evb.Mixture(e.StudentT(3.0), 2, priors=by_name, ordered="means"), tails, conjugate=False),
+    Case("student, missing", evb.Mixture(e.Product(u=e.StudentT(3.0), v=e.Poisson()), 2), tails_with_holes),
     Case("poisson", evb.Mixture(e.Poisson(), 2), counts),
     Case(
         "poisson, named",
@@ -239,6 +267,8 @@ CASES = [
     Case("hmm missing rows", evb.GaussianHMM(2, priors=chain), gone, lengths=several),
     Case("hmm missing rows, diag", evb.GaussianHMM(2, "diag", priors=chain), gone, lengths=several),
     Case("hmm one sequence", evb.HMM(e.Normal(), 2, priors=chain), line, lengths=lambda n: [n]),
+    Case("hmm student", evb.HMM(e.StudentT(3.0), 2, priors=chain), tails_and_gaps, lengths=several),
+    Case("hmm student labels", evb.HMM(e.StudentT(3.0), 2, priors=chain), tails, lengths=several, labels=some),
     Case("hmm poisson", evb.HMM(e.Poisson(), 2, priors=chain), counts, lengths=several),
     Case(
         "hmm categorical",

@@ -149,7 +149,8 @@ RESUMABLE = {
 }
 
 
-RESUMED = [case for case in CONJUGATE if case.name in ("full", "full, three", "product", "hmm full", "hmm labels")]
+ONES = ("full", "full, three", "product", "student", "hmm full", "hmm labels")
+RESUMED = [case for case in CONJUGATE if case.name in ONES]
 
 
 @pytest.mark.parametrize("method", RESUMABLE)

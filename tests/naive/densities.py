@@ -35,6 +35,8 @@ def log_density(emission, row, params, k, x=None):
         return 0.0
     if isinstance(emission, emissions.Normal):
         return float(stats.norm(params["means"][k], params["sigmas"][k]).logpdf(value))
+    if isinstance(emission, emissions.StudentT):
+        return float(stats.t(emission.df, params["means"][k], params["sigmas"][k]).logpdf(value))
     if isinstance(emission, emissions.LinearRegression):
         line = sum(b * v for b, v in zip(params["coefficients"][k], x, strict=True))
         return float(stats.norm(line, params["sigmas"][k]).logpdf(value))

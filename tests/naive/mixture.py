@@ -1,7 +1,7 @@
 """A finite mixture by enumeration, one row and one component at a time: what the compiled E-step must equal.
 
-Plain loops in the parameters a person would write (means, covariances); only normal densities come from scipy. Vectors
-of statistics are laid out as the kernels promise: counts first, then each stream's group.
+Plain loops in the parameters a person would write (means, covariances); only densities come from scipy. Vectors of
+statistics are laid out as the kernels promise: counts first, then each stream's group.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from itertools import product
 from math import exp, inf, isnan, log
 
 import numpy as np
-from scipy.stats import multivariate_normal, norm
+from scipy.stats import gamma, multivariate_normal, norm
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,36 @@ class Regression:
         seen = 0.0 if isnan(y) else 1.0
         v = seen * np.append(x, 0.0 if isnan(y) else y)
         return [seen, np.outer(v, v)]
+
+
+@dataclass(frozen=True)
+class Student:
+    """A Student t; ``extra`` is what CAVI adds to the expected squares: a variance of the mean."""
+
+    first: int
+    means: np.ndarray  # (K,)
+    sigmas: np.ndarray  # (K,)
+    df: np.ndarray  # (K,)
+    extra: np.ndarray  # (K,)
+
+    def weigh(self, row, k, function):
+        """Integral of function(u) N(x; mean, sigma^2 / u) exp(-u extra / 2) Gamma(u; df / 2, df / 2), over log u."""
+        df, step = self.df[k], 0.1
+        u = np.exp(np.arange(-60.0, 8.0, step))
+        normal = norm.pdf(row[self.first], self.means[k], self.sigmas[k] / np.sqrt(u)) * np.exp(
+            -0.5 * u * self.extra[k]
+        )
+        return float((function(u) * normal * gamma.pdf(u, df / 2, scale=2 / df) * u).sum() * step)
+
+    def log_potential(self, row, k):
+        return 0.0 if isnan(row[self.first]) else log(self.weigh(row, k, lambda u: 1.0))
+
+    def statistics(self, row, k, centre):
+        x = row[self.first] - centre[self.first]
+        if isnan(x):
+            return [0.0] * 4
+        u = self.weigh(row, k, lambda u: u) / self.weigh(row, k, lambda u: 1.0)
+        return [u, u * x, u * x * x, 1.0]
 
 
 @dataclass(frozen=True)

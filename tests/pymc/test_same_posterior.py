@@ -18,6 +18,7 @@ from em_vs_bayes.emissions import (
     Normal,
     Poisson,
     Product,
+    StudentT,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -52,6 +53,7 @@ IG = priors.InverseGamma(shape=3.0, rate=2.0)
 WIDE = priors.Normal(mean=100.0, sd=[[3.0, 4.0], [5.0, 6.0]])
 NIW = priors.NormalInverseWishart(mean=[99.0, 101.0], kappa=[0.5, 2.0], df=[5.0, 7.0], scale=SPREAD_2)
 NIG = priors.NormalInverseGamma(mean=99.0, kappa=[[0.5, 0.5], [2.0, 2.0]], shape=3.0, rate=2.0)
+STUDENT_NIG = priors.NormalInverseGamma(mean=99.0, kappa=[[0.5], [2.0]], shape=3.0, rate=2.0)
 HEAVY = evb.Prior("StudentT", nu=4.0, mu=100.0, sigma=5.0)
 LOGNORMAL = evb.Prior("LogNormal", mu=1.0, sigma=[0.5, 1.0])
 HALF = evb.Prior("HalfNormal", sigma=3.0)
@@ -140,6 +142,17 @@ CASES = {
     "normal truncated": (
         mixture(Normal(), ordered="means", priors={"means": priors.Normal([99.0, 105.0], 2.0), "sigmas": IG}), LINE, {}
     ),
+    # the Student t, whose parameters are location and scale
+    "student": (mixture(StudentT()), LINE, {"weights": POWERS}),
+    "student joint": (mixture(StudentT(1.0), priors={"emission": STUDENT_NIG}), LINE, {}),
+    "student independent": (
+        mixture(StudentT(2.5), priors={"means": priors.Normal(100.0, [2.0, 3.0]), "sigmas": IG}), LINE, {}
+    ),
+    "student named": (mixture(StudentT(30.0), priors={"means": HEAVY, "sigmas": HALF}), LINE, {"labels": KNOWN}),
+    "student fixed": (mixture(StudentT(), fixed={"means": [NAN, 104.0], "sigmas": [2.0, NAN]}), LINE, {}),
+    "student ordered": (mixture(StudentT(), ordered="means"), LINE, {}),
+    "student missing": (mixture(Product(u=StudentT(), n=Poisson())), PAIRED_Y, {}),
+    "student in a chain": (evb.HMM(StudentT(), 2), np.where(np.arange(N) % 9 == 4, NAN, LINE), {"lengths": [25, 15]}),
     # rates and probabilities
     "poisson": (mixture(Poisson()), COUNTS, {}),
     "poisson named": (mixture(Poisson(), priors={"rates": LOGNORMAL}), COUNTS, {}),
