@@ -408,7 +408,7 @@ def _table(data: str) -> pd.DataFrame:
     path = Path(data)
     readers: dict[str, Callable[[Path], pd.DataFrame]] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
     if path.suffix.lower() not in readers:
-        if path.exists():
+        if path.is_file():
             raise ValueError(f"{data} is neither .csv nor .parquet")
         return shipped.load(data)
     if not path.exists():

@@ -63,11 +63,14 @@ quarters = rates["year"].astype(str) + "Q" + rates["quarter"].astype(str)
 edges = np.flatnonzero(np.diff(path, prepend=-1))
 for begin, end in zip(edges, [*edges[1:], len(path)], strict=True):
     print(f"{quarters[begin]} to {quarters[end - 1]}: regime {path[begin]}, {end - begin} quarters")
-volcker = rates["year"].between(1980, 1982)
+volcker = rates["year"].between(1979, 1984)
 assert (path[volcker] == 1).all()
-assert (path[rates["year"] >= 1995] == 0).mean() > 0.85
+assert (path[rates["year"] >= 1995] == 0).mean() > 0.75
 
 # %% [markdown]
+# Turbulent were 1969 to early 1976 and, with the Federal Reserve under Volcker, late 1978 to 1984; since then only
+# spells of about a year, 2001 and 2008 among them, when the rate was cut in a hurry.
+#
 # ## How sure?
 #
 # Two samplers and variational Bayes on the same posterior, started at EM's point.

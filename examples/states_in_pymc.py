@@ -51,7 +51,8 @@ with pm.Model() as marginal:
 busy = evb.pymc.state_probabilities(summed_out, marginal, **QUICK)["y"][:, 1]
 
 # %% [markdown]
-# As a variable. What the rows say of the states is an ordinary PyMC likelihood, `rates[z]`.
+# As a variable. What the rows say of the states is an ordinary PyMC likelihood, `rates[z]`. (`pm.sample` takes `FFBS`
+# by itself; it is named here to compile it quickly.)
 
 # %%
 with pm.Model() as explicit:

@@ -438,6 +438,15 @@ def test_states_are_described_by_their_means_or_likeliest_categories():
     assert "state 0 has mean u 0.500, v 1 most often (70 %); state 1 has mean u 4.00, v 2 most often (80 %)." in said
 
 
+def test_regressions_are_described_by_their_lines():
+    y = pd.DataFrame({"y": [0.1, 1.2, 5.0, 4.1], "x": [0.0, 1.0, 2.0, 3.0]})
+    own = {"coefficients": [[0.1, 1.0], [-9.0, -2.0]], "sigmas": [0.5, 1.5]}
+    params = {n: CHAIN[n] for n in ("initial", "transition")} | own
+    c = compare([evb.HMM(evb.emissions.LinearRegression("y ~ x"), 2).at(y, params)])
+    want = "in state 0 y = 0.100 + 1.00 x, sd 0.500; in state 1 y = -9.00 - 2.00 x, sd 1.50."
+    assert want in only(c, "states").sentence
+
+
 def test_ambiguous_rows_are_counted():
     c = compare([chain_at([0, 0, 3, 3, 8, 8, 3, 8], [[0.8, 0.2], [0.2, 0.8]])])
     best = c.fits[0].predict_proba().max(axis=1)

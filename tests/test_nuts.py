@@ -10,6 +10,8 @@ from scipy import stats
 import em_vs_bayes as evb
 from em_vs_bayes import emissions as e
 from em_vs_bayes import priors as p
+from em_vs_bayes.methods.mode import Whitening
+from em_vs_bayes.methods.nuts import initial_point
 
 QUIET = {"progressbar": False, "seed": 1}
 
@@ -85,3 +87,19 @@ def test_a_mode_on_the_boundary_is_no_obstacle(method):
     else:  # normal in logit p at its mode there, log 11
         x = fit.program.unconstrain(fit.attrs["mode"])
         assert x[0] == pytest.approx(np.log(11.0), abs=1e-4)
+
+
+def test_chains_start_where_the_posterior_is():
+    """A metric a thousand times too wide: draws are halved until they fall no further than draws do."""
+    found = Whitening(np.array([1.0, -2.0]), 1e3 * np.eye(2), 2 * np.log(1e3), -3.0, True)
+
+    def density(x):
+        return -3.0 - 0.5 * ((x - found.mode) ** 2).sum(), -(x - found.mode)
+
+    starts = np.array([initial_point(density, found, seed) for seed in range(200)])
+    falls = 0.5 * ((1e3 * starts) ** 2).sum(axis=1)
+    assert (falls < 24.0).all()
+    assert (falls > 0.01).mean() > 0.9  # not all at the mode itself
+    near = Whitening(found.mode, np.eye(2), 0.0, -3.0, False)
+    draws = np.array([initial_point(density, near, seed) for seed in range(200)])
+    np.testing.assert_array_equal(draws, [np.random.default_rng(s).standard_normal(2) for s in range(200)])

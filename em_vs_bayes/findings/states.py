@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from em_vs_bayes.emissions import Categorical
+from em_vs_bayes.emissions import Categorical, LinearRegression
 from em_vs_bayes.findings.base import EDGE, Finding, known_columns, of_reference, sequential, yardstick
 from em_vs_bayes.report.words import number, percent
 from em_vs_bayes.residuals import autocorrelation
@@ -20,15 +20,20 @@ FEATURES = 3  # columns by which a sentence describes a state
 
 
 def states(c: "Comparison") -> Iterator[Finding]:
-    """What each state looks like: its mean, or its most probable category."""
+    """What each state looks like: its mean, its most probable category, or its regression line."""
     if not sequential(c):
         return
     a = yardstick(c) or of_reference(c)
-    columns = [column for column in known_columns(c) if not column.by_row]
-    if not columns:
+    every, sizes = known_columns(c), range(c.fits[0].spec.size)
+    columns = [column for column in every if not column.by_row]
+    if isinstance(c.fits[0].spec.model_emission, LinearRegression):
+        lines = zip(sizes, a.params["coefficients"], a.params["sigmas"], strict=True)
+        names = c.fits[0].program.predictors["predictor"]
+        each = [f"in state {k} {every[0].name} = {_line(b, names)}, sd {number(sd)}" for k, b, sd in lines]
+        said = "; ".join(each)
+    elif not columns:
         return
-    sizes = range(c.fits[0].spec.size)
-    if len(columns) == 1 and columns[0].law is not LAWS[Categorical]:
+    elif len(columns) == 1 and columns[0].law is not LAWS[Categorical]:
         means = columns[0].law.mean(columns[0].pick(a.params))
         each = [f"state {k} ({number(means[k])})" for k in np.argsort(means)]
         said = f"the states, from the lowest to the highest mean of {columns[0].name}, are {', '.join(each)}"
@@ -36,6 +41,17 @@ def states(c: "Comparison") -> Iterator[Finding]:
         seen = [_typical(column, a.params) for column in columns[:FEATURES]]
         said = "; ".join(f"state {k} has " + ", ".join(column[k] for column in seen) for k in sizes)
     yield Finding("states", "", float(len(sizes)), f"Under {a.name} {said}.")
+
+
+def _line(coefficients: Any, names: list[str]) -> str:
+    """``0.25 + 0.90 lagged - 0.10 gap``."""
+    terms = [
+        number(abs(b)) + ("" if name == "Intercept" else f" {name}")
+        for b, name in zip(coefficients, names, strict=True)
+    ]
+    signs = ["-" if b < 0 else "+" for b in coefficients]
+    rest = "".join(f" {sign} {term}" for sign, term in zip(signs[1:], terms[1:], strict=True))
+    return ("-" if signs[0] == "-" else "") + terms[0] + rest
 
 
 def _typical(column: Response, params: Any) -> list[str]:

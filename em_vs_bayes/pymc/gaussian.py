@@ -16,6 +16,7 @@ from scipy.special import multigammaln
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.priors import InverseWishart as InverseWishartFamily
+from em_vs_bayes.pymc.python_draws import draw_in_python
 from em_vs_bayes.pymc.whiten import inverse_cholesky
 
 LOG_2PI = float(np.log(2.0 * np.pi))
@@ -151,10 +152,13 @@ def inverse_wishart(name: str, df: Array, scale: Array, dims: Any = None) -> Any
         lead = lead[: len(lead) - len(batch)]
         return family.draw(rng, lead).reshape(*lead, *batch, d, d)
 
+    def random_one(df_: Any, scale_: Any, rng: Any = None, size: Any = None) -> Array:
+        return InverseWishartFamily(np.ravel(df_), scale_[None]).draw(rng, ())[0]
+
     def support_point(rv: Any, size: Any, df_: Any, scale_: Any) -> Any:
         return pt.as_tensor(scale / (df + d + 1.0)[..., None, None])
 
-    return pm.CustomDist(
+    variable = pm.CustomDist(
         name,
         df,
         scale,
@@ -166,6 +170,7 @@ def inverse_wishart(name: str, df: Array, scale: Array, dims: Any = None) -> Any
         class_name="InverseWishart",
         dims=dims,
     )
+    return draw_in_python(variable, random_one)
 
 
 def scaled_normal_log_density(means: Any, prior_mean: Array, kappa: Array, covariances: Any) -> Any:
@@ -196,7 +201,7 @@ def scaled_normal(name: str, prior_mean: Array, kappa: Array, covariances: Any, 
         noise = rng.standard_normal(shape)
         return mean + (np.linalg.cholesky(covariance) @ noise[..., None])[..., 0] / np.sqrt(kappa_)[..., None]
 
-    return pm.CustomDist(
+    variable = pm.CustomDist(
         name,
         prior_mean,
         kappa,
@@ -208,3 +213,4 @@ def scaled_normal(name: str, prior_mean: Array, kappa: Array, covariances: Any, 
         class_name="ScaledMvNormal",
         dims=dims,
     )
+    return draw_in_python(variable, random)

@@ -24,6 +24,7 @@ def draw_in_python(variable: Any, random: Any) -> Any:
     variable : tensor
         What ``pymc.CustomDist(..., random=random)`` returned.
     random : callable (*inputs, rng, size) -> ndarray
+        Called with the inputs of one draw and a size of None.
 
     Returns
     -------
@@ -34,9 +35,11 @@ def draw_in_python(variable: Any, random: Any) -> Any:
     def core(op: Any, node: Apply) -> tuple[Any, None]:
         out = node.outputs[1].type
         core_type = get_numba_type(out.clone(shape=out.shape[out.ndim - op.ndim_supp :]))
+        if op.ndim_supp == 0:
+            core_type = core_type.dtype
 
         def draw(rng: np.random.Generator, inputs: Any) -> Any:
-            return np.asarray(random(*map(np.asarray, inputs), rng=rng, size=None), dtype=out.dtype)
+            return np.asarray(random(*map(np.asarray, inputs), rng=rng, size=None), dtype=out.dtype)[()]
 
         def by_object_mode(rng, *inputs):  # type: ignore[no-untyped-def]  # compiled as it stands
             with objmode(values=core_type):

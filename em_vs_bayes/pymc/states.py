@@ -30,7 +30,8 @@ def HiddenStates(name: str, *, initial: Any, transition: Any, lengths: Any, dims
     """The states of a Markov chain, one for each row, as a discrete random variable.
 
     What the rows say of the states is the rest of the model's business: any likelihood in which each row depends on its
-    own state. `pymc.sample` draws it by `FFBS`. Where states are part of nothing else, `HMM` sums them out and mixes better.
+    own state. `pymc.sample` draws it by `FFBS`. Where states are part of nothing else, `HMM` sums them out and mixes
+    better.
 
     Parameters
     ----------

@@ -18,6 +18,7 @@ from pymc.distributions.transforms import Ordered
 
 from em_vs_bayes.contract import Array, Params
 from em_vs_bayes.priors import Prior
+from em_vs_bayes.pymc.python_draws import draw_in_python
 
 Read = Callable[[Params], Array]
 
@@ -158,7 +159,7 @@ def standard_deviation_inverse_gamma(name: str, shape_: Any, rate: Any, **option
     def random(a: Array, b: Array, rng: Any = None, size: Any = None) -> Array:
         return np.asarray(np.sqrt(b / rng.gamma(a, size=size)))
 
-    return pm.CustomDist(
+    variable = pm.CustomDist(
         name,
         shape_,
         rate,
@@ -169,3 +170,4 @@ def standard_deviation_inverse_gamma(name: str, shape_: Any, rate: Any, **option
         class_name="RootInverseGamma",
         **options,
     )
+    return draw_in_python(variable, random)

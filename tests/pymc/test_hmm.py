@@ -219,6 +219,14 @@ def test_states_and_predictions_for_every_draw(model, trace):
     assert not np.isnan(y).any()
 
 
+def test_draws_without_a_variable_are_refused(model, trace):
+    import xarray as xr
+
+    part = xr.DataTree.from_dict({"posterior": trace["posterior"].to_dataset().drop_vars(["mu", "tau"])})
+    with pytest.raises(ValueError, match=r"must hold every free variable of the model; it lacks \['tau', 'mu'\]"):
+        evb.pymc.sample_states(part, model, compile_kwargs=KWARGS)
+
+
 def test_a_time_varying_matrix_leads_to_its_own_row():
     """A covariate that makes the move certain: transition[t] is from row t - 1 to row t."""
     transition = np.tile(np.eye(2), (4, 1, 1))
