@@ -13,7 +13,7 @@ PACKAGE = __name__.rpartition(".")[0]
 MESSAGE = f"{PACKAGE}: compiling for this machine, once; this takes up to a minute."
 
 
-class _Announcement(event.Listener):  # type: ignore[misc]
+class _Announcement(event.Listener):
     """One line on stderr at the first kernel that is not in the cache."""
 
     def __init__(self) -> None:
