@@ -352,6 +352,21 @@ def test_long_and_many_sequences_are_cut_and_the_page_says_so():
     assert len(states.paths(many).axes) == 9
 
 
+def test_forecasts_are_those_of_the_fits(chains_compared):
+    assert states.ahead(chains_compared) is None  # two sequences have two ends
+    y = evb.datasets.load("quakes")["count"].to_numpy()
+    params = {"initial": [0.5, 0.5], "transition": [[0.9, 0.1], [0.2, 0.8]], "rates": [15.0, 26.0]}
+    c = compare([evb.HMM(evb.emissions.Poisson(), 2).at(y, params)])
+    ax = states.ahead(c).axes[0]
+    past, means = ax.lines[0], ax.lines[1]
+    np.testing.assert_array_equal(past.get_ydata(), y[-states.PAST :])
+    want = c.fits[0].forecast(states.STEPS, 0.95)
+    np.testing.assert_allclose(means.get_ydata(), want["mean"])
+    ends = np.array([segment[:, 1] for segment in ax.collections[0].get_segments()])
+    np.testing.assert_allclose(ends, want[["lower", "upper"]])
+    assert 'id="ahead"' in page.render(c)
+
+
 def test_transitions_show_the_table(chains_compared):
     figure = states.transitions(chains_compared)
     for ax, a in zip(figure.axes, chains_compared.aligned, strict=True):

@@ -78,6 +78,7 @@ def _content(c: "Comparison") -> dict[str, Any]:
         "shown": _shown(c),
         "transitions": _image(states.transitions, c),
         "states": _states(c),
+        "ahead": _image(states.ahead, c),
         "residuals": _image(states.residuals, c),
         "decoder": states.reference(c).name,
         "kind": c.fits[0].log_likelihood_kind,

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from em_vs_bayes.emissions import Categorical
 from em_vs_bayes.findings import known_columns, sequential
-from em_vs_bayes.report.figures import COMPONENT, INK, WIDTH, canvas, colour, tidy
+from em_vs_bayes.report.figures import COMPONENT, INK, WIDTH, canvas, colour, dash, tidy
 from em_vs_bayes.responses import LAWS, Response
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SEQUENCES, COLUMNS = 3, 3  # shown of many
 ROWS = 1500  # shown of a long sequence
 MATRICES = 4  # transition matrices side by side
+STEPS, PAST = 12, 24  # rows of a forecast, and rows shown before them
+DRAWS = 200  # posterior draws that a forecast averages over
 CELLS = 5  # states from which on cells are too small for intervals
 
 
@@ -141,6 +143,33 @@ def transitions(c: "Comparison") -> Figure | None:
         ax.spines[:].set_visible(False)
     for ax in axes[:, 0]:
         ax.set_ylabel("from state", fontsize=8)
+    return figure
+
+
+def ahead(c: "Comparison") -> Figure | None:
+    """The last rows of one sequence and each method's forecast of the next; None with several sequences."""
+    columns = known_columns(c) if sequential(c) else []
+    foreseen = [x for x in columns if not x.by_row and x.law is not LAWS[Categorical]][:COLUMNS]
+    program = c.fits[0].program
+    if not foreseen or len(program.data.starts) > 2 or any(column.by_row for column in columns):
+        return None
+    figure, axes = canvas(len(foreseen), 1, 2.3 * len(foreseen) + 0.3, sharex="all")
+    tables = [(a, a.fit.forecast(STEPS, c.level, draws=DRAWS)) for a in c.aligned]
+    last = np.arange(max(0, program.n - PAST), program.n)
+    for ax, column in zip(axes[:, 0], foreseen, strict=True):
+        prefix = "" if len(columns) == 1 else f"{column.name}_"
+        ax.plot(last, column.values[last], ".-", color="#9aa5b1", linewidth=0.6, markersize=5)
+        for i, (a, table) in enumerate(tables):
+            at = program.n - 1 + table.index.to_numpy() + 0.6 * ((i + 0.5) / len(tables) - 0.5)
+            lower, upper = table[f"{prefix}lower"], table[f"{prefix}upper"]
+            ax.vlines(at, lower, upper, color=colour(a), linewidth=1.6, linestyle=dash(a))
+            ax.plot(at, table[f"{prefix}mean"], "o", color=colour(a), markersize=3.5, label=a.name)
+        ax.axvline(program.n - 0.5, color="#9aa5b1", linewidth=0.8, linestyle=":")
+        ax.set_xlim(last[0] - 0.5, program.n + STEPS - 0.5)
+        ax.set_ylabel(column.name, fontsize=8)
+    axes[-1, 0].set_xlabel("row", fontsize=8)
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper right", ncols=len(tables), frameon=False, fontsize=9)
     return figure
 
 
