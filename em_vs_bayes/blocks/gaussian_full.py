@@ -8,6 +8,7 @@ covariances, then covariances given means (ECM, Meng & Rubin 1993; two factors u
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -31,7 +32,7 @@ class MeanField(NamedTuple):
 
 
 @final
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class FullGaussianBlock(Block):
     """K mean vectors with covariances (K, d, d), or (d, d) when tied.
 
@@ -80,7 +81,7 @@ class FullGaussianBlock(Block):
         """One update does it: a joint prior and no element that it would have to be conditioned on."""
         return self.prior is not None and not self._anything_fixed
 
-    @property
+    @cached_property
     def _anything_fixed(self) -> bool:
         return bool((~np.isnan(self.fixed_means)).any() or (~np.isnan(self.fixed_covariances)).any())
 
@@ -157,7 +158,7 @@ class FullGaussianBlock(Block):
         n = stats["n"]
         old = self._stack(params["covariances"])
         if not self._anything_fixed and (flat_prior or self.prior is not None):
-            family = self._flat() if flat_prior else self.prior
+            family = self._flat if flat_prior else self.prior
             with np.errstate(divide="ignore", invalid="ignore"):
                 means, covariances = family.update(n, stats["s1"], stats["s2"]).mode()
         else:
@@ -172,6 +173,7 @@ class FullGaussianBlock(Block):
         )
         return Maximum({"means": means, "covariances": self._unstack(covariances)}, floored)
 
+    @cached_property
     def _flat(self) -> Any:
         family = TiedNormalInverseWishart if self.tied else NormalInverseWishart
         return family.flat(self._k, self._d)
