@@ -1,12 +1,28 @@
 """What every test shares: the same random numbers each time it runs."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import settings
 
+from em_vs_bayes.kernels.jit import SOURCES
+
 # The same examples on every machine; no deadline, because the first call of a kernel compiles it.
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
 settings.load_profile("fixed")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Forget the tests' own compiled functions when a kernel that they call has changed: numba does not see that."""
+    here = Path(__file__).parent
+    stamp = here / "__pycache__" / "kernels.txt"
+    if hasattr(config, "workerinput") or (stamp.exists() and stamp.read_text() == SOURCES):
+        return
+    for compiled in here.rglob("*.nb[ic]"):
+        compiled.unlink()
+    stamp.parent.mkdir(exist_ok=True)
+    stamp.write_text(SOURCES)
 
 
 @pytest.fixture
