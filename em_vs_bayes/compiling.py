@@ -10,7 +10,7 @@ from typing import Any
 from numba.core import event
 
 PACKAGE = __name__.rpartition(".")[0]
-MESSAGE = f"{PACKAGE}: compiling for this machine, once; this takes up to a minute."
+MESSAGE = f"{PACKAGE}: compiling for this machine, once; this takes a minute or so."
 
 
 class _Announcement(event.Listener):
