@@ -17,10 +17,12 @@ from em_vs_bayes.program import Program
 def require_possible(program: Program) -> None:
     """ValueError in words, naming ``labels`` or ``y``, where the data have probability zero whatever is free.
 
-    Its cost is that of one E-step.
+    Its cost is that of one E-step, and nothing where nothing is fixed.
     """
+    if not program.spec.fixed:
+        return
     theta = program.with_fixed(program.neutral())
-    if not program.spec.fixed or not impossible(program, theta):
+    if not impossible(program, theta):
         return
     fixed = ", ".join(f"fixed[{name!r}]" for name in program.spec.fixed)
     row = _first_impossible(program, theta)

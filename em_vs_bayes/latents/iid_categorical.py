@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -15,6 +14,7 @@ from em_vs_bayes.blocks import ProbabilityRows
 from em_vs_bayes.contract import Array, Context, Latent, Params
 from em_vs_bayes.kernels import mixture, tables
 from em_vs_bayes.latents.probabilities import probability_block, simplex
+from em_vs_bayes.latents.threads import shared
 from em_vs_bayes.priors import Beta, Dirichlet
 
 
@@ -60,17 +60,10 @@ class IidCategorical(Latent):
         return {"weights": simplex(params["weights"], "weights")}
 
     def expect(self, data: Any, streams: Any, pot: Array, stats: Array, cores: int) -> float:
-        k, cuts = self.n_components, np.linspace(0, data.y.shape[0], cores + 1).astype(np.int64)
-        if cores == 1:
-            return float(mixture.expect(data, streams, pot, k, 0, data.y.shape[0], stats))
-        parts = np.empty((cores, stats.size))
-        with ThreadPoolExecutor(cores) as pool:
-            evidence = pool.map(
-                lambda i: mixture.expect(data, streams, pot, k, cuts[i], cuts[i + 1], parts[i]), range(cores)
-            )
-            total = sum(evidence)
-        stats[:] = parts.sum(axis=0)
-        return float(total)
+        def part(first: int, last: int, own: Array) -> float:
+            return float(mixture.expect(data, streams, pot, self.n_components, first, last, own))
+
+        return shared(part, [data.y.shape[0] * i // cores for i in range(cores + 1)], stats)
 
     def decode(self, data: Any, streams: Any, pot: Array, stats: Array) -> float:
         return float(mixture.decode(data, streams, pot, self.n_components, stats))

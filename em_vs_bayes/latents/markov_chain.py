@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, final
@@ -15,6 +14,7 @@ from em_vs_bayes.blocks import StationaryRows
 from em_vs_bayes.contract import Array, Block, Context, Latent, Params
 from em_vs_bayes.kernels import chain, chain_scores, tables
 from em_vs_bayes.latents.probabilities import probability_block, simplex
+from em_vs_bayes.latents.threads import shared
 from em_vs_bayes.latents.working_memory import working_memory
 from em_vs_bayes.markov import closed_classes, stationary_distribution
 from em_vs_bayes.priors import Dirichlet
@@ -83,25 +83,15 @@ class MarkovChain(Latent):
         return {"initial": simplex(params["initial"], "initial"), "transition": transition}
 
     def expect(self, data: Any, streams: Any, pot: Array, stats: Array, cores: int) -> float:
-        sequences = data.starts.size - 1
+        sequences, longest = data.starts.size - 1, int(np.diff(data.starts).max())
         cores = min(cores, sequences)
-        if cores == 1:
-            return self._expect(data, streams, pot, 0, sequences, stats)
-        cuts = np.searchsorted(data.starts, np.linspace(0, data.y.shape[0], cores + 1)[:-1])
-        cuts = np.append(np.maximum.accumulate(cuts), sequences)
-        parts = np.empty((cores, stats.size))
+        cuts = np.searchsorted(data.starts, [data.y.shape[0] * i // cores for i in range(cores)])
 
-        def part(i: int) -> float:
-            return self._expect(data, streams, pot, cuts[i], cuts[i + 1], parts[i])
+        def part(first: int, last: int, own: Array) -> float:
+            with working_memory(longest, self.n_states) as memory:
+                return float(chain.expect(data, streams, pot, self.n_states, first, last, own, memory))
 
-        with ThreadPoolExecutor(cores) as pool:
-            total = sum(pool.map(part, range(cores)))
-        stats[:] = parts.sum(axis=0)
-        return total
-
-    def _expect(self, data: Any, streams: Any, pot: Array, first: int, last: int, stats: Array) -> float:
-        with working_memory(int(np.diff(data.starts).max()), self.n_states) as memory:
-            return float(chain.expect(data, streams, pot, self.n_states, first, last, stats, memory))
+        return shared(part, [*cuts.tolist(), sequences], stats)
 
     def decode(self, data: Any, streams: Any, pot: Array, stats: Array) -> float:
         z = np.empty(data.y.shape[0], dtype=np.int64)
