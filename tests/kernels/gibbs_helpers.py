@@ -7,7 +7,7 @@ from scipy import stats
 from em_vs_bayes.kernels.block_priors import log_prior
 from em_vs_bayes.kernels.blocks import gradient
 from em_vs_bayes.kernels.conditionals import workspace
-from em_vs_bayes.kernels.gibbs import Plan, draw_parameters
+from em_vs_bayes.kernels.gibbs import Plan, draw_parameters, prior_draw
 
 
 def make_plan(*steps):
@@ -41,6 +41,23 @@ def complete_data_gradients(blocks, prior, statistics, thetas, out):
     for i in range(thetas.shape[0]):
         log_prior(blocks, prior, thetas[i], out[i])
         gradient(blocks, thetas[i], statistics, out[i])
+
+
+@numba.njit(cache=True)
+def _prior_draws(blocks, prior, K, rng, theta, out):
+    for i in range(out.shape[0]):
+        if not prior_draw(blocks, prior, K, rng, theta):
+            return False
+        out[i] = theta
+    return True
+
+
+def prior_draws(model, rng, draws, prior=None):
+    """Theta (draws, P) from the prior."""
+    out = np.empty((draws, model.theta.size))
+    prior = model.prior if prior is None else prior
+    assert _prior_draws(model.blocks, prior, model.K, rng, model.theta.copy(), out)
+    return out
 
 
 def hard_statistics(model, z):
@@ -79,3 +96,28 @@ def z_scores(chain, expected, batches=50):
     length = len(chain) // batches
     means = chain[: batches * length].reshape(batches, length, -1).mean(axis=1)
     return (means.mean(axis=0) - np.ravel(expected)) / (means.std(axis=0, ddof=1) / np.sqrt(batches))
+
+
+def assert_stein(model, step, spacing):
+    """E[f d log p] = -E[df] with f = 1 and f = theta, along every free element that the step draws; the rest stays.
+
+    ``step`` is a code of a step of block 1, and the names of the parameters that it draws.
+    """
+    code, *names = step
+    draws = transitions(model, make_plan((code, 1)), model.statistics, np.random.default_rng(3), 10_000, spacing)
+    slopes = np.zeros_like(draws)
+    complete_data_gradients(model.blocks, model.prior, model.statistics, draws, slopes)
+    moved = np.zeros(model.theta.size, dtype=bool)
+    for name in names:
+        moved[getattr(model, name)] = model.prior.free[getattr(model, name)]
+    assert (draws[:, ~moved] == model.theta[~moved]).all()
+    slope, value = slopes[:, moved], draws[:, moved] - draws[:, moved].mean(axis=0)
+    z = np.concatenate([z_scores(slope, 0 * slope[0]), z_scores(slope * value, 0 * slope[0] - 1)])
+    assert np.abs(z).max() < 4.8, z.round(1)
+
+
+def difference_scores(chain, draws, functions):
+    """z-scores of the means of functions of theta, a chain's against those of independent draws; constants left out."""
+    there = functions(draws)
+    difference, moves = functions(chain) - there, there.std(axis=0) > 1e-9
+    return z_scores(difference[:, moves], np.zeros(moves.sum()))

@@ -11,6 +11,7 @@ from kernels.gibbs_helpers import (
     complete_data_gradients,
     hard_statistics,
     make_plan,
+    prior_draws,
     with_elements,
     z_scores,
 )
@@ -182,22 +183,6 @@ def geweke(model, plan, prior=None, sampler_prior=None, iterations=60_000, seed=
     chain = every_sweep(model, plan, rng, iterations, True, sampler_prior, thetas[0].copy())[0]
     moves = marginal.std(axis=0) > 1e-9  # not what is fixed, nor the correlations of a diagonal matrix
     return z_scores((functions(model, chain) - marginal)[:, moves], np.zeros(moves.sum()))
-
-
-@numba.njit(cache=True)
-def _prior_draws(blocks, prior, K, rng, theta, out):
-    for i in range(out.shape[0]):
-        if not prior_draw(blocks, prior, K, rng, theta):
-            return False
-        out[i] = theta
-    return True
-
-
-def prior_draws(model, rng, draws, prior=None):
-    out = np.empty((draws, model.theta.size))
-    prior = model.prior if prior is None else prior
-    assert _prior_draws(model.blocks, prior, model.K, rng, model.theta.copy(), out)
-    return out
 
 
 @pytest.mark.parametrize("plan", [WHOLE, APART], ids=["whole", "apart"])
