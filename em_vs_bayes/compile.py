@@ -185,9 +185,7 @@ def _data(
     pattern, observed = _patterns(y, gaussian)
     bases = [s.base for s in streams if s.base is not None]
     return tables.Data(
-        y=np.require(
-            y, float, ["C", "A", "W"]
-        ),  # one array type, so kernels compile once; copies only what is read-only
+        y=np.require(y, float, ["F", "A", "W"]),  # one array type, so kernels compile once
         centre=np.concatenate([s.centre for s in streams]),
         base=sum(bases[1:], bases[0]).astype(float) if bases else np.empty(0),
         weights=weights,

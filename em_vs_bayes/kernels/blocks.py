@@ -9,6 +9,7 @@ from math import inf, lgamma, log, log1p, pi, sqrt
 
 import numpy as np
 
+from em_vs_bayes.kernels import vectormath
 from em_vs_bayes.kernels.jit import inner, kernel
 from em_vs_bayes.kernels.regression import (
     coefficients_gradient,
@@ -325,15 +326,21 @@ def add_variance_gradient(blocks, b, k, j, theta, slope, g):
 @inner
 def _diag_potentials(blocks, b, theta, pot):
     K, d = blocks.rows[b], blocks.size[b]
-    c = blocks.pot[b]
+    c, at, spread = blocks.pot[b], blocks.theta[b], blocks.theta2[b]
+    mean, w = c + K * d, c + 2 * K * d
+    by_feature, squared = blocks.covariance[b] == DIAG, in_sd(blocks, b)
     for k in range(K):
         for j in range(d):
-            mean, v, i = theta[blocks.theta[b] + k * d + j], variance(blocks, b, k, j, theta), k * d + j
-            if not (abs(mean) < inf and 0.0 < v < inf):
+            i = k * d + j
+            m, value = theta[at + i], theta[spread + (i if by_feature else k)]
+            v = value * value if squared else value
+            if not (abs(m) < inf and value > 0.0 and 0.0 < v < inf):
                 return False
-            pot[c + i] = -0.5 * (LOG_2PI + log(v))
-            pot[c + K * d + i] = mean
-            pot[c + 2 * K * d + i] = 1.0 / sqrt(v)
+            pot[mean + i] = m
+            pot[w + i] = v
+    for i in range(K * d):
+        pot[c + i] = -0.5 * (LOG_2PI + vectormath.log(pot[w + i]))
+        pot[w + i] = 1.0 / sqrt(pot[w + i])
     return True
 
 

@@ -79,7 +79,7 @@ INTERVAL = 5  # theta = a + (b - a) / (1 + exp(-x))
 class Data(NamedTuple):
     """One data set as kernels see it. Absent pieces are arrays of length 0, so types never change."""
 
-    y: np.ndarray  # (n, p) float64, C order; NaN where a Gaussian value is missing
+    y: np.ndarray  # (n, p) float64, Fortran order: blocks read columns; NaN where a Gaussian value is missing
     centre: np.ndarray  # (p,) subtracted from each column as it is read (0 for non-Gaussian columns)
     base: np.ndarray  # (n,) or (0,): log base measure h(y), added to each row's evidence
     weights: np.ndarray  # (n,) or (0,): case weights

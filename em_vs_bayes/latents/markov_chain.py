@@ -125,7 +125,7 @@ class MarkovChain(Latent):
         """
         k, turn = self.n_states, _turned(data.starts)
         rows = {name: getattr(data, name) for name in ("y", "base", "labels", "pattern")}
-        back = data._replace(**{name: np.ascontiguousarray(value[turn]) for name, value in rows.items() if value.size})
+        back = data._replace(**{name: np.asfortranarray(value[turn]) for name, value in rows.items() if value.size})
         reverse = pot.copy()
         reverse[:k], reverse[k : k + k * k] = 0.0, pot[k : k + k * k].reshape(k, k).T.ravel()
         after = np.empty((data.y.shape[0], k))
