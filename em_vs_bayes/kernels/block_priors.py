@@ -140,7 +140,7 @@ def _independent_means(blocks, b, prior, theta, g):
 @inner
 def _any_free(prior, first, n):
     """Whether one of n elements of theta moves. Where neither mean nor spread does, no density of theirs is left."""
-    for i in range(first, first + n):
+    for i in range(first, first + n):  # noqa: SIM110 (numba has no any())
         if prior.free[i]:
             return True
     return False
