@@ -25,6 +25,7 @@ from em_vs_bayes.kernels.vectormath import exp, log
 LOG_ROOT_2PI = 0.5 * math.log(2.0 * math.pi)
 INV_ROOT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 UPPER_BITS = -(1 << 27)  # leaves a float64 its upper 26 bits: their square is exact
+SQUARE_OVERFLOWS = 1e160
 FAR = 40.0  # exp(-FAR^2 / 2) is 0
 FLAT_WIDTH = 2.0  # quadrature where the interval is no wider,
 FLAT_TILT = 3.0  # and the log density changes by no more from end to end
@@ -79,7 +80,7 @@ def _lower_tail(z):
     h = x + gap
     upper_bits = np.int64(np.float64(x).view(np.int64) & UPPER_BITS).view(np.float64)
     square = upper_bits * upper_bits  # x^2 = square + rest, so that exp(-x^2 / 2) has no error from rounding x^2
-    rest = (x - upper_bits) * (x + upper_bits) if x < math.inf else 0.0
+    rest = (x - upper_bits) * (x + upper_bits) if x < SQUARE_OVERFLOWS else 0.0
     d = 0.5 * rest  # below 4e-5 where the density is not 0
     density = exp(-0.5 * square) * (INV_ROOT_2PI * (1.0 - d * (1.0 - d * (0.5 - d * (1.0 / 6.0)))))
     density = density if x < FAR else 0.0

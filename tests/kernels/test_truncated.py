@@ -149,8 +149,16 @@ def test_lower_tail_lane():
 
 
 def test_lower_tail_lane_at_the_edges():
-    found = lower_tails([-INF, -1e200, 38.0, 1e200, INF, NAN])
-    expected = [[-INF, INF, 0], [-INF, 1e200, 0], [0, 0, 1], [0, 0, 1], [0, 0, 1], [NAN, NAN, NAN]]
+    found = lower_tails([-INF, -(2.0**1023), -1e200, 38.0, 1e200, INF, NAN])
+    expected = [
+        [-INF, INF, 0],
+        [-INF, 2.0**1023, 0],
+        [-INF, 1e200, 0],
+        [0, 0, 1],
+        [0, 0, 1],
+        [0, 0, 1],
+        [NAN, NAN, NAN],
+    ]
     np.testing.assert_array_equal(found, expected)
 
 
