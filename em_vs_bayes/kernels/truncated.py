@@ -8,10 +8,10 @@ g(x) = E[Z - x | Z >= x] and the variance V(x) = Var[Z | Z >= x], with which
 Nothing cancels in these, in the tail least of all; from the hazard, V = 1 - h (h - x) would lose x^4 eps. Each is a
 polynomial in t = (x - 7/2) / (x + 7/2), which maps [0, inf] to [-1, 1] (for erfc so: Shepherd & Laframboise 1981).
 
-An interval between two limits a < b, |a| <= b after a reflection, is worked out in the one way of three that loses
-no digits, in ns some 40 each: Gauss-Legendre quadrature where the density changes little over it; 1 less two tails
-where it is wide and holds 0; one tail less another else. Limits may be infinite, and may be equal (mean = a, log
-probability -inf); for a > b, or NaN, all is NaN.
+An interval [a, b], |a| <= b after a reflection, is worked out in that one way of three that loses no digits:
+Gauss-Legendre quadrature where the density changes little over it; 1 less two tails where it is wide and holds 0; one
+tail less another else. Limits may be infinite. They may be equal: the mean is theirs, the log probability -inf. For
+a > b, or NaN, all is NaN.
 """
 
 import math
@@ -25,6 +25,7 @@ from em_vs_bayes.kernels.vectormath import exp, log
 LOG_ROOT_2PI = 0.5 * math.log(2.0 * math.pi)
 INV_ROOT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 UPPER_BITS = -(1 << 27)  # leaves a float64 its upper 26 bits: their square is exact
+SQUARE_OVERFLOWS = 1e160
 FAR = 40.0  # exp(-FAR^2 / 2) is 0
 FLAT_WIDTH = 2.0  # quadrature where the interval is no wider,
 FLAT_TILT = 3.0  # and the log density changes by no more from end to end
@@ -34,7 +35,10 @@ NODES, WEIGHTS = (0.5 * rule for rule in np.polynomial.legendre.leggauss(ORDER))
 
 @inlined
 def _excess(x):
-    """``excess``: u = (x + 7/2) g and v = (x + 7/2)^2 V interpolate in Chebyshev points of t: within 2e-16 and 5e-16, plus rounding."""
+    """``excess``, branch-free.
+
+    u = (x + 7/2) g and v = (x + 7/2)^2 V interpolate in Chebyshev points of t: within 2e-16 and 5e-16, plus rounding.
+    """
     r = 1.0 / (x + 3.5)
     t = 1.0 - 7.0 * r
     s = t * t
@@ -76,7 +80,7 @@ def _lower_tail(z):
     h = x + gap
     upper_bits = np.int64(np.float64(x).view(np.int64) & UPPER_BITS).view(np.float64)
     square = upper_bits * upper_bits  # x^2 = square + rest, so that exp(-x^2 / 2) has no error from rounding x^2
-    rest = (x - upper_bits) * (x + upper_bits) if x < math.inf else 0.0
+    rest = (x - upper_bits) * (x + upper_bits) if x < SQUARE_OVERFLOWS else 0.0
     d = 0.5 * rest  # below 4e-5 where the density is not 0
     density = exp(-0.5 * square) * (INV_ROOT_2PI * (1.0 - d * (1.0 - d * (0.5 - d * (1.0 / 6.0)))))
     density = density if x < FAR else 0.0
@@ -144,7 +148,7 @@ def _wide(a, b):
     low, high = INV_ROOT_2PI * exp(-0.5 * a * a), INV_ROOT_2PI * exp(-0.5 * b * b)
     out = low / (excess(-a)[0] - a) + high / (excess(b)[0] + b)
     p = 1.0 - out
-    mean = -low * math.expm1(-0.5 * (b - a) * (a + b)) / p
+    mean = -low * math.expm1(-(0.5 * b - 0.5 * a) * (a + b)) / p
     return math.log1p(-out), mean, 1.0 - (high * b - low * a) / p - mean * mean
 
 

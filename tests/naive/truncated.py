@@ -1,19 +1,20 @@
 """The truncated standard normal in 150 decimal digits, by its definition: Phi from series, moments by subtraction."""
 
-from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, localcontext
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, localcontext
 from functools import cache
 
 DIGITS = 150
-assert MAX_PREC > DIGITS
 CONTEXT = Context(prec=DIGITS, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
-def high_precision(function):
-    def inside(*arguments):
-        with localcontext(CONTEXT):
-            return function(*map(Decimal, arguments))
+def in_decimals(function):
+    """Work out the function of floats in ``DIGITS`` digits; the values are Decimal."""
 
-    return inside
+    def worked_out(*floats):
+        with localcontext(CONTEXT):
+            return function(*map(Decimal, floats))
+
+    return worked_out
 
 
 @cache
@@ -55,6 +56,17 @@ def upper(x):
     return density(x) / fraction
 
 
+def log_of_one_less(p):
+    """log(1 - p), also for p that 1 - p would lose."""
+    power = total = p
+    n = 1
+    while power > p * Decimal(10) ** -(DIGITS + 5):
+        n += 1
+        power *= p
+        total += power / n
+    return -total
+
+
 def probability(a, b):
     """P(a < Z < b), as a difference of small numbers."""
     if a >= 0:
@@ -69,7 +81,7 @@ def edge(x):
     return x * density(x) if x.is_finite() else Decimal(0)
 
 
-@high_precision
+@in_decimals
 def interval(a, b):
     """Log probability, mean, variance given a < Z < b."""
     p = probability(a, b)
@@ -77,9 +89,17 @@ def interval(a, b):
     return p.ln(), mean, 1 + (edge(a) - edge(b)) / p - mean * mean
 
 
-@high_precision
+@in_decimals
+def one_sided(z):
+    """log Phi(z), phi(z) / Phi(z), Var[Z | Z < z]."""
+    p = upper(-z) if z < 0 else 1 - upper(z)
+    hazard = density(z) / p
+    return p.ln() if z < 0 else log_of_one_less(upper(z)), hazard, 1 - hazard * (z + hazard)
+
+
+@in_decimals
 def outside(a, b):
     """Log P(outside), log P(inside), E[Z | outside], E[Z^2 | outside]."""
     p = (upper(-a) if a < 0 else 1 - upper(a)) + (upper(b) if b > 0 else 1 - upper(-b))
     inside = probability(a, b)
-    return p.ln(), inside.ln(), (density(b) - density(a)) / p, 1 + (edge(b) - edge(a)) / p - 0
+    return p.ln(), inside.ln(), (density(b) - density(a)) / p, 1 + (edge(b) - edge(a)) / p
