@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from em_vs_bayes import datasets, emissions, priors
 from em_vs_bayes.compare import Comparison, compare
 from em_vs_bayes.priors import Prior
+from em_vs_bayes.regressions import CensoredRegression, Tobit, TruncatedRegression
 from em_vs_bayes.select import Selection, select
 from em_vs_bayes.spec import HMM, GaussianHMM, GaussianMixture, Mixture
 from em_vs_bayes.status import Status
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "HMM",
+    "CensoredRegression",
     "Comparison",
     "Fit",
     "GaussianHMM",
@@ -31,6 +33,8 @@ __all__ = [
     "Prior",
     "Selection",
     "Status",
+    "Tobit",
+    "TruncatedRegression",
     "compare",
     "datasets",
     "emissions",

@@ -137,8 +137,8 @@ def _check_rows(streams: tuple[Stream, ...], spec: Spec, n: int, *, fitting: boo
 def _unseen(stream: Stream) -> NDArray[np.bool_]:
     if stream.kind in (tables.GAUSS_FULL, tables.GAUSS_DIAG, tables.STUDENT):
         return np.isnan(stream.columns).all(axis=1)
-    if stream.kind == tables.REGRESSION:
-        return np.isnan(stream.columns[:, -1])
+    if stream.kind in tables.REGRESSIONS:
+        return np.isnan(stream.columns[:, stream.size - 1])
     if stream.kind == tables.LOOKUP:
         return stream.columns[:, 0] < 0
     return ~stream.columns.any(axis=1)

@@ -77,7 +77,7 @@ class Layout:
 
     def unpack(self, flat: Array) -> Params:
         """Named views of the last axis of ``flat``, leading axes kept."""
-        return {n: flat[..., where].reshape(*flat.shape[:-1], *shape) for n, where, shape in self.items()}
+        return {n: flat[..., where].reshape((*flat.shape[:-1], *shape)) for n, where, shape in self.items()}
 
     def pack(self, arrays: Mapping[str, Any]) -> Array:
         flat = np.empty(self.size)
@@ -301,6 +301,11 @@ class Context:
     like: Mapping[str, Any] | None = None  # centres and designs of the data the model was fitted to, when y is new
     weights: Array | None = None  # case weights, for defaults that are scaled to the data
     exog: Any = None  # the design matrix of a regression, as the user gave it
+    called: Mapping[str, str] = field(default_factory=dict)  # what the user calls a name that is not the emission's own
+
+    def name(self, own: str) -> str:
+        """The user's name of a parameter or prior, for messages."""
+        return self.prefix + self.called.get(own, own)
 
     def narrowed(self, prefix: str) -> Self:
         """The part of the context for one stream of a product."""

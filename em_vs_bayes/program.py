@@ -172,15 +172,20 @@ class Program:
         return np.column_stack([self.spec.model_emission.seeds(self.y), *self.exogs.values()])
 
     @property
-    def regressions(self) -> Params:
-        """Prefix -> columns (n, p + 1) of a regression: its design, then its response."""
-        own = zip(self.placed[self.n_latent :], *self.streams[:3], strict=True)
-        return {p.prefix: self.data.y[:, col : col + d] for p, kind, col, d in own if kind == tables.REGRESSION}
-
-    @property
     def exogs(self) -> Params:
         """The design matrices (n, p) of regressions: ``exog``, under the prefix of their stream."""
-        return {prefix + "exog": columns[:, :-1] for prefix, columns in self.regressions.items()}
+        own = zip(self.placed[self.n_latent :], *self.streams[:3], strict=True)
+        return {p.prefix + "exog": self.data.y[:, a : a + d - 1] for p, kind, a, d in own if kind in tables.REGRESSIONS}
+
+    def first_regression(self) -> Array:
+        """Design and response (n, p + 1) of the first regression; a censored response by its finite end or middle."""
+        from em_vs_bayes.emissions.limits import representative
+
+        kind, first, d = next(row for row in zip(*self.streams[:3], strict=True) if row[0] in tables.REGRESSIONS)
+        columns = self.data.y[:, first : first + d]
+        if kind != tables.CENSORED:
+            return columns
+        return np.column_stack([columns[:, :-1], representative(columns[:, -1], self.data.y[:, first + d])])
 
     @property
     def predictors(self) -> dict[str, list[str]]:
@@ -437,7 +442,7 @@ class Program:
         out, order, leading = theta.copy(), np.asarray(permutation), self.spec.leading
         dims = {p.prefix + q.name: q.dims for p in self.placed for q in p.block.parameters}
         for name, where, _ in self.tables.theta.items():
-            if dims[name][0] != leading:
+            if dims[name][:1] != (leading,):
                 continue
             values = theta[..., where].reshape(*theta.shape[:-1], self.k, -1)
             values = np.take_along_axis(values, order[..., None], axis=-2)

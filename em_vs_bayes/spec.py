@@ -46,7 +46,12 @@ class Spec(ABC):
     @property
     @abstractmethod
     def leading(self) -> str:
-        """Name of the leading dim: ``component`` or ``state``."""
+        """Name of the leading dim: ``component`` or ``state``; empty where there is only one of everything."""
+
+    @property
+    @abstractmethod
+    def joint_prior(self) -> str:
+        """What ``priors`` calls a joint prior of the emission's parameters."""
 
     @property
     @abstractmethod
@@ -166,7 +171,8 @@ class Spec(ABC):
 
     def parameter_dims(self) -> dict[str, tuple[str, ...]]:
         """Public parameter name -> dims."""
-        own = {name: (self.leading, *dims) for name, dims in self.model_emission.dims().items()}
+        leading = (self.leading,) if self.leading else ()
+        own = {name: (*leading, *dims) for name, dims in self.model_emission.dims().items()}
         return self.latent_dims | own
 
     # --- value semantics ----------------------------------------------------------------------------------------
@@ -214,16 +220,16 @@ class Spec(ABC):
 
     def _check(self) -> None:
         """Shared validation of sizes and names; called from ``__post_init__``."""
-        size_name = "n_components" if self.leading == "component" else "n_states"
+        size_name = "n_states" if self.leading == "state" else "n_components"
         if isinstance(self.size, bool) or not isinstance(self.size, (int, np.integer)) or self.size < 1:
             raise ValueError(f"{size_name} must be a positive integer; got {self.size!r}.")
         if not isinstance(self.model_emission, Emission):
             raise TypeError(f"emission must be one of evb.emissions; got {self.model_emission!r}.")
         known = [*self.parameter_dims()]
-        for argument, given, extra in (("priors", self.priors, ["emission"]), ("fixed", self.fixed, [])):
+        for argument, given, extra in (("priors", self.priors, [self.joint_prior]), ("fixed", self.fixed, [])):
             if not isinstance(given, Mapping):
                 raise TypeError(f"{argument} must be a dict of parameter name -> value; got {given!r}.")
-            allowed = known + extra + ([n + "emission" for n in _prefixes(known)] if extra else [])
+            allowed = known + extra + [n + joint for n in _prefixes(known) for joint in extra]
             odd = [name for name in given if name not in allowed]
             if odd:
                 raise ValueError(f"{argument} names {odd}, but the parameters are {known}.")
@@ -297,6 +303,10 @@ class Mixture(Spec):
         return "component"
 
     @property
+    def joint_prior(self) -> str:
+        return "emission"
+
+    @property
     def latent_dims(self) -> dict[str, tuple[str, ...]]:
         return {"weights": ("component",)}
 
@@ -347,6 +357,10 @@ class GaussianMixture(Spec):
     @property
     def leading(self) -> str:
         return "component"
+
+    @property
+    def joint_prior(self) -> str:
+        return "emission"
 
     @property
     def latent_dims(self) -> dict[str, tuple[str, ...]]:
@@ -408,6 +422,10 @@ class HMM(Spec):
         return "state"
 
     @property
+    def joint_prior(self) -> str:
+        return "emission"
+
+    @property
     def latent_dims(self) -> dict[str, tuple[str, ...]]:
         return CHAIN_DIMS
 
@@ -463,6 +481,10 @@ class GaussianHMM(Spec):
         return "state"
 
     @property
+    def joint_prior(self) -> str:
+        return "emission"
+
+    @property
     def latent_dims(self) -> dict[str, tuple[str, ...]]:
         return CHAIN_DIMS
 
@@ -497,16 +519,10 @@ def _check_initial(initial: Any, priors: Mapping[str, Any], fixed: Mapping[str, 
                 )
 
 
-SPECS: dict[str, type[Spec]] = {
-    "Mixture": Mixture,
-    "GaussianMixture": GaussianMixture,
-    "HMM": HMM,
-    "GaussianHMM": GaussianHMM,
-}
-
-
 def from_dict(description: Mapping[str, Any]) -> Spec:
     """The spec that `Spec.to_dict` described."""
+    from em_vs_bayes.specs import SPECS
+
     name = description.get("spec")
     if name not in SPECS:
         raise ValueError(f"spec={name!r} is unknown; known are {', '.join(SPECS)}.")
@@ -515,6 +531,7 @@ def from_dict(description: Mapping[str, Any]) -> Spec:
         arguments["emission"] = emission_from_dict(arguments["emission"])
     arguments["priors"] = {k: prior_families.from_dict(v) for k, v in arguments.get("priors", {}).items()}
     arguments["fixed"] = {k: _from_json(v) for k, v in arguments.get("fixed", {}).items()}
-    ordered = arguments.get("ordered")
-    arguments["ordered"] = tuple(ordered) if isinstance(ordered, list) else ordered
+    ordered = arguments.pop("ordered", None)
+    if ordered is not None:
+        arguments["ordered"] = tuple(ordered) if isinstance(ordered, list) else ordered
     return SPECS[name](**arguments)

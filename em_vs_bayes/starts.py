@@ -45,8 +45,8 @@ def start(program: Program, init: Any, rng: np.random.Generator, attempt: int = 
     if init is not None and not isinstance(init, str):
         raise TypeError(f"init must be a Fit, a dict of parameters or one of {NAMED}; got {type(init).__name__}.")
     lloyd = 20 if init == "kmeans++" or (init is None and attempt % 2 == 0) else 0
-    if program.regressions and init != "kmeans++" and (len(program.streams.kind) == 1 or attempt % 2 == 0):
-        clusters = lines(next(iter(program.regressions.values())), program.k, rng)
+    if program.exogs and init != "kmeans++" and (len(program.streams.kind) == 1 or attempt % 2 == 0):
+        clusters = lines(program.first_regression(), program.k, rng)
     else:
         clusters = partition(program.seeds(), program.k, rng, lloyd)
     if (program.data.labels >= 0).any():

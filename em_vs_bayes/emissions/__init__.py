@@ -6,13 +6,16 @@ A new emission is one file here and one line in `EMISSIONS`.
 from em_vs_bayes.contract import Emission
 from em_vs_bayes.emissions.bernoulli import Bernoulli
 from em_vs_bayes.emissions.categorical import Categorical
+from em_vs_bayes.emissions.censored_regression import CensoredRegression
 from em_vs_bayes.emissions.exponential import Exponential
 from em_vs_bayes.emissions.linear_regression import LinearRegression
 from em_vs_bayes.emissions.mvnormal import MvNormal
 from em_vs_bayes.emissions.normal import Normal
 from em_vs_bayes.emissions.poisson import Poisson
 from em_vs_bayes.emissions.product import Product
+from em_vs_bayes.emissions.single import Single
 from em_vs_bayes.emissions.student_t import StudentT
+from em_vs_bayes.emissions.truncated_regression import TruncatedRegression
 
 EMISSIONS: dict[str, type[Emission]] = {
     "Normal": Normal,
@@ -23,10 +26,12 @@ EMISSIONS: dict[str, type[Emission]] = {
     "Bernoulli": Bernoulli,
     "Categorical": Categorical,
     "LinearRegression": LinearRegression,
+    "CensoredRegression": CensoredRegression,
+    "TruncatedRegression": TruncatedRegression,
     "Product": Product,
 }
 
-__all__ = ["EMISSIONS", *EMISSIONS]
+__all__ = ["EMISSIONS", "Single", *EMISSIONS]
 
 
 def from_dict(description: dict) -> Emission:

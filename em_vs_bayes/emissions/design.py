@@ -98,10 +98,10 @@ def _check_factor(expression: str, method: str, formula: str) -> None:
         )
 
 
-def from_formula(formula: str, y: Any, like: Design | None) -> tuple[Array, Array, Design]:
+def from_formula(formula: str, y: Any, like: Design | None, *, finite: bool = True) -> tuple[Array, Array, Design]:
     """Response (n,), design (n, p) and its encoding; ``like`` encodes a new frame as the fitted one.
 
-    NaN in the response is left in; a missing predictor is refused.
+    NaN in the response is left in, infinity where it need not be ``finite``; a missing predictor is refused.
     """
     from formulaic import Formula, model_matrix
     from formulaic.errors import FormulaicError
@@ -125,7 +125,8 @@ def from_formula(formula: str, y: Any, like: Design | None) -> tuple[Array, Arra
     if response.shape[1] != 1:
         raise ValueError(f"formula={formula!r}: the response must be one number per row; got {list(response.columns)}.")
     matrix = np.ascontiguousarray(right.to_numpy(dtype=float))
-    return read.vector(response, "y", "LinearRegression"), matrix, Design(tuple(right.columns), right.model_spec)
+    values = read.matrix(response, "y", finite=finite)[:, 0]
+    return values, matrix, Design(tuple(right.columns), right.model_spec)
 
 
 def _frame(y: Any) -> Any:

@@ -8,13 +8,11 @@ from typing import Any, final
 
 import numpy as np
 
-from em_vs_bayes.blocks import RegressionBlock
 from em_vs_bayes.contract import Array, Context, Emission, Params, Stream
 from em_vs_bayes.emissions import design as designs
 from em_vs_bayes.emissions import read
-from em_vs_bayes.emissions.regression_priors import Pooled, pooled, regression_priors
+from em_vs_bayes.emissions.regression_streams import Rows, drawn_lines, regression_stream, symbolic_lines
 from em_vs_bayes.kernels import tables
-from em_vs_bayes.values import broadcast, scalars_per_component
 
 
 @final
@@ -49,46 +47,19 @@ class LinearRegression(Emission):
     def takes_exog(self) -> bool:
         return self.formula is None
 
-    def _read(self, y: Any, context: Context) -> tuple[Array, Array, designs.Design]:
-        """Response (n,), design (n, p) and its columns."""
-        name, like = context.prefix + "y", context.like and context.like["design"]
+    def _read(self, y: Any, context: Context) -> tuple[Array, Rows]:
+        """Response (n,) and design."""
         if self.formula is not None:
+            like = context.like and context.like["design"]
             values, matrix, design = designs.from_formula(self.formula, y, like)  # type: ignore[arg-type]
-            label = "The design"
-        else:
-            values = read.vector(y, name, "LinearRegression")
-            matrix, design = designs.from_exog(context.exog, len(values), "exog")
-            label = "exog"
-        designs.check_finite(matrix, design.names, label)
-        if like is not None and like.names != design.names:  # type: ignore[union-attr]
-            raise ValueError(
-                f"{label} has column(s) {list(design.names)}; the model was fitted to {list(like.names)}."  # type: ignore[union-attr]
-            )
-        return values, matrix, design
+            return values, Rows(matrix, design, "The design")
+        values = read.vector(y, context.prefix + "y", "LinearRegression")
+        return values, Rows(*designs.from_exog(context.exog, len(values), "exog"), "exog")
 
     def streams(self, y: Any, n_components: int, context: Context) -> tuple[Stream, ...]:
-        values, matrix, design = self._read(y, context)
-        if context.like is None:
-            seen = ~np.isnan(values)
-            designs.check_rank(matrix[seen], design.names, "exog" if self.formula is None else "The design")
-            whole = pooled(values, matrix, context)
-        else:  # the fitted block takes the place of this one
-            whole = Pooled(np.zeros(matrix.shape[1]), 1.0, np.eye(matrix.shape[1]))
-        shape = (n_components, matrix.shape[1])
-        prior, coefficient_prior, sigma_prior = regression_priors(context, whole, shape)
-        block = RegressionBlock(
-            prior,
-            coefficient_prior,
-            sigma_prior,
-            context.leading,
-            broadcast(context.fixed.get("coefficients"), shape, context.prefix + "coefficients"),
-            scalars_per_component(context.fixed.get("sigmas"), n_components, context.prefix + "sigmas", 1e-300, np.inf),
-            whole.coefficients,
-            whole.variance,
-        )
-        columns = np.column_stack([matrix, values])
-        width = columns.shape[1]
-        return (Stream(tables.REGRESSION, columns, np.zeros(width), width, block, design=design),)
+        values, rows = self._read(y, context)
+        columns = np.column_stack([rows.matrix, values])
+        return (regression_stream(tables.REGRESSION, columns, values, rows, n_components, context),)
 
     def observed(self, y: Any) -> Any:
         return y if self.formula is None else designs.from_formula(self.formula, y, None)[0]
@@ -106,12 +77,7 @@ class LinearRegression(Emission):
         return read.vector(self.observed(y), "y", "LinearRegression")[:, None]
 
     def simulate(self, params: Mapping[str, Array], z: Any, rng: np.random.Generator) -> Array:
-        if "exog" not in params:
-            raise ValueError("A regression is simulated at a design: params must have 'exog', an array (n, p).")
-        matrix = np.asarray(params["exog"], dtype=float)
-        if len(matrix) != len(z):
-            raise ValueError(f"exog has {len(matrix)} row(s); {len(z)} are to be simulated.")
-        return rng.normal(np.einsum("np,np->n", matrix, params["coefficients"][z]), params["sigmas"][z])
+        return drawn_lines(params, z, rng)
 
     def symbolic_log_density(self, y: Any, params: Mapping[str, Any], n_components: int) -> Any:
         import pymc as pm
@@ -119,8 +85,7 @@ class LinearRegression(Emission):
 
         values = read.vector(self.observed(y), "y", "LinearRegression")[:, None]
         seen = ~np.isnan(values)
-        lines = pt.dot(params["exog"], pt.as_tensor(params["coefficients"]).T)
-        density = pm.logp(pm.Normal.dist(lines, params["sigmas"]), np.where(seen, values, 0.0))
+        density = pm.logp(pm.Normal.dist(*symbolic_lines(params)), np.where(seen, values, 0.0))
         return density if seen.all() else pt.where(seen, density, 0.0)
 
     def to_dict(self) -> dict[str, Any]:

@@ -51,9 +51,11 @@ def regression_priors(context: Context, whole: Pooled, shape: tuple[int, int]) -
     k, p = shape
     rate = whole.variance / k**2
     own = sorted(name for name in ("coefficients", "sigmas") if name in context.priors)
-    joint = context.prefix + "emission"
+    joint = context.name("emission")
     if "emission" in context.priors and own:
-        raise ValueError(f"priors has both {joint!r} (joint) and {own}: give one or the other.")
+        raise ValueError(
+            f"priors has both {joint!r} (joint) and {[context.name(name) for name in own]}: give one or the other."
+        )
     if not own:
         default = NormalInverseGamma(mean=whole.coefficients, kappa=0.01 * whole.second, shape=2.0, rate=rate)
         prior = context.priors.get("emission", default)
@@ -67,12 +69,12 @@ def regression_priors(context: Context, whole: Pooled, shape: tuple[int, int]) -
     for name, prior, family in (("coefficients", coefficients, Normal), ("sigmas", sigmas, InverseGamma)):
         if not isinstance(prior, (family, Prior)):
             wanted = f"{family.__name__} or evb.Prior(name, ...)"
-            raise TypeError(f"priors[{context.prefix + name!r}] must be {wanted}; got {prior!r}.")
-    _check_vectors(coefficients, shape, context.prefix + "coefficients")
+            raise TypeError(f"priors[{context.name(name)!r}] must be {wanted}; got {prior!r}.")
+    _check_vectors(coefficients, shape, context.name("coefficients"))
     if isinstance(coefficients, Normal):
-        coefficients = _fitted(lambda: coefficients.broadcast(k, p), context.prefix + "coefficients")
+        coefficients = _fitted(lambda: coefficients.broadcast(k, p), context.name("coefficients"))
     if isinstance(sigmas, InverseGamma):
-        wide = _fitted(lambda: sigmas.broadcast(k, 1), context.prefix + "sigmas")
+        wide = _fitted(lambda: sigmas.broadcast(k, 1), context.name("sigmas"))
         sigmas = InverseGamma(wide.shape[:, 0], wide.rate[:, 0])
     return None, coefficients, sigmas
 

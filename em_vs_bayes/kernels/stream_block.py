@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from em_vs_bayes.kernels.jit import inner
-from em_vs_bayes.kernels.tables import GAUSS_FULL, REGRESSION, STUDENT
+from em_vs_bayes.kernels.tables import GAUSS_FULL, REGRESSION, REGRESSIONS, STUDENT
 
 ROWS = 256  # rows in a block
 BLOCK = np.uint64(ROWS)
@@ -31,6 +31,7 @@ class Work(NamedTuple):
     z: np.ndarray  # 4 lanes: a piece of W x - b
     feature: np.ndarray  # FEATURES lanes: products of columns
     row: np.ndarray  # 3 lanes: case weight; largest log potential; sum of exponentials
+    hidden: np.ndarray  # 2 K lanes, only with CENSORED or TRUNCATED ones: rows meant, and their sums of responses
     u: np.ndarray  # a lane per stream, only with STUDENT ones: drawn multipliers of precisions
     bias: np.ndarray  # like pot, with W m in the place of each mean m; see prepare_full and prepare_diag
 
@@ -44,13 +45,14 @@ def lane(i):
 @inner
 def allocate(data, streams, pot, K):
     """Working memory for one call on this data."""
-    features = multipliers = 0
+    features = multipliers = hidden = 0
     for s in range(streams.kind.size):
         d = streams.size[s]
         if streams.kind[s] == GAUSS_FULL:
             features = max(features, min(FEATURES, d + d * (d + 1) // 2))
-        elif streams.kind[s] == REGRESSION:
+        elif streams.kind[s] in REGRESSIONS:
             features = max(features, min(FEATURES, d * (d + 1) // 2))
+            hidden = hidden if streams.kind[s] == REGRESSION else 2 * K
         elif streams.kind[s] == STUDENT:
             multipliers = streams.kind.size
     width = ROWS + GAP
@@ -62,6 +64,7 @@ def allocate(data, streams, pot, K):
         np.empty(4 * width),
         np.empty(features * width),
         np.empty(3 * width),
+        np.empty(hidden * width),
         np.empty(multipliers * width),
         np.empty(pot.size),
     )

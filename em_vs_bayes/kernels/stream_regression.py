@@ -25,7 +25,7 @@ def prepare_regression(pot, o, d, K, bias):
 
 
 @inner
-def _at_a_point(pot, o, d, K):
+def at_a_point(pot, o, d, K):
     """Whether all rows of every W_k but the last are zero."""
     for k in range(K):
         w = o + K + k * d * d
@@ -39,7 +39,7 @@ def _at_a_point(pot, o, d, K):
 def add_regression(pot, o, first, d, K, work):
     """logp += c_k - |W_k (x, y)|^2 / 2."""
     z, out, zero = work.z, work.logp, np.int64(0)
-    plain = _at_a_point(pot, o, d, K)
+    plain = at_a_point(pot, o, d, K)
     for k in range(K):
         c, w = work.bias[o + k], o + K + k * d * d
         if not plain:

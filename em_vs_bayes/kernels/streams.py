@@ -7,6 +7,13 @@ import numpy as np
 
 from em_vs_bayes.kernels.jit import inner, spliced
 from em_vs_bayes.kernels.stream_block import gram, keep, lane
+from em_vs_bayes.kernels.stream_censored import (
+    add_censored,
+    add_truncated,
+    draw_censored,
+    draw_truncated,
+    sum_limited,
+)
 from em_vs_bayes.kernels.stream_discrete import add_linear, add_lookup, sum_lookup
 from em_vs_bayes.kernels.stream_gauss import (
     add_diag,
@@ -33,7 +40,16 @@ from em_vs_bayes.kernels.stream_regression import (
     unpack_regression,
 )
 from em_vs_bayes.kernels.stream_student import add_student, draw_student, sum_student
-from em_vs_bayes.kernels.tables import GAUSS_DIAG, GAUSS_FULL, LINEAR, LOOKUP, REGRESSION, STUDENT
+from em_vs_bayes.kernels.tables import (
+    CENSORED,
+    GAUSS_DIAG,
+    GAUSS_FULL,
+    LINEAR,
+    LOOKUP,
+    REGRESSION,
+    STUDENT,
+    TRUNCATED,
+)
 
 
 @spliced
@@ -81,8 +97,13 @@ def add_log_potentials(data, streams, pot, K, start, rows, work, conditionals):
             add_regression(pot, o, first, size, K, work)
             if missing:
                 restore_missing(data, first, size, K, start, rows, work)
-        elif kind == STUDENT:
-            add_student(pot, o, first, K, work)
+        elif kind in (STUDENT, CENSORED, TRUNCATED):
+            if kind == STUDENT:
+                add_student(pot, o, first, K, work)
+            elif kind == CENSORED:
+                add_censored(pot, o, first, size, K, rows, work)
+            else:
+                add_truncated(pot, o, first, size, K, rows, work)
             if missing:
                 restore_missing(data, first, size, K, start, rows, work)
 
@@ -114,6 +135,8 @@ def add_statistics(data, streams, pot, K, start, rows, work, conditionals, drawn
             sum_regression(first, size, K, work, stats, at + K)
             if data.pattern.size > 0:
                 count_observed(data, first + size - 1, one, K, start, rows, work, stats, at)
+        elif kind in (CENSORED, TRUNCATED):
+            sum_limited(data, kind, pot, streams.pot[s], first, size, K, start, rows, work, drawn, stats, at)
         elif kind == STUDENT:
             sum_student(data, first, pot, streams.pot[s], K, s, start, rows, work, drawn, stats, at)
 
@@ -122,7 +145,8 @@ def add_statistics(data, streams, pot, K, start, rows, work, conditionals, drawn
 def draw_hidden(data, streams, pot, K, start, rows, work, conditionals, rng, z):
     """Draw what rows hide besides their component z (-1: none), given it.
 
-    Missing values of GAUSS_FULL streams replace the zeros in work.x; multipliers of STUDENT streams go to work.u.
+    Missing values of GAUSS_FULL streams replace the zeros in work.x; multipliers of STUDENT streams go to work.u. Drawn
+    responses of CENSORED and TRUNCATED streams replace limits in work.x.
     """
     missing = _any_missing(data, start, rows)
     for s in range(streams.kind.size):
@@ -130,6 +154,10 @@ def draw_hidden(data, streams, pot, K, start, rows, work, conditionals, rng, z):
             draw_full_missing(data, streams, s, pot, K, start, rows, work, conditionals, rng, z)
         elif streams.kind[s] == STUDENT:
             draw_student(data, streams.col[s], pot, streams.pot[s], K, s, start, rows, work, rng, z)
+        elif streams.kind[s] == CENSORED:
+            draw_censored(streams.col[s], streams.size[s], pot, streams.pot[s], K, rows, work, rng, z)
+        elif streams.kind[s] == TRUNCATED:
+            draw_truncated(streams.col[s], streams.size[s], pot, streams.pot[s], K, rows, work, rng, z)
 
 
 @spliced
@@ -150,3 +178,5 @@ def finish(data, streams, K, counts, stats):
             if data.pattern.size == 0:
                 for k in range(K):
                     stats[at + k] = counts[k]
+        elif streams.kind[s] in (CENSORED, TRUNCATED):
+            unpack_regression(size, K, stats, at + K)

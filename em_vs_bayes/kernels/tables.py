@@ -25,6 +25,9 @@ LINEAR = 2  # sum_q T_q(y) eta_kq; the columns hold T(y), zero where y is missin
 LOOKUP = 3  # eta_k[code]; the column holds the category as a float, -1 where missing
 REGRESSION = 4  # c_k - 0.5 |W_k (x, y)|^2, columns x_1 ... x_p, y, the last row of W_k being (-w b', w)
 STUDENT = 5  # c_k - h_k log(1 + (v_k (x - m_k))^2), one column
+CENSORED = 6  # REGRESSION whose y is known to lie in an interval: columns x_1 ... x_p, lower, upper
+TRUNCATED = 7  # REGRESSION of rows that are there only if y lies in an interval: x_1 ... x_p, y, lower, upper
+REGRESSIONS = (REGRESSION, CENSORED, TRUNCATED)  # x_1 ... x_p, then what is known of the response
 
 # --- codes of parameter blocks: the conjugate family that ties theta, pot, stats and hyper --------------------
 DIRICHLET = 0  # rows of probabilities (R, C)
@@ -96,7 +99,7 @@ class Streams(NamedTuple):
     col: np.ndarray  # first column in y
     size: (
         np.ndarray
-    )  # d (Gaussian), statistics q (LINEAR), categories (LOOKUP; one column), p + 1 (REGRESSION), 1 (STUDENT)
+    )  # d (Gaussian), statistics q (LINEAR), categories (LOOKUP; one column), p + 1 (REGRESSION and kin), 1 (STUDENT)
     pot: np.ndarray  # offset in pot
     stat: np.ndarray  # offset in stats
 

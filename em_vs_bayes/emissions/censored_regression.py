@@ -1,0 +1,175 @@
+"""Censored regression: y* ~ N(x'b_k, sigma_k^2), of which only an interval is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from em_vs_bayes.contract import Array, Context, Emission, Params, Stream
+from em_vs_bayes.emissions import design as designs
+from em_vs_bayes.emissions import limits, read
+from em_vs_bayes.emissions.regression_streams import Rows, drawn_lines, regression_stream, symbolic_lines
+from em_vs_bayes.kernels import tables
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class CensoredRegression(Emission):
+    """A linear regression per component whose response is censored.
+
+    Parameters
+    ----------
+    formula : str, optional
+        As in `LinearRegression`; y is then the frame. Where no limit is given, the response is ``censored(a, b)``, of
+        the columns that hold the ends of each row's interval.
+    lower, upper : float, optional
+        Where the response is cut off (Tobin 1958): a value at a limit says that the latent response is there or beyond.
+        Without either, y is (n, 2), the interval of each row: equal ends are an exact response, an infinite end is no
+        limit, and a row with both is missing.
+
+    Notes
+    -----
+    Fitted parameters: ``coefficients (component, predictor)``, ``sigmas (component,)``, of the latent response. A
+    missing response (NaN) is integrated out.
+
+    Default prior: as `LinearRegression`, with the limit in the place of a response known on one side and the middle in
+    that of one known on both.
+    """
+
+    formula: str | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+    def __post_init__(self) -> None:
+        limits.check_limits(self.lower, self.upper)
+        if self.formula is None:
+            return
+        pair = limits.interval_formula(self.formula)
+        if self._limited and pair is not None:
+            raise ValueError(f"formula={self.formula!r} has the intervals; leave lower and upper out.")
+        if not self._limited and pair is None:
+            raise ValueError(
+                f"formula={self.formula!r} wants the response censored(lower, upper) with the columns of the ends, or "
+                "else a limit: lower= or upper=."
+            )
+        for one in pair or (self.formula,):
+            designs.check_formula(one)
+
+    @property
+    def _limited(self) -> bool:
+        return self.lower is not None or self.upper is not None
+
+    @property
+    def takes_exog(self) -> bool:
+        return self.formula is None
+
+    def _ends(self, y: Any, name: str) -> tuple[Array, Array]:
+        """Ends of the responses where no formula picks them."""
+        if not self._limited:
+            return limits.intervals(y, name)
+        return limits.censored(read.vector(y, name, "CensoredRegression"), self.lower, self.upper, name)
+
+    def _read(self, y: Any, context: Context) -> tuple[Array, Array, Rows]:
+        """Ends (n,), and the design."""
+        name, like = context.prefix + "y", context.like and context.like["design"]
+        if self.formula is None:
+            low, high = self._ends(y, name)
+            return low, high, Rows(*designs.from_exog(context.exog, len(low), "exog"), "exog")
+        pair = limits.interval_formula(self.formula)
+        if pair is None:
+            values, matrix, design = designs.from_formula(self.formula, y, like)  # type: ignore[arg-type]
+            low, high = limits.censored(values, self.lower, self.upper, name)
+        else:
+            low, matrix, design = designs.from_formula(pair[0], y, like, finite=False)  # type: ignore[arg-type]
+            high = designs.from_formula(pair[1], y, None, finite=False)[0]
+            low, high = limits.checked_intervals(low, high, name)
+        return low, high, Rows(matrix, design, "The design")
+
+    def streams(self, y: Any, n_components: int, context: Context) -> tuple[Stream, ...]:
+        low, high, rows = self._read(y, context)
+        columns = np.column_stack([rows.matrix, low, high])
+        values = limits.representative(low, high)
+        return (regression_stream(tables.CENSORED, columns, values, rows, n_components, context),)
+
+    def observed(self, y: Any) -> Any:
+        if self.formula is None:
+            return read.vector(y, "y", "CensoredRegression") if self._limited else np.column_stack(self._ends(y, "y"))
+        if self._limited:
+            return designs.from_formula(self.formula, y, None)[0]
+        low, high, _ = self._read(y, Context())
+        return np.column_stack([low, high])
+
+    def public(self, params: Params, centre: Mapping[str, Array]) -> Params:
+        return dict(params)
+
+    def internal(self, params: Mapping[str, Any], centre: Mapping[str, Array]) -> Params:
+        return {name: np.asarray(params[name], dtype=float) for name in self.dims()}
+
+    def dims(self) -> dict[str, tuple[str, ...]]:
+        return {"coefficients": ("predictor",), "sigmas": ()}
+
+    def seeds(self, y: Any) -> Array:
+        low, high = self._limits_of(self.observed(y))
+        return limits.representative(low, high)[:, None]
+
+    def _limits_of(self, seen: Array) -> tuple[Array, Array]:
+        """Ends of what `observed` returns."""
+        if not self._limited:
+            return seen[:, 0], seen[:, 1]
+        low, high = limits.ends(self.lower, self.upper)
+        return limits.censored(np.clip(seen, low, high), self.lower, self.upper, "y")
+
+    def simulate(self, params: Mapping[str, Array], z: Any, rng: np.random.Generator) -> Array:
+        """Responses cut off at the limits; intervals are those of exact responses, for nothing says how they came."""
+        latent = drawn_lines(params, z, rng)
+        if self._limited:
+            return np.clip(latent, *limits.ends(self.lower, self.upper))
+        return np.column_stack([latent, latent])
+
+    def symbolic_log_density(self, y: Any, params: Mapping[str, Any], n_components: int) -> Any:
+        import pytensor.tensor as pt
+
+        low, high = self._limits_of(self.observed(y))
+        lines, sigmas = symbolic_lines(params)
+        density = pt.zeros((len(low), n_components))
+        exact, below, above = low == high, np.isneginf(low), np.isposinf(high)
+        both = np.isfinite(low) & np.isfinite(high) & ~exact
+        for rows, term in ((exact, _log_density), (below, _log_below), (above, _log_above), (both, _log_between)):
+            i = np.flatnonzero(rows)
+            if i.size:
+                a, b = ((end[i][:, None] - lines[i]) / sigmas for end in (low, high))
+                density = density[i].set(term(a, b, sigmas))
+        return density
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"emission": "CensoredRegression", "formula": self.formula, "lower": self.lower, "upper": self.upper}
+
+
+def _log_density(a: Any, b: Any, sigmas: Any) -> Any:
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    return pm.logp(pm.Normal.dist(0.0, 1.0), a) - pt.log(sigmas)
+
+
+def _log_below(a: Any, b: Any, sigmas: Any) -> Any:
+    import pymc as pm
+
+    return pm.logcdf(pm.Normal.dist(0.0, 1.0), b)
+
+
+def _log_above(a: Any, b: Any, sigmas: Any) -> Any:
+    return _log_below(a, -a, sigmas)
+
+
+def _log_between(a: Any, b: Any, sigmas: Any) -> Any:
+    """log(Phi(b) - Phi(a)), both taken in the lower tail."""
+    import pytensor.tensor as pt
+    from pymc.math import logdiffexp
+
+    left = a + b < 0
+    high, low = pt.where(left, b, -a), pt.where(left, a, -b)
+    return logdiffexp(_log_below(low, high, sigmas), _log_below(low, low, sigmas))

@@ -1,0 +1,103 @@
+"""Responses that are seen only through limits: reading them, with errors in words."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from em_vs_bayes.contract import Array
+from em_vs_bayes.emissions import read
+
+INTERVAL = re.compile(r"^\s*censored\s*\((?P<ends>.*)\)\s*~(?P<right>.*)$", re.DOTALL)
+
+
+def check_limits(lower: Any, upper: Any) -> None:
+    """Refuse what are no numbers, and limits that leave nothing between them."""
+    for name, value in (("lower", lower), ("upper", upper)):
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+            raise TypeError(f"{name} must be a number or None; got {value!r}.")
+        if not np.isfinite(value):
+            raise ValueError(f"{name} must be finite, or None for no limit; got {value!r}.")
+    if lower is not None and upper is not None and not lower < upper:
+        raise ValueError(f"lower must be less than upper; got lower={lower!r}, upper={upper!r}.")
+
+
+def ends(lower: float | None, upper: float | None) -> tuple[float, float]:
+    """The limits, infinite where there is none."""
+    return (-np.inf if lower is None else float(lower), np.inf if upper is None else float(upper))
+
+
+def interval_formula(formula: str) -> tuple[str, str] | None:
+    """``censored(a, b) ~ x`` as ``a ~ x`` and ``b ~ 1``; None for another response."""
+    found = INTERVAL.match(formula) if isinstance(formula, str) else None
+    if found is None:
+        return None
+    try:
+        arguments = ast.parse(f"censored({found['ends']})", mode="eval").body.args  # type: ignore[attr-defined]
+    except (SyntaxError, AttributeError):
+        arguments = []
+    if len(arguments) != 2:
+        raise ValueError(f"formula={formula!r}: censored wants two columns, lower and upper end of each response.")
+    low, high = (ast.unparse(argument) for argument in arguments)
+    return f"{low} ~{found['right']}", f"{high} ~ 1"
+
+
+def intervals(y: Any, name: str) -> tuple[Array, Array]:
+    """Lower and upper ends (n,) out of y (n, 2)."""
+    table = read.matrix(y, name, finite=False)
+    if table.shape[1] != 2:
+        raise ValueError(
+            f"{name} must be (n, 2), the lower and the upper end of each response (equal ends: it is exact; an "
+            f"infinite end: no limit); got shape {np.shape(y)}."
+        )
+    return checked_intervals(table[:, 0], table[:, 1], name)
+
+
+def checked_intervals(low: Array, high: Array, name: str) -> tuple[Array, Array]:
+    """Refuse ends that are out of order, exact infinities and half-missing rows. The whole line is a missing row."""
+    for bad, what in (
+        (np.isnan(low) != np.isnan(high), "one missing end; a response without a limit has -inf or inf there"),
+        (low > high, "its lower end above its upper end"),
+        ((low == high) & np.isinf(low), "both ends at the same infinity"),
+    ):
+        if bad.any():
+            i = int(np.argmax(bad))
+            raise ValueError(f"{name} has {bad.sum()} row(s) with {what} (first: row {i}, [{low[i]:g}, {high[i]:g}]).")
+    nothing = np.isneginf(low) & np.isposinf(high)
+    return np.where(nothing, np.nan, low), np.where(nothing, np.nan, high)
+
+
+def censored(values: Array, lower: float | None, upper: float | None, name: str) -> tuple[Array, Array]:
+    """Ends (n,) of responses that are cut off at limits. Values beyond a limit are taken as at it, with a warning."""
+    low, high = ends(lower, upper)
+    for beyond, limit, argument in ((values < low, low, "lower"), (values > high, high, "upper")):
+        if beyond.any():
+            side = "below" if argument == "lower" else "above"
+            warnings.warn(
+                f"{name} has {beyond.sum()} value(s) {side} {argument}={limit:g}: they are taken as censored there.",
+                UserWarning,
+                stacklevel=2,
+            )
+    below, above = values <= low, values >= high
+    return np.where(below, -np.inf, np.where(above, high, values)), np.where(
+        above, np.inf, np.where(below, low, values)
+    )
+
+
+def representative(low: Array, high: Array) -> Array:
+    """One number per response: itself, the finite end, or the middle; NaN where missing."""
+    with np.errstate(invalid="ignore"):
+        middle = 0.5 * low + 0.5 * high
+    return np.where(np.isneginf(low), high, np.where(np.isposinf(high), low, middle))
+
+
+def one_sided(low: Array, high: Array) -> NDArray[np.bool_]:
+    """Which responses have one finite end."""
+    return np.isinf(low) | np.isinf(high)

@@ -1,0 +1,85 @@
+"""What emissions of a response given predictors share: the stream of a design and a response, and its lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from em_vs_bayes.blocks import RegressionBlock
+from em_vs_bayes.contract import Array, Context, Stream
+from em_vs_bayes.emissions import design as designs
+from em_vs_bayes.emissions.regression_priors import Pooled, pooled, regression_priors
+from em_vs_bayes.values import broadcast, scalars_per_component
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A design matrix (n, p), what its columns are, and what messages call it."""
+
+    matrix: Array
+    design: designs.Design
+    label: str
+
+
+def regression_stream(
+    kind: int, columns: Array, values: Array, rows: Rows, n_components: int, context: Context
+) -> Stream:
+    """A stream of ``kind`` whose first columns are the design, with the block of its coefficients.
+
+    Parameters
+    ----------
+    columns : ndarray (n, p + ...)
+    values : ndarray (n,)
+        A number for each response, NaN where missing: priors are scaled to them.
+    """
+    matrix, design, like = rows.matrix, rows.design, context.like and context.like["design"]
+    designs.check_finite(matrix, design.names, rows.label)
+    if like is not None and like.names != design.names:  # type: ignore[union-attr]
+        raise ValueError(
+            f"{rows.label} has column(s) {list(design.names)}; the model was fitted to {list(like.names)}."  # type: ignore[union-attr]
+        )
+    p = matrix.shape[1]
+    if context.like is None:
+        designs.check_rank(matrix[~np.isnan(values)], design.names, rows.label)
+        whole = pooled(values, matrix, context)
+    else:  # the fitted block takes the place of this one
+        whole = Pooled(np.zeros(p), 1.0, np.eye(p))
+    shape = (n_components, p)
+    prior, coefficient_prior, sigma_prior = regression_priors(context, whole, shape)
+    block = RegressionBlock(
+        prior,
+        coefficient_prior,
+        sigma_prior,
+        context.leading,
+        broadcast(context.fixed.get("coefficients"), shape, context.name("coefficients")),
+        scalars_per_component(context.fixed.get("sigmas"), n_components, context.name("sigmas"), 1e-300, np.inf),
+        whole.coefficients,
+        whole.variance,
+    )
+    return Stream(kind, columns, np.zeros(columns.shape[1]), p + 1, block, design=design)
+
+
+def drawn_lines(params: Mapping[str, Array], z: Any, rng: np.random.Generator) -> Array:
+    """Responses (n,) given components ``z``, at the design ``params["exog"]``."""
+    lines, sigmas = lines_of(params, z)
+    return rng.normal(lines, sigmas)
+
+
+def lines_of(params: Mapping[str, Array], z: Any) -> tuple[Array, Array]:
+    """Mean (n,) and standard deviation (n,) of the response of each row given its component."""
+    if "exog" not in params:
+        raise ValueError("A regression is simulated at a design: params must have 'exog', an array (n, p).")
+    matrix = np.asarray(params["exog"], dtype=float)
+    if len(matrix) != len(z):
+        raise ValueError(f"exog has {len(matrix)} row(s); {len(z)} are to be simulated.")
+    return np.einsum("np,np->n", matrix, params["coefficients"][z]), params["sigmas"][z]
+
+
+def symbolic_lines(params: Mapping[str, Any]) -> tuple[Any, Any]:
+    """PyTensor: means (n, K) and standard deviations (K,)."""
+    import pytensor.tensor as pt
+
+    return pt.dot(params["exog"], pt.as_tensor(params["coefficients"]).T), pt.as_tensor(params["sigmas"])

@@ -1,0 +1,109 @@
+"""Truncated regression: rows whose response lies outside limits never came into the sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from em_vs_bayes.contract import Array, Context, Emission, Params, Stream
+from em_vs_bayes.emissions import design as designs
+from em_vs_bayes.emissions import limits, read
+from em_vs_bayes.emissions.censored_regression import _log_above, _log_below, _log_between, _log_density
+from em_vs_bayes.emissions.regression_streams import Rows, lines_of, regression_stream, symbolic_lines
+from em_vs_bayes.kernels import tables
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TruncatedRegression(Emission):
+    """A linear regression per component in a sample that only has rows with lower < y < upper.
+
+    Parameters
+    ----------
+    formula : str, optional
+        As in `LinearRegression`.
+    lower, upper : float, optional
+        Limits of the sample; at least one.
+
+    Notes
+    -----
+    Fitted parameters: ``coefficients (component, predictor)``, ``sigmas (component,)``, of the population that the
+    sample was truncated from. Default prior: as `LinearRegression`.
+    """
+
+    formula: str | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+    def __post_init__(self) -> None:
+        limits.check_limits(self.lower, self.upper)
+        if self.lower is None and self.upper is None:
+            raise ValueError("TruncatedRegression wants a limit: lower= or upper=.")
+        if self.formula is not None:
+            designs.check_formula(self.formula)
+
+    @property
+    def takes_exog(self) -> bool:
+        return self.formula is None
+
+    def _read(self, y: Any, context: Context) -> tuple[Array, Rows]:
+        if self.formula is not None:
+            like = context.like and context.like["design"]
+            values, matrix, design = designs.from_formula(self.formula, y, like)  # type: ignore[arg-type]
+            return values, Rows(matrix, design, "The design")
+        values = read.vector(y, context.prefix + "y", "TruncatedRegression")
+        return values, Rows(*designs.from_exog(context.exog, len(values), "exog"), "exog")
+
+    def streams(self, y: Any, n_components: int, context: Context) -> tuple[Stream, ...]:
+        values, rows = self._read(y, context)
+        low, high = limits.ends(self.lower, self.upper)
+        outside = (values < low) | (values > high)
+        if outside.any():
+            i = int(np.argmax(outside))
+            raise ValueError(
+                f"{context.prefix}y has {outside.sum()} value(s) outside ({low:g}, {high:g}) (first: row {i}, "
+                f"{values[i]:g}): a truncated sample has none. Drop those rows, or use a censored regression."
+            )
+        columns = np.column_stack([rows.matrix, values, np.full(len(values), low), np.full(len(values), high)])
+        return (regression_stream(tables.TRUNCATED, columns, values, rows, n_components, context),)
+
+    def observed(self, y: Any) -> Any:
+        return y if self.formula is None else designs.from_formula(self.formula, y, None)[0]
+
+    def public(self, params: Params, centre: Mapping[str, Array]) -> Params:
+        return dict(params)
+
+    def internal(self, params: Mapping[str, Any], centre: Mapping[str, Array]) -> Params:
+        return {name: np.asarray(params[name], dtype=float) for name in self.dims()}
+
+    def dims(self) -> dict[str, tuple[str, ...]]:
+        return {"coefficients": ("predictor",), "sigmas": ()}
+
+    def seeds(self, y: Any) -> Array:
+        return read.vector(self.observed(y), "y", "TruncatedRegression")[:, None]
+
+    def simulate(self, params: Mapping[str, Array], z: Any, rng: np.random.Generator) -> Array:
+        from scipy.stats import truncnorm
+
+        lines, sigmas = lines_of(params, z)
+        a, b = ((end - lines) / sigmas for end in limits.ends(self.lower, self.upper))
+        return np.asarray(lines + sigmas * truncnorm.rvs(a, b, random_state=rng))
+
+    def symbolic_log_density(self, y: Any, params: Mapping[str, Any], n_components: int) -> Any:
+        import pytensor.tensor as pt
+
+        values = read.vector(self.observed(y), "y", "TruncatedRegression")[:, None]
+        seen = ~np.isnan(values)
+        lines, sigmas = symbolic_lines(params)
+        z, a, b = (
+            (end - lines) / sigmas for end in (np.where(seen, values, 0.0), *limits.ends(self.lower, self.upper))
+        )
+        mass = _log_below if self.lower is None else _log_above if self.upper is None else _log_between
+        density = _log_density(z, z, sigmas) - mass(a, b, sigmas)
+        return density if seen.all() else pt.where(seen, density, 0.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"emission": "TruncatedRegression", "formula": self.formula, "lower": self.lower, "upper": self.upper}

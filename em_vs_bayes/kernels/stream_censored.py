@@ -1,0 +1,254 @@
+"""Regressions whose response is seen only through limits: censored to an interval, or in the sample only within it.
+
+The latent response of row i and component k is y* ~ N(x'b_k, sigma_k^2). A CENSORED row says lower <= y* <= upper
+(equal limits: y* itself), and its log potential is the integral over the interval. A TRUNCATED row shows y, but rows
+outside the limits never came; the missing ones are imagined back, a geometric number m of them for each row seen
+(Dempster, Laird & Rubin 1977, section 4.2), so that the complete data are an ordinary regression again. With Z the mass
+that the potential f has outside the limits, E m = Z / (1 - Z), and the row's log potential is log f(y) - log(1 - Z).
+
+Both are written for the potential c - |W (x, y)|^2 / 2 of a regression stream, so that EM, CAVI (whose f has mass
+below one) and Gibbs share them. pot and stats are those of `stream_regression`; E[y*] and E[y*^2] take the places of y
+and y^2.
+
+Columns: x_1 ... x_p, lower, upper (CENSORED), or x_1 ... x_p, y, lower, upper (TRUNCATED). A row whose lower (or y) is
+missing adds nothing.
+"""
+
+import math
+
+import numpy as np
+
+from em_vs_bayes.kernels.jit import inner
+from em_vs_bayes.kernels.stream_block import BLOCK, FEATURES, START, STRIDE, combine, gram, lane
+from em_vs_bayes.kernels.stream_gauss import product
+from em_vs_bayes.kernels.stream_regression import at_a_point
+from em_vs_bayes.kernels.tables import TRUNCATED
+from em_vs_bayes.kernels.truncated import interval, outside
+from em_vs_bayes.kernels.truncated_draws import draw, draw_outside
+
+HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+FIRST = STRIDE  # work.z: lane 0 is what a row counts for, the next ones E[y*] and E[y*^2], summed over what it counts
+SECOND = STRIDE + STRIDE
+SEEN = STRIDE + STRIDE + STRIDE  # 1, or 0 where the response is missing
+MOST = 1e7  # imagined rows per seen one beyond which drawing them is given up
+
+
+@inner
+def _predict(pot, w, first, p, work, to):
+    """Lane ``to`` of work.z = W_pp (0 - x'b): what is to be added to W_pp y."""
+    for q in range(BLOCK):
+        work.z[lane(to) + q] = 0.0
+    combine(work.x, first, p, pot, w + p * (p + 1), work.z, to)
+
+
+@inner
+def _uncertainty(pot, w, first, p, work):
+    """Lane SECOND of work.z = |U x|^2 / 2, what CAVI subtracts for unknown coefficients; lane FIRST is used."""
+    z, one = work.z, np.int64(1)
+    for q in range(BLOCK):
+        z[SECOND + q] = 0.0
+    for i in range(p):
+        for q in range(BLOCK):
+            z[FIRST + q] = 0.0
+        combine(work.x, first, i + 1, pot, w + i * (p + 1), z, one)
+        for q in range(BLOCK):
+            z[SECOND + q] += 0.5 * z[FIRST + q] * z[FIRST + q]
+
+
+@inner
+def _prepared(pot, o, first, d, K, k, plain, work):
+    """Fill lanes 0 and SECOND of work.z for component k; return c_k, its weight 1 / sigma and log mass at x = 0."""
+    w, p = o + K + k * d * d, d - 1
+    if plain:
+        for q in range(BLOCK):
+            work.z[SECOND + q] = 0.0
+    else:
+        _uncertainty(pot, w, first, p, work)
+    _predict(pot, w, first, p, work, np.int64(0))
+    weight = pot[w + p * d + p]
+    return pot[o + k], weight, 0.0 if plain else pot[o + k] + HALF_LOG_2PI - math.log(weight)
+
+
+@inner
+def _log_missing(log_mass, log_out, log_in):
+    """log(1 - Z), Z = exp(log_mass + log_out), for mass at most one."""
+    if log_mass >= 0.0:
+        return log_in
+    return math.log(-math.expm1(log_mass) + math.exp(log_mass + log_in))
+
+
+@inner
+def add_censored(pot, o, first, d, K, rows, work):
+    """logp += the log potential of the interval."""
+    x, z, out = work.x, work.z, work.logp
+    low, high = lane(first + d - 1), lane(first + d)
+    plain = at_a_point(pot, o, d, K)
+    for k in range(K):
+        c, weight, mass = _prepared(pot, o, first, d, K, k, plain, work)
+        t = lane(k)
+        for q in range(np.uint64(rows)):
+            a = weight * x[low + q] + z[q]
+            if x[low + q] == x[high + q]:
+                out[t + q] += c - z[SECOND + q] - 0.5 * a * a
+            else:
+                out[t + q] += mass - z[SECOND + q] + interval(a, weight * x[high + q] + z[q])[0]
+
+
+@inner
+def add_truncated(pot, o, first, d, K, rows, work):
+    """logp += the log potential of y, less the log of the mass that it could have had."""
+    x, z, out = work.x, work.z, work.logp
+    y, low, high = lane(first + d - 1), lane(first + d), lane(first + d + 1)
+    plain = at_a_point(pot, o, d, K)
+    for k in range(K):
+        c, weight, mass = _prepared(pot, o, first, d, K, k, plain, work)
+        t = lane(k)
+        for q in range(np.uint64(rows)):
+            a = weight * x[y + q] + z[q]
+            log_out, log_in, _, _ = outside(weight * x[low + q] + z[q], weight * x[high + q] + z[q])
+            missing = _log_missing(mass - z[SECOND + q], log_out, log_in)
+            out[t + q] += c - z[SECOND + q] - 0.5 * a * a - missing
+
+
+@inner
+def _seen(data, first, d, start, rows, z):
+    for q in range(BLOCK):
+        z[SEEN + q] = 1.0 if q < np.uint64(rows) else 0.0
+    if data.pattern.size > 0:
+        for b in range(rows):
+            pattern = data.pattern[start + b]
+            if pattern != 0 and not data.observed[pattern, first + d - 1]:
+                z[SEEN + np.uint64(b)] = 0.0
+
+
+@inner
+def _complete_censored(pot, o, first, d, K, k, plain, rows, work):
+    """work.z = 1, E[y*], E[y*^2] of each row, were it of component k."""
+    x, z = work.x, work.z
+    low, high = lane(first + d - 1), lane(first + d)
+    weight = _prepared(pot, o, first, d, K, k, plain, work)[1]
+    for q in range(np.uint64(rows)):
+        y, more = x[low + q], 0.0
+        if y != x[high + q]:
+            _, mean, variance = interval(weight * y + z[q], weight * x[high + q] + z[q])
+            y, more = (mean - z[q]) / weight, variance / (weight * weight)
+        z[q], z[FIRST + q], z[SECOND + q] = 1.0, y, y * y + more
+
+
+@inner
+def _complete_truncated(pot, o, first, d, K, k, plain, rows, work):
+    """work.z = 1 + E m, y + E m E[y*], y^2 + E m E[y*^2], y* outside the limits."""
+    x, z = work.x, work.z
+    y, low, high = lane(first + d - 1), lane(first + d), lane(first + d + 1)
+    _, weight, mass = _prepared(pot, o, first, d, K, k, plain, work)
+    for q in range(np.uint64(rows)):
+        log_out, log_in, mean, second = outside(weight * x[low + q] + z[q], weight * x[high + q] + z[q])
+        log_mass = mass - z[SECOND + q]
+        m = math.exp(log_mass + log_out - _log_missing(log_mass, log_out, log_in)) if log_out > -math.inf else 0.0
+        at, value = z[q], x[y + q]
+        squares = (second - 2.0 * at * mean + at * at) / (weight * weight)
+        z[q] = 1.0 + m
+        z[FIRST + q] = value + m * (mean - at) / weight
+        z[SECOND + q] = value * value + m * squares
+
+
+@inner
+def _complete_drawn(first, d, rows, work):
+    """The same for rows that `draw_truncated` has drawn."""
+    x, z = work.x, work.z
+    for q in range(np.uint64(rows)):
+        z[q] = x[lane(first + d + 1) + q]
+        z[FIRST + q] = x[lane(first + d - 1) + q]
+        z[SECOND + q] = x[lane(first + d) + q]
+
+
+@inner
+def sum_limited(data, kind, pot, o, first, d, K, start, rows, work, drawn, stats, at):
+    """Add counts to stats[at + k], and sums of (x, y) (x, y)' to packed lower triangles after the K counts."""
+    x, z, r, own = work.x, work.z, work.logp, work.hidden
+    p, F, then = d - 1, d * (d + 1) // 2, lane(K)
+    plain = at_a_point(pot, o, d, K)
+    _seen(data, first, d, start, rows, z)
+    for k in range(K):
+        if kind != TRUNCATED:
+            _complete_censored(pot, o, first, d, K, k, plain, rows, work)
+        elif drawn:
+            _complete_drawn(first, d, rows, work)
+        else:
+            _complete_truncated(pot, o, first, d, K, k, plain, rows, work)
+        t = lane(k)
+        count = squares = 0.0
+        for q in range(BLOCK):
+            weight = r[t + q] * z[SEEN + q]
+            own[t + q] = own[then + t + q] = 0.0
+            if weight == 0.0:
+                continue
+            rows_meant = weight * z[q]
+            own[t + q] = rows_meant
+            own[then + t + q] = weight * z[FIRST + q]
+            count += rows_meant
+            squares += weight * z[SECOND + q]
+        stats[at + k] += count
+        stats[at + K + (k + 1) * F - 1] += squares
+    at += K
+    done, held = np.int64(0), np.int64(0)
+    for i in range(p):
+        for j in range(i + 1):
+            product(x, first + i, first + j, work.feature, held)
+            held += 1
+            if held == FEATURES:
+                gram(own, K, work.feature, START, held, stats, at + done, F)
+                done += held
+                held = np.int64(0)
+    gram(own, K, work.feature, START, held, stats, at + done, F)
+    gram(own[np.int64(then) :], K, x, lane(first), p, stats, at + F - d, F)
+
+
+@inner
+def draw_censored(first, d, pot, o, K, rows, work, rng, z):
+    """The column of lower limits = y* drawn given the row's component z (-1: none)."""
+    x, p = work.x, d - 1
+    low, high = lane(first + p), lane(first + d)
+    for b in range(rows):
+        k, q = z[b], np.uint64(b)
+        if k < 0 or x[low + q] == x[high + q]:
+            continue
+        w = o + K + k * d * d + p * d
+        shift = 0.0
+        for j in range(p):
+            shift += pot[w + j] * x[lane(first + j) + q]
+        weight = pot[w + p]
+        value = draw(rng, weight * x[low + q] + shift, weight * x[high + q] + shift)
+        x[low + q] = min(max((value - shift) / weight, x[low + q]), x[high + q])
+        x[high + q] = x[low + q]
+
+
+@inner
+def draw_truncated(first, d, pot, o, K, rows, work, rng, z):
+    """y, lower, upper = sum y*, sum y*^2 and number of a row and of the rows imagined with it, given component z."""
+    x, p = work.x, d - 1
+    y, low, high = lane(first + p), lane(first + d), lane(first + d + 1)
+    for b in range(rows):
+        k, q = z[b], np.uint64(b)
+        if k < 0:
+            continue
+        w = o + K + k * d * d + p * d
+        shift = 0.0
+        for j in range(p):
+            shift += pot[w + j] * x[lane(first + j) + q]
+        weight, value = pot[w + p], x[y + q]
+        l, u = weight * x[low + q] + shift, weight * x[high + q] + shift
+        log_out = outside(l, u)[0]
+        count, total, squares = 1.0, value, value * value
+        if log_out > -math.inf:
+            # P(m >= j) = (1 - P)^j; 1 - random() is never zero
+            m = math.floor(math.log(1.0 - rng.random()) / log_out)
+            if m > MOST:
+                count = total = squares = math.nan
+            else:
+                for _ in range(int(m)):
+                    one = (draw_outside(rng, l, u) - shift) / weight
+                    total += one
+                    squares += one * one
+                count += m
+        x[y + q], x[low + q], x[high + q] = total, squares, count

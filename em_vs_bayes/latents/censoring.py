@@ -1,0 +1,80 @@
+"""The response itself is the latent variable: one regression for all rows, seen through limits.
+
+Nothing discrete is hidden, so this is a mixture of one component, whose weight of one is no parameter of the user's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from em_vs_bayes.align import even_rows
+from em_vs_bayes.blocks import ProbabilityRows
+from em_vs_bayes.contract import Array, Context, Latent, Params
+from em_vs_bayes.kernels import mixture, tables
+from em_vs_bayes.latents.probabilities import probability_block
+from em_vs_bayes.latents.threads import shared
+from em_vs_bayes.priors import Dirichlet
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Censoring(Latent):
+    """y*_i of each row given its limits, independently."""
+
+    @property
+    def code(self) -> int:
+        return tables.MIXTURE
+
+    @property
+    def sequential(self) -> bool:
+        return False
+
+    @property
+    def pointwise_kinds(self) -> dict[str, str]:
+        return {"row": "log p(y_i): the density of an exact response, the probability of a limited one"}
+
+    def blocks(self, context: Context) -> tuple[ProbabilityRows]:
+        return (probability_block("weights", None, Dirichlet(1.0), (1, 1), ("component",), Context()),)
+
+    def public(self, params: Params) -> Params:
+        return {}
+
+    def internal(self, params: Mapping[str, Any]) -> Params:
+        leading = np.shape(params["sigma"])
+        return {"weights": np.ones((*leading, 1))}
+
+    def expect(self, data: Any, streams: Any, pot: Array, stats: Array, cores: int) -> float:
+        def part(first: int, last: int, own: Array) -> float:
+            return float(mixture.expect(data, streams, pot, 1, first, last, own))
+
+        return shared(part, [data.y.shape[0] * i // cores for i in range(cores + 1)], stats)
+
+    def decode(self, data: Any, streams: Any, pot: Array, stats: Array) -> float:
+        return float(mixture.decode(data, streams, pot, 1, stats))
+
+    def assign(self, data: Any, streams: Any, pot: Array) -> NDArray[np.int64]:
+        return np.zeros(data.y.shape[0], dtype=np.int64)
+
+    def pointwise(self, data: Any, streams: Any, pot: Array, kind: str) -> Array:
+        out = np.empty(data.y.shape[0])
+        mixture.pointwise(data, streams, pot, 1, out)
+        return out
+
+    def probabilities(self, data: Any, streams: Any, pot: Array) -> Array:
+        return np.ones((data.y.shape[0], 1))
+
+    def occupancy(self, stats: Array) -> Array:
+        return stats[:1]
+
+    def sample(self, n: int, starts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return even_rows(n), starts
+
+    def simulate(
+        self, params: Mapping[str, Array], lengths: NDArray[np.int64], rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        return np.zeros(lengths.sum(), dtype=np.int64)
