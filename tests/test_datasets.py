@@ -63,6 +63,21 @@ def test_figures_published_elsewhere():
     assert funds[["year", "quarter"]].iloc[[0, -1]].to_numpy().tolist() == [[1954, 3], [2010, 4]]
     assert (np.diff(4 * funds["year"] + funds["quarter"]) == 1).all()
     assert funds.count().to_dict() == {"year": 226, "quarter": 226, "fedfunds": 226, "ogap": 226, "inflation": 222}
+    # Fair 1978: 601 answers, 451 of them 0; R: table(Affairs$affairs) prints the others
+    affairs = datasets.load("affairs")["affairs"].value_counts()
+    assert affairs.to_dict() == {0: 451, 1: 34, 2: 17, 3: 19, 7: 42, 12: 38}
+    # Tobin 1958: thirteen of twenty households bought nothing
+    assert (datasets.load("tobin")["durable"] == 0).sum() == 13
+    # Schmee & Hahn 1979: ten motorettes at each temperature; 0, 7, 5 and 5 of them failed
+    motorette = datasets.load("motorette").groupby("temp")["status"]
+    assert motorette.agg(["size", "sum"]).to_numpy().tolist() == [[10, 0], [10, 7], [10, 5], [10, 5]]
+    # Macdonell 1902: 3000 men in classes of an inch, without gaps
+    crimtab = datasets.load("crimtab")
+    assert crimtab["count"].sum() == 3000
+    np.testing.assert_allclose(crimtab["upper"] - crimtab["lower"], 2.54)
+    np.testing.assert_allclose(crimtab["upper"].to_numpy()[:-1], crimtab["lower"].to_numpy()[1:])
+    # Meeker & Escobar 1998: 432 wheels
+    assert datasets.load("turbine")["inspected"].sum() == 432
     # R: summary(beaver1$temp), summary(beaver2$temp) print means 36.86 and 37.60, and sums of activ are 6 and 62
     beavers = datasets.load("beavers").groupby("beaver")
     assert beavers.size().to_dict() == {1: 114, 2: 100}
