@@ -119,7 +119,8 @@ def _check_rows(streams: tuple[Stream, ...], spec: Spec, n: int, *, fitting: boo
         nothing &= _unseen(stream)
     if nothing.all():
         raise ValueError("y has no observed value.")
-    if nothing.any() and not spec.latent.sequential:  # in a sequence, a row without values says that time passed
+    # in a sequence, a row without values says that time passed; one regression for all rows can predict it
+    if nothing.any() and spec.leading and not spec.latent.sequential:
         raise ValueError(
             f"y has {nothing.sum()} row(s) with no observed value (first: row {int(np.argmax(nothing))}): "
             "they say nothing about a mixture. Drop them."

@@ -350,6 +350,10 @@ class Latent(ABC):
         """The user's parameters to internal ones; ValueError in words where they are no probabilities."""
 
     @abstractmethod
+    def prepared(self, data: Any, streams: Any) -> Any:
+        """The data as `expect`, and the kernels of samplers, read them: once for all iterations."""
+
+    @abstractmethod
     def expect(self, data: Any, streams: Any, pot: Array, stats: Array, cores: int) -> float:
         """Fill ``stats`` with expected statistics and return the log evidence; law 3 lets threads share the work."""
 

@@ -204,10 +204,15 @@ class Program:
             )
         return pot
 
+    @cached_property
+    def prepared(self) -> tables.Data:
+        """The data as E-steps read them."""
+        return self.latent.prepared(self.data, self.streams)
+
     def expect(self, pot: Array, cores: int = 1) -> tuple[float, Array]:
         """Log evidence and expected statistics."""
         stats = np.zeros(self.stats_layout.size)
-        return self.latent.expect(self.data, self.streams, pot, stats, cores), stats
+        return self.latent.expect(self.prepared, self.streams, pot, stats, cores), stats
 
     def decode(self, pot: Array) -> tuple[float, Array]:
         """Complete-data log-likelihood and statistics of the most probable assignment (hard EM)."""
@@ -315,7 +320,7 @@ class Program:
         t = self.tables
         done = gibbs.sweeps(
             self.latent.code,
-            self.copies.data,
+            self.copies.prepared,
             self.streams,
             t.blocks,
             t.prior,
@@ -353,7 +358,7 @@ class Program:
             self.require_known_priors("The direct road")
         t = self.tables
         made = posterior.program(
-            self.data,
+            self.prepared,
             self.streams,
             t.blocks,
             t.prior,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
@@ -40,7 +40,12 @@ class Regression(Spec, ABC):
     def latent(self) -> Latent:
         from em_vs_bayes.latents import Censoring
 
-        return Censoring()
+        return Censoring(truncated=self.truncated)
+
+    @property
+    @abstractmethod
+    def truncated(self) -> bool:
+        """Whether rows beyond the limits are missing from the sample."""
 
     def _shown(self) -> dict[str, Any]:
         return {name: value for name, value in self._arguments().items() if value is not None}
@@ -79,6 +84,10 @@ class Tobit(Regression):
     def model_emission(self) -> Emission:
         return Single(CensoredEmission(self.formula, self.lower, self.upper))
 
+    @property
+    def truncated(self) -> bool:
+        return False
+
     def _arguments(self) -> dict[str, Any]:
         return {"formula": self.formula, "lower": self.lower, "upper": self.upper}
 
@@ -108,6 +117,10 @@ class CensoredRegression(Regression):
     @property
     def model_emission(self) -> Emission:
         return Single(CensoredEmission(self.formula))
+
+    @property
+    def truncated(self) -> bool:
+        return False
 
     def _arguments(self) -> dict[str, Any]:
         return {"formula": self.formula}
@@ -140,6 +153,10 @@ class TruncatedRegression(Regression):
     @property
     def model_emission(self) -> Emission:
         return Single(TruncatedEmission(self.formula, self.lower, self.upper))
+
+    @property
+    def truncated(self) -> bool:
+        return True
 
     def _arguments(self) -> dict[str, Any]:
         return {"formula": self.formula, "lower": self.lower, "upper": self.upper}

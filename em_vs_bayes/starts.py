@@ -44,6 +44,8 @@ def start(program: Program, init: Any, rng: np.random.Generator, attempt: int = 
         return theta
     if init is not None and not isinstance(init, str):
         raise TypeError(f"init must be a Fit, a dict of parameters or one of {NAMED}; got {type(init).__name__}.")
+    if not program.spec.leading:  # one of everything: nothing to name
+        return program.with_fixed(program.neutral())
     lloyd = 20 if init == "kmeans++" or (init is None and attempt % 2 == 0) else 0
     if program.exogs and init != "kmeans++" and (len(program.streams.kind) == 1 or attempt % 2 == 0):
         clusters = lines(program.first_regression(), program.k, rng)

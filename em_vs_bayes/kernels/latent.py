@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from em_vs_bayes.kernels import chain, mixture
+from em_vs_bayes.kernels import chain, mixture, single
 from em_vs_bayes.kernels.jit import kernel
-from em_vs_bayes.kernels.tables import CHAIN, MIXTURE
+from em_vs_bayes.kernels.tables import CHAIN, MIXTURE, SINGLE
 
 
 @kernel
@@ -14,7 +14,9 @@ def expect(latent, data, streams, pot, K, stats):
         return mixture.expect(data, streams, pot, K, 0, data.y.shape[0], stats)
     if latent == CHAIN:
         return chain.expect(data, streams, pot, K, 0, data.starts.size - 1, stats, np.empty(0))
-    raise ValueError("latent: want MIXTURE or CHAIN")
+    if latent == SINGLE:
+        return single.expect(data, streams, pot, 0, data.y.shape[0], stats)
+    raise ValueError("latent: want MIXTURE, CHAIN or SINGLE")
 
 
 @kernel
@@ -24,4 +26,6 @@ def draw(latent, data, streams, pot, K, rng, z, stats):
         return mixture.draw(data, streams, pot, K, rng, z, stats)
     if latent == CHAIN:
         return chain.draw(data, streams, pot, K, rng, z, stats)
-    raise ValueError("latent: want MIXTURE or CHAIN")
+    if latent == SINGLE:
+        return single.draw(data, streams, pot, rng, stats)
+    raise ValueError("latent: want MIXTURE, CHAIN or SINGLE")

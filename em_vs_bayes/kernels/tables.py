@@ -16,6 +16,7 @@ import numpy as np
 
 # --- latent structures: what the first potentials and statistics are -------------------------------------------
 MIXTURE = 0  # log weights (K,); counts (K,)
+SINGLE = 2  # one component, its regression censored: log weight 0; its count. The data are those of `single.condense`
 CHAIN = 1  # log initial (K,), log transition (K, K); expected starts (K,) and transitions (K, K)
 
 # --- kinds of stream: how a group of columns of y turns a potential into a log density -------------------------
@@ -90,6 +91,8 @@ class Data(NamedTuple):
     pattern: np.ndarray  # (n,) or (0,) int64: missingness pattern of the row, 0 = complete
     observed: np.ndarray  # (P, p) bool: which columns pattern i observes; row 0 all true
     starts: np.ndarray = np.empty(0, np.int64)  # (S + 1,) int64: where sequences start, and n; (0,) without sequences
+    known: np.ndarray = np.empty(0)  # sums over rows that are not in y, or (0,): see `single`
+    parts: np.ndarray = np.empty(0, np.int64)  # where rows of each kind end, or (0,): see `single`
 
 
 class Streams(NamedTuple):

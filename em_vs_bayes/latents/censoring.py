@@ -1,6 +1,7 @@
 """The response itself is the latent variable: one regression for all rows, seen through limits.
 
 Nothing discrete is hidden, so this is a mixture of one component, whose weight of one is no parameter of the user's.
+What is asked row by row is answered by the mixture; the E-step of censored rows is fused (`kernels.single`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from em_vs_bayes.align import even_rows
 from em_vs_bayes.blocks import ProbabilityRows
 from em_vs_bayes.contract import Array, Context, Latent, Params
-from em_vs_bayes.kernels import mixture, tables
+from em_vs_bayes.kernels import mixture, single, tables
 from em_vs_bayes.latents.probabilities import probability_block
 from em_vs_bayes.latents.threads import shared
 from em_vs_bayes.priors import Dirichlet
@@ -24,11 +25,19 @@ from em_vs_bayes.priors import Dirichlet
 @final
 @dataclass(frozen=True, slots=True)
 class Censoring(Latent):
-    """y*_i of each row given its limits, independently."""
+    """y*_i of each row given its limits, independently.
+
+    Parameters
+    ----------
+    truncated : bool
+        Rows beyond the limits are missing altogether. Else they are censored, and the exact ones are summed once.
+    """
+
+    truncated: bool = False
 
     @property
     def code(self) -> int:
-        return tables.MIXTURE
+        return tables.MIXTURE if self.truncated else tables.SINGLE
 
     @property
     def sequential(self) -> bool:
@@ -48,10 +57,16 @@ class Censoring(Latent):
         leading = np.shape(params["sigma"])
         return {"weights": np.ones((*leading, 1))}
 
+    def prepared(self, data: Any, streams: Any) -> Any:
+        return data if self.truncated else single.condense(data, int(streams.size[0]))
+
     def expect(self, data: Any, streams: Any, pot: Array, stats: Array, cores: int) -> float:
         def part(first: int, last: int, own: Array) -> float:
-            return float(mixture.expect(data, streams, pot, 1, first, last, own))
+            if self.truncated:
+                return float(mixture.expect(data, streams, pot, 1, first, last, own))
+            return float(single.expect(data, streams, pot, first, last, own))
 
+        cores = max(1, min(cores, data.y.shape[0]))  # the sums that are known go with the first row
         return shared(part, [data.y.shape[0] * i // cores for i in range(cores + 1)], stats)
 
     def decode(self, data: Any, streams: Any, pot: Array, stats: Array) -> float:

@@ -59,6 +59,9 @@ class IidCategorical(Latent):
     def internal(self, params: Mapping[str, Any]) -> Params:
         return {"weights": simplex(params["weights"], "weights")}
 
+    def prepared(self, data: Any, streams: Any) -> Any:
+        return data
+
     def expect(self, data: Any, streams: Any, pot: Array, stats: Array, cores: int) -> float:
         def part(first: int, last: int, own: Array) -> float:
             return float(mixture.expect(data, streams, pot, self.n_components, first, last, own))

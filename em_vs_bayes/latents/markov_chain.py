@@ -82,6 +82,9 @@ class MarkovChain(Latent):
             return {"transition": transition}
         return {"initial": simplex(params["initial"], "initial"), "transition": transition}
 
+    def prepared(self, data: Any, streams: Any) -> Any:
+        return data
+
     def expect(self, data: Any, streams: Any, pot: Array, stats: Array, cores: int) -> float:
         sequences, longest = data.starts.size - 1, int(np.diff(data.starts).max())
         cores = min(cores, sequences)

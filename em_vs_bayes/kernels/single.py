@@ -1,0 +1,263 @@
+"""The E-step of one censored regression for all rows, fused: what exact rows say is summed once, before any iteration.
+
+Exact responses enter through X'X, X'y and y'y; a censored one through E[y*] and Var[y*] alone, for its predictors are
+known. So an iteration reads the censored rows only, and of each only the terms with y*. The unfused way, a mixture of
+one component with a CENSORED stream (`mixture`, `stream_censored`), returns the same numbers.
+
+`condense` lays the data out: rows known on one side come first, those known on the right negated, predictors and limit,
+so that all of them say y* <= limit; then intervals. ``data.parts`` (2,) holds where each kind ends.
+
+``data.known``, d = p + 1: the weight of exact rows; that of censored ones; b (p,), the coefficients about which exact
+residuals r = y - x'b are summed, so that no digits cancel; sum (x, r) (x, r)' (d, d); what of the statistics is known,
+the sums of exact rows and X'X of the others (d, d); X'X of the others (p, p).
+"""
+
+import math
+
+import numpy as np
+
+from em_vs_bayes.kernels.jit import inner, kernel
+from em_vs_bayes.kernels.stream_block import BLOCK, START, STRIDE, allocate, combine, gram, lane, load
+from em_vs_bayes.kernels.stream_regression import at_a_point
+from em_vs_bayes.kernels.truncated import interval, lower_tail_lane
+from em_vs_bayes.kernels.truncated_draws import draw as draw_truncated
+
+HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+LOG_P, HAZARD, VARIANCE = STRIDE, STRIDE + STRIDE, STRIDE + STRIDE + STRIDE  # work.z; its first lane is the limit
+
+
+@inner
+def _quadratic(matrix, at, d, u, first):
+    """u' M u for the d x d matrix at ``matrix[at]`` and u at ``u[first]``."""
+    total = 0.0
+    for i in range(d):
+        row = 0.0
+        for j in range(d):
+            row += matrix[at + i * d + j] * u[first + j]
+        total += u[first + i] * row
+    return total
+
+
+@inner
+def _known(data, pot, o, w, d, stats):
+    """Write the known statistics; return the log evidence of the exact rows, and what is sure of that of the others."""
+    known, p, weight = data.known, d - 1, pot[w + d * d - 1]
+    shift, about, base, others = 2, 2 + p, 2 + p + d * d, 2 + p + 2 * d * d
+    stats[0] = stats[1] = known[0] + known[1]
+    for i in range(d * d):
+        stats[2 + i] = known[base + i]
+    u = np.empty(d)
+    for j in range(p):
+        u[j] = pot[w + p * d + j] + weight * known[shift + j]
+    u[p] = weight
+    evidence = known[0] * pot[o] - 0.5 * _quadratic(known, about, d, u, 0)
+    if not at_a_point(pot, o, d, 1):
+        evidence += known[1] * (pot[o] + HALF_LOG_2PI - math.log(weight))
+        u[p] = 0.0
+        for i in range(p):
+            for j in range(p):
+                u[j] = pot[w + i * d + j]
+            evidence -= 0.5 * (_quadratic(known, about, d, u, 0) + _quadratic(known, others, p, u, 0))
+    return evidence
+
+
+@inner
+def _one_sided(pot, w, d, work):
+    """Lanes of work.z: the standardised limit, then log P(y* <= limit), hazard and variance."""
+    last, z = w + (d - 1) * d, work.z
+    for q in range(BLOCK):
+        z[q] = 0.0
+    combine(work.x, 0, d, pot, last, z, np.int64(0))
+    lower_tail_lane(z, START, z, LOG_P, z, HAZARD, z, VARIANCE)
+
+
+@inner
+def _expect_one_sided(pot, w, d, work):
+    """E[y*] in work.logp; returns the sums of log P and of E[y*^2], case weights counted."""
+    x, z, mean, weight, limit = work.x, work.z, work.logp, pot[w + d * d - 1], lane(d - 1)
+    evidence = squares = 0.0
+    inverse = 1.0 / weight
+    for q in range(BLOCK):
+        value = x[limit + q] - (z[HAZARD + q] + z[q]) * inverse
+        mean[q] = work.row[q] * value
+        evidence += work.row[q] * z[LOG_P + q]
+        squares += work.row[q] * (value * value + z[VARIANCE + q] * inverse * inverse)
+    return evidence, squares
+
+
+@inner
+def _ends(pot, w, d, work, q):
+    """Standardised lower and upper end of an interval, and sigma."""
+    last, p = w + (d - 1) * d, d - 1
+    at, weight = 0.0, pot[w + d * d - 1]
+    for j in range(p):
+        at += pot[last + j] * work.x[lane(j) + q]
+    return at + weight * work.x[lane(p) + q], at + weight * work.x[lane(d) + q], 1.0 / weight
+
+
+@inner
+def _expect_intervals(pot, w, d, rows, work):
+    """As `_expect_one_sided`."""
+    x, mean, low = work.x, work.logp, lane(d - 1)
+    evidence = squares = 0.0
+    for q in range(BLOCK):
+        mean[q] = 0.0
+    for b in range(rows):
+        q = np.uint64(b)
+        start, stop, sigma = _ends(pot, w, d, work, q)
+        log_p, z, variance = interval(start, stop)
+        value = x[low + q] + (z - start) * sigma
+        mean[q] = work.row[q] * value
+        evidence += work.row[q] * log_p
+        squares += work.row[q] * (value * value + variance * sigma * sigma)
+    return evidence, squares
+
+
+@inner
+def _draw_rows(pot, w, d, rows, one_sided, work, rng):
+    """y* drawn in work.logp; returns the sum of log P and of y*^2. Case weights are one."""
+    x, drawn, limit, weight = work.x, work.logp, lane(d - 1), pot[w + d * d - 1]
+    evidence = squares = 0.0
+    if one_sided:
+        _one_sided(pot, w, d, work)
+    for q in range(BLOCK):
+        drawn[q] = 0.0
+    for b in range(rows):
+        q = np.uint64(b)
+        if one_sided:
+            stop, sigma = work.z[q], 1.0 / weight
+            evidence += work.z[LOG_P + q]
+            value = x[limit + q] + (draw_truncated(rng, -math.inf, stop) - stop) * sigma
+        else:
+            start, stop, sigma = _ends(pot, w, d, work, q)
+            evidence += interval(start, stop)[0]
+            value = min(x[limit + q] + (draw_truncated(rng, start, stop) - start) * sigma, x[lane(d) + q])
+        drawn[q] = value
+        squares += value * value
+    return evidence, squares
+
+
+@inner
+def _finish(d, stats):
+    """The sums of x y* stand in the last row of cross; copy them to its last column."""
+    for j in range(d - 1):
+        stats[2 + j * d + d - 1] = stats[2 + (d - 1) * d + j]
+
+
+@kernel
+def expect(data, streams, pot, first, last, stats):
+    """Log evidence and expected statistics of the censored rows ``first`` to ``last`` - 1; exact rows go with row 0.
+
+    Parameters
+    ----------
+    data : Data
+        As `condense` lays it out.
+    pot, stats : array
+        Those of one component: log weight (0) or count, then those of the regression.
+
+    Returns
+    -------
+    float
+    """
+    d = streams.size[0]
+    o = streams.pot[0]
+    w = o + 1
+    for i in range(stats.size):
+        stats[i] = 0.0
+    work = allocate(data, streams, pot, 1)
+    evidence = _known(data, pot, o, w, d, stats) if first == 0 else 0.0
+    edge = data.parts[0]
+    start = first
+    while start < last:
+        one_sided = start < edge
+        rows = load(data, start, min(last, edge) if one_sided else last, work)
+        if one_sided:
+            _one_sided(pot, w, d, work)
+            part, squares = _expect_one_sided(pot, w, d, work)
+        else:
+            part, squares = _expect_intervals(pot, w, d, rows, work)
+        evidence += part
+        stats[1 + d * d] += squares
+        gram(work.logp, 1, work.x, START, d - 1, stats, 2 + (d - 1) * d, d)
+        start += rows
+    _finish(d, stats)
+    return evidence
+
+
+@kernel
+def draw(data, streams, pot, rng, stats):
+    """Draw all censored responses; the statistics of the completed data. Returns the log evidence."""
+    d = streams.size[0]
+    o = streams.pot[0]
+    w = o + 1
+    work = allocate(data, streams, pot, 1)
+    evidence = _known(data, pot, o, w, d, stats)
+    edge = data.parts[0]
+    start = 0
+    while start < data.y.shape[0]:
+        one_sided = start < edge
+        rows = load(data, start, edge if one_sided else data.y.shape[0], work)
+        part, squares = _draw_rows(pot, w, d, rows, one_sided, work, rng)
+        evidence += part
+        stats[1 + d * d] += squares
+        gram(work.logp, 1, work.x, START, d - 1, stats, 2 + (d - 1) * d, d)
+        start += rows
+    _finish(d, stats)
+    return evidence
+
+
+def condense(data, d):
+    """The data as `expect` and `draw` read them.
+
+    Parameters
+    ----------
+    data : Data
+        Columns x_1 ... x_p, lower, upper; no missing responses but where both ends are NaN.
+    d : int
+        p + 1.
+    """
+    p = d - 1
+    x, low, high = data.y[:, :p], data.y[:, p], data.y[:, d]
+    exact = low == high
+    below, above = np.isneginf(low), np.isposinf(high)
+    sided = below | above
+    weights = data.weights
+    order = np.concatenate([np.flatnonzero(sided), np.flatnonzero(~(exact | sided | np.isnan(low)))])
+    n_sided = int(sided.sum())
+    rows = np.empty((len(order), d + 1), order="F")
+    sign = np.where(above[order[:n_sided]], -1.0, 1.0)
+    for j in range(p):
+        column = x[order, j]
+        column[:n_sided] *= sign
+        rows[:, j] = column
+    rows[:, p], rows[:, d] = low[order], high[order]
+    limit = np.where(above[order[:n_sided]], low[order[:n_sided]], high[order[:n_sided]])
+    rows[:n_sided, p] = rows[:n_sided, d] = sign * limit
+    own = weights[order] if weights.size else weights
+    hidden = rows[:, :p]
+    others = (hidden * own[:, None] if own.size else hidden).T @ hidden
+    known_x, known_y = x[exact], low[exact]
+    heavy = known_x * weights[exact][:, None] if weights.size else known_x
+    xx, xy = heavy.T @ known_x, heavy.T @ known_y
+    shift = np.linalg.lstsq(xx, xy, rcond=None)[0]
+    residual = known_y - known_x @ shift
+    xr = heavy.T @ residual
+    rr = float((residual * weights[exact] if weights.size else residual) @ residual)
+    about = np.block([[xx, xr[:, None]], [xr[None, :], np.array([[rr]])]])
+    base = about.copy()
+    base[:p, p] = base[p, :p] = xr + xx @ shift
+    base[p, p] = rr + 2.0 * shift @ xr + shift @ xx @ shift
+    base[:p, :p] += others
+    counts = (
+        (float(weights[exact].sum()), float(own.sum())) if weights.size else (float(exact.sum()), float(len(order)))
+    )
+    return data._replace(
+        y=rows,
+        centre=np.zeros(d + 1),
+        weights=own,
+        pattern=np.empty(0, np.int64),
+        observed=np.ones((1, d + 1), dtype=np.bool_),
+        labels=np.empty(0, np.int64),
+        known=np.concatenate([counts, shift, about.ravel(), base.ravel(), others.ravel()]),
+        parts=np.array([n_sided, len(order)], dtype=np.int64),
+    )
