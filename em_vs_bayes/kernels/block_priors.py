@@ -138,15 +138,6 @@ def _independent_means(blocks, b, prior, theta, g):
 
 
 @inner
-def _any_free(prior, first, n):
-    """Whether one of n elements of theta moves. Where neither mean nor spread does, no density of theirs is left."""
-    for i in range(first, first + n):  # noqa: SIM110 (numba has no any())
-        if prior.free[i]:
-            return True
-    return False
-
-
-@inner
 def _spread_in_force(blocks, b):
     return blocks.spread_prior[b] in (JOINT, INDEPENDENT)
 
@@ -170,7 +161,7 @@ def _full_prior(blocks, b, prior, theta, g):
                 nu, psi = prior.hyper[df + k], scale + k * d * d
                 total += _inverse_wishart(prior.hyper, nu, psi, d, w, precision)
                 add_spread_gradient(precision, d, nu + d + 1, prior.hyper, psi, g, at)
-        if blocks.mean_prior[b] == JOINT and (prior.free[at] or _any_free(prior, blocks.theta[b] + k * d, d)):
+        if blocks.mean_prior[b] == JOINT:
             total += _joint_mean(blocks, b, k, prior.hyper, theta, log_diagonal(w, 0, d), precision, g, at)
     return total
 
@@ -224,9 +215,8 @@ def _diag_prior(blocks, b, prior, theta, g):
             v = variance(blocks, b, k, j, theta)
             if not 0.0 < v < inf:
                 return -inf
-            i = k * d + j
-            moves = prior.free[blocks.theta[b] + i] or prior.free[spread_index(blocks, b, k, j)]
-            if blocks.mean_prior[b] == JOINT and moves:
+            if blocks.mean_prior[b] == JOINT:
+                i = k * d + j
                 offset = theta[blocks.theta[b] + i] - hyper[m + i]
                 ratio = hyper[kappa + i] / v
                 total += 0.5 * (log(ratio) - LOG_2PI - ratio * offset * offset)
