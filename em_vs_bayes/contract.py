@@ -349,6 +349,11 @@ class Latent(ABC):
     def internal(self, params: Mapping[str, Any]) -> Params:
         """The user's parameters to internal ones; ValueError in words where they are no probabilities."""
 
+    @property
+    @abstractmethod
+    def one_maximum(self) -> bool:
+        """Whether the likelihood has one maximum, whatever the data."""
+
     @abstractmethod
     def prepared(self, data: Any, streams: Any) -> Any:
         """The data as `expect`, and the kernels of samplers, read them: once for all iterations."""

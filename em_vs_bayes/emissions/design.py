@@ -29,6 +29,7 @@ SYNTAX = (
 # A column this close to the span of those before it, relative to its length, adds nothing; or it leaves too few digits,
 # since the statistics X'X square the ratio.
 DEPENDENT, NEARLY = 1e-10, 1e-5
+SURE = 1e-3  # farther than this even X'X, with half of the digits, is sure that it is not near
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,17 @@ def check_finite(matrix: Array, names: tuple[str, ...], name: str) -> None:
     bad = [names[j] for j in np.flatnonzero(~np.isfinite(matrix).all(axis=0))]
     if bad:
         raise ValueError(f"{name} must be finite; column(s) {bad} have missing or infinite values.")
+
+
+def well_conditioned(second: Array) -> bool:
+    """Whether X'X says for sure that no column is near the span of those before it."""
+    lengths = np.sqrt(np.diagonal(second))
+    if not (np.isfinite(second).all() and (lengths > 0).all()):
+        return False
+    try:
+        return bool(np.diagonal(np.linalg.cholesky(second / lengths / lengths[:, None])).min() > SURE)
+    except np.linalg.LinAlgError:
+        return False
 
 
 def check_rank(matrix: Array, names: tuple[str, ...], name: str) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 from em_vs_bayes.contract import Array, Context, Emission, Params, Stream
 from em_vs_bayes.emissions import design as designs
 from em_vs_bayes.emissions import read
-from em_vs_bayes.emissions.regression_streams import Rows, drawn_lines, regression_stream, symbolic_lines
+from em_vs_bayes.emissions.regression_priors import Rows
+from em_vs_bayes.emissions.regression_streams import drawn_lines, regression_stream, side_by_side, symbolic_lines
 from em_vs_bayes.kernels import tables
 
 
@@ -58,7 +59,7 @@ class LinearRegression(Emission):
 
     def streams(self, y: Any, n_components: int, context: Context) -> tuple[Stream, ...]:
         values, rows = self._read(y, context)
-        columns = np.column_stack([rows.matrix, values])
+        columns = side_by_side(rows.matrix, values)
         return (regression_stream(tables.REGRESSION, columns, values, rows, n_components, context),)
 
     def observed(self, y: Any) -> Any:

@@ -37,8 +37,8 @@ def matrix(y: Any, name: str = "y", *, finite: bool = True) -> Array:
         raise ValueError(f"{name} must be (n,) or (n, d); got an array of shape {array.shape}.")
     if array.shape[0] == 0 or array.shape[1] == 0:
         raise ValueError(f"{name} is empty: shape {array.shape}.")
-    infinite = np.isinf(array).any(axis=0)
-    if finite and infinite.any():
+    if finite and np.isinf(array).any():
+        infinite = np.isinf(array).any(axis=0)
         raise ValueError(
             f"{name} has infinite values in column(s) {np.flatnonzero(infinite).tolist()}; "
             "it must be finite, or NaN where missing."

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from em_vs_bayes.contract import Array, Context
+from em_vs_bayes.emissions import design as designs
 from em_vs_bayes.priors import InverseGamma, Normal, NormalInverseGamma, Prior
 
 LARGEST = 1e6  # of y, relative to its residuals: y'y then holds their squares to four digits
@@ -23,27 +24,59 @@ class Pooled:
     second: Array
 
 
-def pooled(values: Array, matrix: Array, context: Context) -> Pooled:
-    """Least squares over the rows with a response, case weights counted."""
-    seen = ~np.isnan(values)
-    weights = seen.astype(float) if context.weights is None else np.where(seen, context.weights, 0.0)
-    x, y, total = matrix[seen], values[seen], weights.sum()
-    root = np.sqrt(weights[seen])
-    coefficients = np.linalg.lstsq(root[:, None] * x, root * y, rcond=None)[0]
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A design matrix (n, p), what its columns are, and what messages call it."""
+
+    matrix: Array
+    design: designs.Design
+    label: str
+
+
+def pooled(values: Array, rows: Rows, context: Context) -> Pooled:
+    """Least squares over the rows with a response, case weights counted; a design that is no design is refused.
+
+    From X'X where that is well enough conditioned, for it takes one pass; else from X itself.
+    """
+    seen, given = ~np.isnan(values), context.weights
+    everywhere = bool(seen.all())
+    x, y = (rows.matrix, values) if everywhere else (rows.matrix[seen], values[seen])
+    own = None if given is None else given if everywhere else given[seen]
+    total = float(len(y) if own is None else own.sum())
+    second = x.T @ x
+    if not np.isfinite(second).all():
+        designs.check_finite(rows.matrix, rows.design.names, rows.label)
+    sure = designs.well_conditioned(second)
+    if not sure:
+        designs.check_rank(x, rows.design.names, rows.label)
+    heavy = x if own is None else own[:, None] * x
+    if own is not None:
+        second = heavy.T @ x
+        sure = sure and designs.well_conditioned(second)
+    if sure:
+        coefficients = np.linalg.solve(second, heavy.T @ y)
+        coefficients = coefficients + np.linalg.solve(second, heavy.T @ (y - x @ coefficients))
+    else:
+        root = 1.0 if own is None else np.sqrt(own)
+        coefficients = np.linalg.lstsq((root * x.T).T, root * y, rcond=None)[0]
     residual = y - x @ coefficients
-    variance = float((weights[seen] * residual**2).sum() / total)
+    variance = _mean_square(residual, own, total)
     if variance <= (1e-14 * np.abs(y).max(initial=1e-300)) ** 2:
         raise ValueError(
             f"{context.prefix}y is an exact linear function of the {x.shape[1]} predictor(s) in its {len(y)} row(s): "
             "there is no variance to estimate. Give more rows or fewer predictors."
         )
-    size = float(np.sqrt((weights[seen] * y**2).sum() / total))
+    size = float(np.sqrt(_mean_square(y, own, total)))
     if size > LARGEST * np.sqrt(variance):
         raise ValueError(
             f"{context.prefix}y is of size {size:.3g} and varies by {np.sqrt(variance):.1g} about its regression: sums "
             "of squares would lose those digits. Subtract an offset from y."
         )
-    return Pooled(coefficients, variance, (weights[seen, None] * x).T @ x / total)
+    return Pooled(coefficients, variance, second / total)
+
+
+def _mean_square(values: Array, weights: Array | None, total: float) -> float:
+    return float(values @ (values if weights is None else weights * values)) / total
 
 
 def regression_priors(context: Context, whole: Pooled, shape: tuple[int, int]) -> tuple[Any, Any, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,17 +10,18 @@ import numpy as np
 from em_vs_bayes.blocks import RegressionBlock
 from em_vs_bayes.contract import Array, Context, Stream
 from em_vs_bayes.emissions import design as designs
-from em_vs_bayes.emissions.regression_priors import Pooled, pooled, regression_priors
+from em_vs_bayes.emissions.regression_priors import Pooled, Rows, pooled, regression_priors
 from em_vs_bayes.values import broadcast, scalars_per_component
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """A design matrix (n, p), what its columns are, and what messages call it."""
-
-    matrix: Array
-    design: designs.Design
-    label: str
+def side_by_side(matrix: Array, *others: Array) -> Array:
+    """Columns of a design matrix and of what follows it, as kernels want them: each column on its own."""
+    n, p = matrix.shape
+    columns = np.empty((n, p + len(others)), order="F")
+    columns[:, :p] = matrix
+    for j, other in enumerate(others):
+        columns[:, p + j] = other
+    return columns
 
 
 def regression_stream(
@@ -36,16 +36,15 @@ def regression_stream(
         A number for each response, NaN where missing: priors are scaled to them.
     """
     matrix, design, like = rows.matrix, rows.design, context.like and context.like["design"]
-    designs.check_finite(matrix, design.names, rows.label)
     if like is not None and like.names != design.names:  # type: ignore[union-attr]
         raise ValueError(
             f"{rows.label} has column(s) {list(design.names)}; the model was fitted to {list(like.names)}."  # type: ignore[union-attr]
         )
     p = matrix.shape[1]
     if context.like is None:
-        designs.check_rank(matrix[~np.isnan(values)], design.names, rows.label)
-        whole = pooled(values, matrix, context)
+        whole = pooled(values, rows, context)
     else:  # the fitted block takes the place of this one
+        designs.check_finite(matrix, design.names, rows.label)
         whole = Pooled(np.zeros(p), 1.0, np.eye(p))
     shape = (n_components, p)
     prior, coefficient_prior, sigma_prior = regression_priors(context, whole, shape)

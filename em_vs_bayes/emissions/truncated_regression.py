@@ -12,7 +12,8 @@ from em_vs_bayes.contract import Array, Context, Emission, Params, Stream
 from em_vs_bayes.emissions import design as designs
 from em_vs_bayes.emissions import limits, read
 from em_vs_bayes.emissions.censored_regression import _log_above, _log_below, _log_between, _log_density
-from em_vs_bayes.emissions.regression_streams import Rows, lines_of, regression_stream, symbolic_lines
+from em_vs_bayes.emissions.regression_priors import Rows
+from em_vs_bayes.emissions.regression_streams import lines_of, regression_stream, side_by_side, symbolic_lines
 from em_vs_bayes.kernels import tables
 
 
@@ -67,7 +68,7 @@ class TruncatedRegression(Emission):
                 f"{context.prefix}y has {outside.sum()} value(s) outside ({low:g}, {high:g}) (first: row {i}, "
                 f"{values[i]:g}): a truncated sample has none. Drop those rows, or use a censored regression."
             )
-        columns = np.column_stack([rows.matrix, values, np.full(len(values), low), np.full(len(values), high)])
+        columns = side_by_side(rows.matrix, values, np.full(len(values), low), np.full(len(values), high))
         return (regression_stream(tables.TRUNCATED, columns, values, rows, n_components, context),)
 
     def observed(self, y: Any) -> Any:

@@ -212,52 +212,70 @@ def condense(data, d):
     Parameters
     ----------
     data : Data
-        Columns x_1 ... x_p, lower, upper; no missing responses but where both ends are NaN.
+        Columns x_1 ... x_p, lower, upper; both ends are NaN where the response is missing.
     d : int
         p + 1.
     """
     p = d - 1
     x, low, high = data.y[:, :p], data.y[:, p], data.y[:, d]
-    exact = low == high
-    below, above = np.isneginf(low), np.isposinf(high)
-    sided = below | above
-    weights = data.weights
-    order = np.concatenate([np.flatnonzero(sided), np.flatnonzero(~(exact | sided | np.isnan(low)))])
-    n_sided = int(sided.sum())
-    rows = np.empty((len(order), d + 1), order="F")
-    sign = np.where(above[order[:n_sided]], -1.0, 1.0)
-    for j in range(p):
-        column = x[order, j]
-        column[:n_sided] *= sign
-        rows[:, j] = column
-    rows[:, p], rows[:, d] = low[order], high[order]
-    limit = np.where(above[order[:n_sided]], low[order[:n_sided]], high[order[:n_sided]])
-    rows[:n_sided, p] = rows[:n_sided, d] = sign * limit
-    own = weights[order] if weights.size else weights
-    hidden = rows[:, :p]
-    others = (hidden * own[:, None] if own.size else hidden).T @ hidden
-    known_x, known_y = x[exact], low[exact]
-    heavy = known_x * weights[exact][:, None] if weights.size else known_x
-    xx, xy = heavy.T @ known_x, heavy.T @ known_y
-    shift = np.linalg.lstsq(xx, xy, rcond=None)[0]
-    residual = known_y - known_x @ shift
-    xr = heavy.T @ residual
-    rr = float((residual * weights[exact] if weights.size else residual) @ residual)
-    about = np.block([[xx, xr[:, None]], [xr[None, :], np.array([[rr]])]])
-    base = about.copy()
-    base[:p, p] = base[p, :p] = xr + xx @ shift
-    base[p, p] = rr + 2.0 * shift @ xr + shift @ xx @ shift
-    base[:p, :p] += others
-    counts = (
-        (float(weights[exact].sum()), float(own.sum())) if weights.size else (float(exact.sum()), float(len(order)))
-    )
+    exact, above, unseen = low == high, np.isposinf(high), np.isnan(low)
+    sided = above | np.isneginf(low)
+    order = np.concatenate([np.flatnonzero(sided), np.flatnonzero(~(exact | sided | unseen))])
+    weights = data.weights[order] if data.weights.size else data.weights
+    rows = _turned(x, low, high, above, order, int(sided.sum()))
+    others = _products(rows[:, :p], weights)
+    whole = _products(x, data.weights)
+    if unseen.any():
+        whole -= _products(x[unseen], data.weights[unseen] if data.weights.size else data.weights)
+    known = _exact_sums(x, low, exact, data.weights, whole - others)
+    count = weights.sum() if weights.size else float(len(order))
     return data._replace(
         y=rows,
         centre=np.zeros(d + 1),
-        weights=own,
+        weights=weights,
         pattern=np.empty(0, np.int64),
         observed=np.ones((1, d + 1), dtype=np.bool_),
         labels=np.empty(0, np.int64),
-        known=np.concatenate([counts, shift, about.ravel(), base.ravel(), others.ravel()]),
-        parts=np.array([n_sided, len(order)], dtype=np.int64),
+        known=np.concatenate([known[:1], [count], known[1 : 1 + p + d * d], _with(known[1 + p + d * d :], others, d)]),
+        parts=np.array([sided.sum(), len(order)], dtype=np.int64),
     )
+
+
+def _turned(x, low, high, above, order, n_sided):
+    """Columns of the rows in ``order``; of the first, known on one side, the limit, negated where it is the lower."""
+    p = x.shape[1]
+    rows = np.empty((len(order), p + 2), order="F")
+    sign = np.where(above[order[:n_sided]], -1.0, 1.0)
+    for j in range(p):
+        rows[:, j] = x[order, j]
+    rows[:, p], rows[:, p + 1] = low[order], high[order]
+    rows[:n_sided, p] = np.where(sign < 0.0, rows[:n_sided, p], rows[:n_sided, p + 1])
+    rows[:n_sided, p + 1] = 0.0
+    if (sign < 0.0).any():
+        rows[:n_sided] *= sign[:, None]
+    return rows
+
+
+def _products(x, weights):
+    """X'WX."""
+    return (x * weights[:, None] if weights.size else x).T @ x
+
+
+def _exact_sums(x, y, exact, weights, xx):
+    """Weight of the exact rows, b, sums of (x, r) (x, r)' about it, and sums of (x, y) (x, y)', flat."""
+    share = np.where(exact, weights if weights.size else 1.0, 0.0)
+    at = np.where(exact, y, 0.0)
+    shift = np.linalg.lstsq(xx, x.T @ (share * at), rcond=None)[0]
+    residual = np.where(exact, at - x @ shift, 0.0)
+    xr, rr = x.T @ (share * residual), (share * residual) @ residual
+    xy = xr + xx @ shift
+    about = np.block([[xx, xr[:, None]], [xr[None, :], rr]])
+    sums = np.block([[xx, xy[:, None]], [xy[None, :], rr + shift @ (xr + xy)]])
+    return np.concatenate([[share.sum()], shift, about.ravel(), sums.ravel()])
+
+
+def _with(sums, others, d):
+    """Known statistics: the exact rows' sums and X'X of the others; then the latter alone."""
+    whole = sums.reshape(d, d).copy()
+    whole[: d - 1, : d - 1] += others
+    return np.concatenate([whole.ravel(), others.ravel()])

@@ -57,6 +57,11 @@ class Censoring(Latent):
         leading = np.shape(params["sigma"])
         return {"weights": np.ones((*leading, 1))}
 
+    @property
+    def one_maximum(self) -> bool:
+        # in b / sigma and 1 / sigma it is concave (Olsen 1978; Burridge 1981), or stationary once (Orme 1989)
+        return True
+
     def prepared(self, data: Any, streams: Any) -> Any:
         return data if self.truncated else single.condense(data, int(streams.size[0]))
 

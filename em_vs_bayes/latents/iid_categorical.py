@@ -59,6 +59,10 @@ class IidCategorical(Latent):
     def internal(self, params: Mapping[str, Any]) -> Params:
         return {"weights": simplex(params["weights"], "weights")}
 
+    @property
+    def one_maximum(self) -> bool:
+        return False
+
     def prepared(self, data: Any, streams: Any) -> Any:
         return data
 

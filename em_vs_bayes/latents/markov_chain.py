@@ -82,6 +82,10 @@ class MarkovChain(Latent):
             return {"transition": transition}
         return {"initial": simplex(params["initial"], "initial"), "transition": transition}
 
+    @property
+    def one_maximum(self) -> bool:
+        return False
+
     def prepared(self, data: Any, streams: Any) -> Any:
         return data
 

@@ -3,7 +3,8 @@
     theta <- mode(update(prior, E[statistics | y, theta]))
 
 Dempster, Laird & Rubin (1977); conditional blocks make it ECM (Meng & Rubin 1993), numerical ones GEM. Acceleration is
-SQUAREM (Varadhan & Roland 2008, scheme S3) in unconstrained coordinates, kept only where the objective rises.
+SQUAREM (Varadhan & Roland 2008, scheme S3) or Anderson's (`anderson`), in unconstrained coordinates, kept only where
+the objective rises.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 
 from em_vs_bayes import starts
 from em_vs_bayes.contract import Array
+from em_vs_bayes.methods.anderson import Trail
 from em_vs_bayes.methods.ascent import Climb, emptied, screened
 from em_vs_bayes.methods.base import Method, Outcome, Run, one_of, positive_integer, tolerance
-from em_vs_bayes.program import Program
+from em_vs_bayes.program import Program, Step
 from em_vs_bayes.status import Status
 
 CRAWL = 0.8  # linear rate above which "auto" accelerates
@@ -35,6 +37,7 @@ class State:
     floored: tuple[int, ...] = ()
     boundary: tuple[str, ...] = ()
     crawling: bool = False
+    trail: Trail | None = None
     past: tuple[dict[str, float], ...] = ()
 
 
@@ -52,8 +55,9 @@ class EM(Method):
         Maximise the likelihood, or likelihood times prior (in the spec's own parameters).
     algorithm : {"em", "hard"}
         Expected statistics, or those of the most probable assignment (classification EM).
-    accelerate : {"auto", "squarem", None}
-        "auto" turns SQUAREM on when EM's linear rate exceeds 0.8 after 20 iterations.
+    accelerate : {"auto", "squarem", "anderson", None}
+        "auto" is Anderson's acceleration where the likelihood has one maximum (censored and truncated regression: no
+        jump can land near another); elsewhere SQUAREM, from when EM's linear rate exceeds 0.8 after 20 iterations.
     n_init : int, optional
         Starts; by default 10 (4 for large data), 1 when ``init`` is given. All are screened, the best three finished.
     max_iter : int
@@ -77,7 +81,7 @@ class EM(Method):
     def __post_init__(self) -> None:
         one_of("objective", self.objective, ("mle", "map"))
         one_of("algorithm", self.algorithm, ("em", "hard"))
-        one_of("accelerate", self.accelerate, ("auto", "squarem", None))
+        one_of("accelerate", self.accelerate, ("auto", "squarem", "anderson", None))
         positive_integer("max_iter", self.max_iter)
         if self.n_init is not None:
             positive_integer("n_init", self.n_init)
@@ -119,6 +123,15 @@ class EM(Method):
         return (evidence if self._flat else evidence + program.log_prior(theta)), stats
 
     def step(self, program: Program, state: State, *, screening: bool = False) -> State:
+        if self.algorithm == "em" and (
+            self.accelerate == "anderson" or (self.accelerate == "auto" and program.latent.one_maximum)
+        ):
+            new = self._mixed(program, state)
+        else:
+            new = self._squared(program, state)
+        return replace(new, past=(*state.past, self.record(new))) if screening else new
+
+    def _squared(self, program: Program, state: State) -> State:
         once = self._plain(program, state)
         crawling = state.crawling or (
             self.algorithm == "em"
@@ -129,13 +142,32 @@ class EM(Method):
         )
         if crawling:
             once = self._extrapolated(program, state, once)
-        new = replace(once, crawling=crawling)
-        return replace(new, past=(*state.past, self.record(new))) if screening else new
+        return replace(once, crawling=crawling)
+
+    def _maximize(self, program: Program, state: State) -> Step:
+        return program.maximize(state.theta, state.stats, flat_prior=self._flat, floor=self.covariance_floor)
 
     def _plain(self, program: Program, state: State) -> State:
-        step = program.maximize(state.theta, state.stats, flat_prior=self._flat, floor=self.covariance_floor)
+        step = self._maximize(program, state)
         objective, stats = self._expect(program, step.theta)
         return State(step.theta, stats, state.climb.then(objective), step.floored, step.boundary)
+
+    def _mixed(self, program: Program, state: State) -> State:
+        """One EM step, Anderson's correction of it, and the plain step where that is no gain."""
+        step = self._maximize(program, state)
+        here, there = program.unconstrain(state.theta), program.unconstrain(step.theta)
+        trail = (state.trail or Trail.empty(len(here))).then(here, there - here)
+        if len(trail.points) > 1 and not step.floored and np.isfinite(trail.steps).all():
+            theta = program.constrain(trail.next(), state.theta)
+            try:
+                objective, stats = self._expect(program, theta)
+            except ValueError:  # left the support
+                objective = -np.inf
+            if objective > state.climb.objective:
+                return State(theta, stats, state.climb.then(objective), crawling=True, trail=trail)
+            trail = trail.restarted()
+        objective, stats = self._expect(program, step.theta)
+        return State(step.theta, stats, state.climb.then(objective), step.floored, step.boundary, trail=trail)
 
     def _extrapolated(self, program: Program, state: State, once: State) -> State:
         """Two EM steps, a jump along their trend, one EM step from there; the two plain ones where that is no gain."""
@@ -176,14 +208,23 @@ class EM(Method):
     def checkpoint(self, state: State) -> dict[str, Array]:
         flags = np.array([state.crawling], dtype=float)
         floored = np.array(state.floored, dtype=float)
-        return {"theta": state.theta, "climb": state.climb.to_array(), "crawling": flags, "floored": floored}
+        trail = state.trail or Trail.empty(0)
+        return {
+            "theta": state.theta,
+            "climb": state.climb.to_array(),
+            "crawling": flags,
+            "floored": floored,
+            "points": trail.points,
+            "steps": trail.steps,
+        }
 
     def restore(self, program: Program, checkpoint: dict[str, Array], records: list[dict[str, float]]) -> Run:
         theta = checkpoint["theta"]
         _, stats = self._expect(program, theta)
         climb, crawling = Climb.from_array(checkpoint["climb"]), bool(checkpoint["crawling"][0])
         floored = tuple(int(k) for k in checkpoint["floored"])
-        return Run(State(theta, stats, climb, floored, crawling=crawling), records)
+        trail = Trail(checkpoint["points"], checkpoint["steps"]) if len(checkpoint["points"]) else None
+        return Run(State(theta, stats, climb, floored, crawling=crawling, trail=trail), records)
 
     def outcome(self, program: Program, state: State, status: Status) -> Outcome:
         notes = []
