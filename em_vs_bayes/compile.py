@@ -122,7 +122,7 @@ def _check_rows(streams: tuple[Stream, ...], spec: Spec, n: int, *, fitting: boo
     if nothing.any() and not spec.latent.sequential:  # in a sequence, a row without values says that time passed
         raise ValueError(
             f"y has {nothing.sum()} row(s) with no observed value (first: row {int(np.argmax(nothing))}): "
-            "they say nothing about a mixture. Drop them."
+            "they say nothing. Drop them."
         )
     if fitting and k > 1:
         head, distinct = max(20 * k, 1000), 0
