@@ -67,6 +67,10 @@ class CensoredRegression(Emission):
     def takes_exog(self) -> bool:
         return self.formula is None
 
+    @property
+    def ends(self) -> tuple[str, ...]:
+        return () if self._limited else ("lower", "upper")
+
     def _ends(self, y: Any, name: str) -> tuple[Array, Array]:
         """Ends of the responses where no formula picks them."""
         if not self._limited:
@@ -142,10 +146,10 @@ class CensoredRegression(Emission):
             (np.isposinf(high), log_above, (low,)),
             (np.isfinite(low) & np.isfinite(high) & (low != high), log_between, (low, high)),
         )
-        for rows, term, ends in kinds:
+        for rows, term, given in kinds:
             i = np.flatnonzero(rows)
             if i.size:
-                density = density[i].set(term(*(end[i][:, None] for end in ends), lines[i], sigmas))
+                density = density[i].set(term(*(end[i][:, None] for end in given), lines[i], sigmas))
         return density
 
     def to_dict(self) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def build(program: Program) -> Built:
             "observed": seen,
             "simulate": simulate,
             "case_weights": program.data.weights if program.data.weights.size else None,
-            "dims": ("obs", "column")[: seen.ndim],
+            "dims": ("obs", "end" if emission.ends else "column")[: seen.ndim],
         }
         parameters = [variables.public[name] for name in names]
         if program.latent.sequential:
@@ -157,7 +157,10 @@ def _coords(program: Program, seen: Array) -> dict[str, Any]:
     """Labels of every dim: column names of a frame, or numbers."""
     names = column_names(program.y)
     coords: dict[str, Any] = {"obs": np.arange(program.n)}
-    if seen.ndim == 2:
+    ends = program.spec.model_emission.ends
+    if ends:
+        coords["end"] = list(ends)
+    elif seen.ndim == 2:
         coords["column"] = names if names is not None and len(names) == seen.shape[1] else np.arange(seen.shape[1])
     params = program.public(program.neutral())
     for name, dims in program.spec.parameter_dims().items():
