@@ -186,6 +186,17 @@ def kept(rng: np.random.Generator, n: int) -> np.ndarray:
     return stats.truncnorm.rvs(-(1 + x) / 1.5, (4 - 1 - x) / 1.5, 1 + x, 1.5, random_state=rng)
 
 
+def cut_line(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Two normals cut off at zero, where much of the first lies, and at six."""
+    return np.clip(line(rng, n), 0.0, 6.0)
+
+
+def cut_line_with_gaps(rng: np.random.Generator, n: int) -> np.ndarray:
+    y = cut_line(rng, n)
+    y[[1, n // 2]] = np.nan
+    return y
+
+
 def ends(rng: np.random.Generator, n: int) -> np.ndarray:
     """Exact responses, and responses known from below, from above, and between two numbers."""
     y = lines(rng, n)
@@ -238,6 +249,12 @@ single_odd = {
     "sigma": evb.Prior("HalfNormal", sigma=2),
 }
 single_held = {"coefficients": [np.nan, 2.0]}
+cut_normal = e.CensoredNormal(lower=0.0, upper=6.0)
+own_nig = p.NormalInverseGamma([[0.0], [4.0]], 0.5, [[3.0], [4.0]], 2.0)
+by_component = {
+    "means": evb.Prior("Normal", mu=[0.0, 4.0], sigma=2.0),
+    "sigmas": evb.Prior("HalfNormal", sigma=[2.0, 3.0]),
+}
 tobits = e.CensoredRegression(lower=0.0)
 product = e.Product(u=e.Normal(), v=e.Poisson(), w=e.Categorical(3))
 chain = {"initial": p.Dirichlet(2.0), "transition": p.Dirichlet(2.0)}
@@ -325,6 +342,17 @@ CASES = [
     Case("mixture of intervals", evb.Mixture(e.CensoredRegression(), 2), ends, design=ramp),
     Case("mixture, truncated", evb.Mixture(e.TruncatedRegression(lower=0.0), 2, priors=apart), kept, design=ramp),
     Case("product with a tobit", evb.Mixture(e.Product(u=e.Normal(), v=tobits), 2), normal_and_cut, design=ramp),
+    Case("censored normal", evb.Mixture(cut_normal, 2), cut_line),
+    Case("censored normal, joint prior", evb.Mixture(cut_normal, 2, priors={"emission": own_nig}), cut_line),
+    Case("censored normal, independent", evb.Mixture(cut_normal, 2, priors=own_priors, fixed=own_fixed), cut_line),
+    Case("censored normal, named", evb.Mixture(cut_normal, 2, priors=by_component), cut_line, conjugate=False),
+    Case(
+        "censored normal, ordered",
+        evb.Mixture(cut_normal, 2, priors=by_name, ordered="means"),
+        cut_line,
+        conjugate=False,
+    ),
+    Case("normal intervals", evb.Mixture(e.CensoredNormal(), 2), ends),
     # One sequence, or sequences of different lengths; priors that keep the mode off the edge of the simplex.
     Case("hmm full", evb.GaussianHMM(2, priors=chain), plane, lengths=several),
     Case("hmm full, one state", evb.GaussianHMM(1), plane, lengths=several),
@@ -334,6 +362,7 @@ CASES = [
     Case("hmm one sequence", evb.HMM(e.Normal(), 2, priors=chain), line, lengths=lambda n: [n]),
     Case("hmm student", evb.HMM(e.StudentT(3.0), 2, priors=chain), tails_and_gaps, lengths=several),
     Case("hmm student labels", evb.HMM(e.StudentT(3.0), 2, priors=chain), tails, lengths=several, labels=some),
+    Case("hmm censored normal", evb.HMM(cut_normal, 2, priors=chain), cut_line_with_gaps, lengths=several),
     Case("hmm tobit", evb.HMM(tobits, 2, priors=chain), cut_with_gaps, lengths=several, design=ramp),
     Case(
         "hmm intervals", evb.HMM(e.CensoredRegression(), 2, priors=chain), ends_with_gaps, lengths=several, design=ramp

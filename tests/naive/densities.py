@@ -34,6 +34,9 @@ def log_density(emission, row, params, k, x=None):
     if isinstance(emission, emissions.Single):
         of_one = {"coefficients": [params["coefficients"]], "sigmas": [params["sigma"]]}
         return log_density(emission.regression, row, of_one, k, x)
+    if isinstance(emission, emissions.CensoredNormal):
+        line = {"coefficients": [[mean] for mean in params["means"]], "sigmas": params["sigmas"]}
+        return log_density(emissions.CensoredRegression(None, emission.lower, emission.upper), row, line, k, [1.0])
     value = float(np.ravel(row)[0])
     if np.isnan(value):
         return 0.0

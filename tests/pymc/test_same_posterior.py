@@ -12,6 +12,7 @@ from em_vs_bayes import priors
 from em_vs_bayes.emissions import (
     Bernoulli,
     Categorical,
+    CensoredNormal,
     CensoredRegression,
     Exponential,
     LinearRegression,
@@ -245,6 +246,34 @@ CASES = {
     "censored in a chain": (evb.HMM(CensoredRegression(), 2), ENDS_AND_GAPS, {"exog": X, "lengths": [25, 15]}),
     "censored product": (
         mixture(Product(u=CensoredRegression(), n=Poisson())), {"u": ENDS_AND_GAPS, "n": COUNTS}, {"exog": X}
+    ),
+    "censored normal": (mixture(CensoredNormal(lower=FLOOR)), CUT, {"weights": POWERS}),
+    "censored normal joint": (mixture(CensoredNormal(lower=FLOOR), priors={"emission": STUDENT_NIG}), CUT, {}),
+    "censored normal joint fixed": (
+        mixture(CensoredNormal(lower=FLOOR), priors={"emission": STUDENT_NIG}, fixed={"means": [NAN, 104.0]}), CUT, {}
+    ),
+    "censored normal independent": (
+        mixture(CensoredNormal(), priors={"means": priors.Normal(100.0, [2.0, 3.0]), "sigmas": IG}), ENDS, {}
+    ),
+    "censored normal named": (mixture(CensoredNormal(), priors={"means": HEAVY, "sigmas": LOGNORMAL}), ENDS, {}),
+    "censored normal fixed": (
+        mixture(CensoredNormal(), fixed={"means": [NAN, 104.0], "sigmas": [2.0, NAN]}), ENDS, {}
+    ),
+    "censored normal ordered": (mixture(CensoredNormal(lower=FLOOR), ordered="means"), CUT, {}),
+    "censored normal truncated": (
+        mixture(
+            CensoredNormal(lower=FLOOR),
+            ordered="means",
+            priors={"means": priors.Normal([99.0, 105.0], 2.0), "sigmas": IG},
+        ),
+        CUT,
+        {},
+    ),
+    "censored normal in a chain": (evb.HMM(CensoredNormal(), 2), ENDS_AND_GAPS, {"lengths": [25, 15]}),
+    "censored normal product": (
+        mixture(Product(u=CensoredNormal(), n=Poisson(), r=CensoredRegression(lower=FLOOR))),
+        {"u": ENDS_AND_GAPS, "n": COUNTS, "r": CUT},
+        {"exog": X},
     ),
     "truncated mixture": (mixture(TruncatedRegression(lower=LINE.min() - 0.1)), LINE, {"exog": X}),
     "product": (mixture(ITEMS), ITEMS_Y, {}),
