@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from naive import censored
 from science.montecarlo import assert_mean, log_evidence_by_importance, posterior
-from scipy import optimize
+from scipy import optimize, stats
+from scipy.special import logsumexp
 
 import em_vs_bayes as evb
 from em_vs_bayes import emissions as e
@@ -83,6 +84,20 @@ def test_the_bound_lies_just_below_the_evidence(name, prior):
     fit = case.spec(own).fit(case.y, "vi", exog=X, **QUIET)
     assert fit.converged
     assert exact.log_evidence - (2.0 if name == "truncated" else 1.0) < fit.elbo < exact.log_evidence
+
+
+@every_case
+def test_the_bound_where_only_sigma_is_unknown(name):
+    """Mean field is one factor here: but for the hidden responses it would be exact."""
+    case, prior = CASES[name], censored.Independent(0.5, 2.0, 3.0, 2.5)
+    b = np.array([0.9, 1.0])
+    grid = np.linspace(-6.0, 8.0, 4001)  # log sigma^2
+    sigmas = np.exp(grid / 2)
+    density = case.terms(np.tile(b, (len(grid), 1)), sigmas).sum(axis=-1)
+    prior_density = prior.log_density(np.tile(b, (len(grid), 1)), sigmas**2) - stats.norm(0.5, 2.0).logpdf(b).sum()
+    evidence = logsumexp(density + prior_density + grid) + np.log(grid[1] - grid[0])
+    fit = case.make(priors=APART[0], fixed={"coefficients": b}).fit(case.y, "vi", exog=X, **QUIET)
+    assert evidence - 1.0 < fit.elbo < evidence
 
 
 @every_case
