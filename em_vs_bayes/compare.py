@@ -270,7 +270,7 @@ def in_labels(fit: "Fit", order: np.ndarray, arrays: Mapping[str, Any], lead: in
 def to_labels_of(reference: "Fit", fit: "Fit", name: str) -> Aligned:
     """Relabel a whole fit by one permutation; its draws already agree among themselves."""
     order = np.arange(fit.spec.size)
-    if fit is not reference:
+    if fit is not reference and fit.spec.size > 1:
         order = align.stephens(fit.predict_proba()[None], reference.predict_proba())[0]
     params = in_labels(fit, order, fit.params)
     posterior = fit.idata["posterior"].dataset

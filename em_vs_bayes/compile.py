@@ -123,7 +123,7 @@ def _check_rows(streams: tuple[Stream, ...], spec: Spec, n: int, *, fitting: boo
     if nothing.any() and spec.leading and not spec.latent.sequential:
         raise ValueError(
             f"y has {nothing.sum()} row(s) with no observed value (first: row {int(np.argmax(nothing))}): "
-            "they say nothing about a mixture. Drop them."
+            "they say nothing. Drop them."
         )
     if fitting and k > 1:
         head, distinct = max(20 * k, 1000), 0
@@ -238,8 +238,9 @@ def _tables(placed: tuple[Placed, ...], order: Ordering, centre: Mapping[str, Ar
     fixed = np.concatenate([np.ravel(p.block.fixed_values()[q.name]) for p in placed for q in p.block.parameters])
     shift = np.zeros(theta.size)
     for name, where, shape in theta.items():
-        if name.endswith("means"):
-            shift[where] = np.broadcast_to(centre[name.removesuffix("means") + "y"], shape).ravel()
+        origin = centre.get(name.removesuffix("means") + "y", np.zeros(1))
+        if name.endswith("means") and origin.any():  # else they are relative to nothing
+            shift[where] = np.broadcast_to(origin, shape).ravel()
     element, code, abc, unknown = _elementwise(placed, theta)
     prior = tables.Prior(
         hyper=np.concatenate([p.block.hyper() for p in placed]).astype(float),

@@ -257,6 +257,11 @@ class Emission(ABC):
         """What of ``y`` is observed: all of it, unless a formula names the response among the columns of a frame."""
         return y
 
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """Names of the columns of `observed` where a response is an interval; empty where it is not."""
+        return ()
+
     @abstractmethod
     def streams(self, y: Any, n_components: int, context: Context) -> tuple[Stream, ...]:
         """Check ``y`` (errors in words), reduce it to sufficient statistics and name the block of each stream."""

@@ -80,12 +80,14 @@ def _observed(fit: Fit) -> tuple[dict[str, Any], dict[str, list[str]]]:
 
     y, emission = fit.program.y, fit.spec.model_emission
     if isinstance(emission, Product):
-        streams = {name: read.matrix(y[name], name) for name in emission.parts}
+        streams = {name: read.matrix(y[name], name, finite=False) for name in emission.parts}
         columns = {n: v[:, 0] if v.shape[1] == 1 else v for n, v in streams.items()}
         return columns, {n: ["obs"] + ([f"{n}_feature"] if v.ndim == 2 else []) for n, v in columns.items()}
-    values = read.matrix(emission.observed(y))
+    values = read.matrix(emission.observed(y), finite=False)
     multivariate = "feature" in {dim for dims in fit.spec.parameter_dims().values() for dim in dims}
-    return {"y": values if multivariate else values[:, 0]}, {"y": ["obs", "feature"] if multivariate else ["obs"]}
+    if values.shape[1] == 1 and not multivariate:
+        return {"y": values[:, 0]}, {"y": ["obs"]}
+    return {"y": values}, {"y": ["obs", "feature" if multivariate else "end"]}  # the two ends of an interval
 
 
 def _totals(fit: Fit, theta: Any, terms: Any) -> dict[str, Any]:

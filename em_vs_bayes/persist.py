@@ -125,7 +125,7 @@ def _plain(y: Any) -> tuple[list[Any], dict[str, Any]]:
         categories = {name: levels for name, (_, levels) in coded.items()}
         arrays = [coded[str(c)][0] if str(c) in coded else _column(y[c]) for c in columns]
         return arrays, {"kind": kind, "columns": names, "categories": categories}
-    array = read.matrix(y)
+    array = read.matrix(y, finite=False)  # the ends of an interval may be infinite
     return [array[:, 0] if np.ndim(y) == 1 else array], {"kind": "array"}
 
 
@@ -134,7 +134,7 @@ def _column(values: Any) -> Any:
 
     if getattr(getattr(values, "dtype", None), "kind", "") in ("b", "i", "u"):
         return np.asarray(values)  # a formula's categories are named after them
-    array = read.matrix(values)
+    array = read.matrix(values, finite=False)
     return array[:, 0] if array.shape[1] == 1 else array
 
 

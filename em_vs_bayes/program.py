@@ -174,14 +174,18 @@ class Program:
     @property
     def exogs(self) -> Params:
         """The design matrices (n, p) of regressions: ``exog``, under the prefix of their stream."""
+        return {p.prefix + "exog": self.data.y[:, a : a + d - 1] for p, _, a, d in self._regressions()}
+
+    def _regressions(self) -> list[tuple[Placed, int, int, int]]:
+        """Block, kind, first column and size of the streams that have a design of their own."""
         own = zip(self.placed[self.n_latent :], *self.streams[:3], strict=True)
-        return {p.prefix + "exog": self.data.y[:, a : a + d - 1] for p, kind, a, d in own if kind in tables.REGRESSIONS}
+        return [row for row in own if row[0].prefix + "design" in self.designs]
 
     def first_regression(self) -> Array:
         """Design and response (n, p + 1) of the first regression; a censored response by its finite end or middle."""
         from em_vs_bayes.emissions.limits import representative
 
-        kind, first, d = next(row for row in zip(*self.streams[:3], strict=True) if row[0] in tables.REGRESSIONS)
+        _, kind, first, d = self._regressions()[0]
         columns = self.data.y[:, first : first + d]
         if kind != tables.CENSORED:
             return columns

@@ -208,12 +208,126 @@ class Fit:
         return self._program(y, exog, lengths).pointwise(self.theta, kind)
 
     def predict_proba(self, y: Any = None, *, exog: Any = None, lengths: Any = None) -> Array:
-        """Responsibilities of components, or smoothed probabilities of states (n, K)."""
+        """Responsibilities of components, or smoothed probabilities of states (n, K).
+
+        A regression has neither and refuses; `predict` has its probabilities of a censored response.
+        """
+        if not self.spec.leading:
+            raise ValueError(
+                f"predict_proba is about components or states; {self.spec!r} has none. The probability of a censored "
+                "response is predict(kind='probability')."
+            )
         return self._program(y, exog, lengths).probabilities(self.theta)
 
-    def predict(self, y: Any = None, *, exog: Any = None, lengths: Any = None) -> NDArray[np.int64]:
-        """Most probable component of each row, or most probable (Viterbi) path of each sequence (n,)."""
+    def predict(
+        self,
+        y: Any = None,
+        *,
+        exog: Any = None,
+        lengths: Any = None,
+        kind: str | None = None,
+        level: float | None = None,
+        draws: int = 1000,
+    ) -> Any:
+        """Most probable component of each row, or most probable (Viterbi) path; of a regression, what is expected.
+
+        Parameters
+        ----------
+        y, exog, lengths
+            New data; by default those fitted. Of a regression with a formula, ``y`` is a frame that need not have the
+            response; without one, new rows are ``exog`` alone.
+        kind : {"latent", "observed", "probability"}, optional
+            Regressions only. "latent" (default): E[y*]. "observed": E[y] of the response cut off at the limits
+            (`Tobit`), or E[y] within them (`TruncatedRegression`). "probability": of a censored response (`Tobit`).
+        level : float, optional
+            Regressions only: of intervals for the expectation (not for a new response): by the delta method about the
+            estimate, or equal-tailed posterior ones where there are draws.
+        draws : int
+            Regressions only: at most so many posterior draws, evenly thinned, are averaged over.
+
+        Returns
+        -------
+        ndarray (n,) or DataFrame
+            Mixtures and hidden Markov models: integers. Regressions: numbers, at `params` or averaged over the
+            posterior draws; with ``level``, a frame with columns ``mean``, ``lower``, ``upper``. Probabilities at two
+            limits are the columns ``below`` and ``above`` of a frame, or with ``level`` ``below_mean``, ...
+
+        Raises
+        ------
+        ValueError
+            For a kind that the model does not have, in words.
+        """
+        if not self.spec.leading:
+            if lengths is not None:
+                raise ValueError(f"lengths does not apply to {type(self.spec).__name__}: its rows are independent.")
+            from em_vs_bayes.regression.predictions import predict
+
+            return predict(self, y, exog, kind, level, draws)
+        for name, value in (("kind", kind), ("level", level)):
+            if value is not None:
+                raise ValueError(
+                    f"{name}={value!r} is for Tobit, CensoredRegression and TruncatedRegression; predict of "
+                    f"{self.spec!r} is the most probable {self.spec.leading} of each row."
+                )
         return self._program(y, exog, lengths).assign(self.theta)
+
+    def margins(
+        self,
+        at: Any = "mean",
+        kind: str = "observed",
+        level: float = 0.95,
+        *,
+        vcov: Any = None,
+        draws: int = 1000,
+    ) -> pd.DataFrame:
+        """Marginal effects of the predictors of a censored or truncated regression (McDonald & Moffitt 1980).
+
+        Parameters
+        ----------
+        at : {"mean", "each"}, frame or exog
+            At the means of the design's columns (as censReg's margEff); averaged over the rows; or at rows of their
+            own. Case weights count.
+        kind : {"observed", "latent", "probability", "conditional"}
+            On E[y] of the response cut off at the limits (of a truncated one, within them); on E[y*]; on
+            P(uncensored); on E[y | uncensored].
+        level : float
+        vcov : str or matrix (p + 1, p + 1), optional
+            A kind of `vcov`, or the covariance of (coefficients, sigma) itself, for the delta method.
+        draws : int
+            At most so many posterior draws, evenly thinned.
+
+        Returns
+        -------
+        DataFrame
+            One row per column of the design that varies, by name (several rows in ``at``: by ``row`` and
+            ``predictor``); ``estimate``, ``sd``, ``z``, ``p`` (normal), ``lower``, ``upper``. With posterior draws:
+            their mean, standard deviation and equal-tailed interval, no z and p.
+
+        Notes
+        -----
+        Derivatives are by the columns of the design, as if they were free of each other: a factor's column, x and
+        ``I(x**2)`` have an effect each.
+        """
+        from em_vs_bayes.regression.margins import margins
+
+        return margins(self, at, kind, level, vcov, draws)
+
+    def residuals(self, kind: str = "response", *, seed: int | np.random.Generator | None = None) -> Array:
+        """Residuals (n,) of a censored or truncated regression at `params`.
+
+        Parameters
+        ----------
+        kind : {"response", "deviance", "quantile"}
+            "response": y - x'b, y at its limit where censored, in the middle of an interval (as survreg and crch).
+            "deviance": signed root of twice the log-likelihood lost (as survreg; not of a truncated regression).
+            "quantile": normal quantile of the distribution function at y, drawn within what a censored response may
+            be: standard normal if the model is right (Dunn & Smyth 1996).
+        seed : int or Generator, optional
+            Of the draws.
+        """
+        from em_vs_bayes.regression.residuals import residuals
+
+        return residuals(self, kind, seed)
 
     # --- states of hidden Markov models -------------------------------------------------------------------------
 
@@ -371,30 +485,84 @@ class Fit:
 
     # --- uncertainty --------------------------------------------------------------------------------------------
 
-    def vcov(self, kind: str | None = None) -> pd.DataFrame:
+    def vcov(
+        self,
+        kind: str | None = None,
+        *,
+        clusters: Any = None,
+        n_boot: int = 200,
+        seed: int | np.random.Generator | None = None,
+        progressbar: bool = True,
+    ) -> pd.DataFrame:
         """Covariance matrix of the parameters, labelled.
 
         Parameters
         ----------
-        kind : {"observed", "opg", "sandwich", "posterior"}, optional
-            Inverse observed information, outer product of scores, their sandwich, or the covariance of the posterior
-            draws. By default "posterior" where there are draws, else "observed".
+        kind : {"observed", "louis", "opg", "sandwich", "clustered", "bootstrap", "posterior"}, optional
+            By default "posterior" where there are draws, else "observed".
+
+            - "observed": inverse observed information (prior included where ``objective="map"``); in closed form for
+              censored and truncated regressions.
+            - "louis": the same number as complete-data less missing information (Louis 1982); for those regressions.
+            - "opg": inverse outer product of the scores of rows (Berndt et al. 1974).
+            - "sandwich": observed, outer product, observed (Huber 1967; R's sandwich).
+            - "clustered": the sandwich with scores summed over clusters, times G / (G - 1) for G clusters (CR1; as
+              Stata's vce(cluster) of a maximum likelihood estimate; sandwich::vcovCL with type HC0).
+            - "bootstrap": covariance of estimates from rows drawn with replacement, or clusters, or sequences.
+            - "posterior": covariance of the posterior draws.
+        clusters : array_like (n,) or str, optional
+            Labels of the rows, or the column of the fitted frame that has them.
+        n_boot, seed, progressbar
+            Of the bootstrap.
+
+        Returns
+        -------
+        DataFrame (Q, Q)
+            Zeros where a parameter is fixed.
+
+        Raises
+        ------
+        ValueError
+            Where the errors do not exist, or the kind does not apply; the message says why.
         """
-        from em_vs_bayes.uncertainty import vcov
+        from em_vs_bayes.uncertainty import Asked, vcov
 
-        return vcov(self, kind)
+        return vcov(self, Asked(kind, clusters, n_boot, seed, progressbar))
 
-    def std_errors(self, kind: str | None = None) -> Params:
-        """Standard errors (or posterior standard deviations) under the parameters' names and shapes."""
-        from em_vs_bayes.uncertainty import std_errors
+    def std_errors(
+        self,
+        kind: str | None = None,
+        *,
+        clusters: Any = None,
+        n_boot: int = 200,
+        seed: int | np.random.Generator | None = None,
+        progressbar: bool = True,
+    ) -> Params:
+        """Standard errors (or posterior standard deviations) under the parameters' names and shapes.
 
-        return std_errors(self, kind)
+        Arguments are those of `vcov`.
+        """
+        from em_vs_bayes.uncertainty import Asked, std_errors
 
-    def confint(self, level: float = 0.95, kind: str | None = None) -> pd.DataFrame:
-        """Confidence limits on the natural scale of each parameter, or equal-tailed posterior intervals."""
-        from em_vs_bayes.uncertainty import confint
+        return std_errors(self, Asked(kind, clusters, n_boot, seed, progressbar))
 
-        return confint(self, level, kind)
+    def confint(
+        self,
+        level: float = 0.95,
+        kind: str | None = None,
+        *,
+        clusters: Any = None,
+        n_boot: int = 200,
+        seed: int | np.random.Generator | None = None,
+        progressbar: bool = True,
+    ) -> pd.DataFrame:
+        """Confidence limits on the natural scale of each parameter, or equal-tailed posterior intervals.
+
+        Arguments are those of `vcov`; the limits of the bootstrap are the percentiles of its estimates.
+        """
+        from em_vs_bayes.uncertainty import Asked, confint
+
+        return confint(self, level, Asked(kind, clusters, n_boot, seed, progressbar))
 
     def summary(self) -> pd.DataFrame:
         """One row per scalar parameter: estimate, sd, interval and, for samplers, R-hat, ESS and MCSE."""

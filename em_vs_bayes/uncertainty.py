@@ -1,12 +1,11 @@
 """Standard errors of point estimates and spreads of draws.
 
-Curvature is taken in unconstrained coordinates, where nothing is on a boundary, and carried to the user's parameters by
-the delta method: at a maximum the information transforms as a tensor, so this is the information in either.
+What curvature and scores say lies in `curvature`; here they become covariances of the user's parameters.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.special import ndtri
@@ -16,24 +15,35 @@ from em_vs_bayes.contract import Array, Params
 if TYPE_CHECKING:
     import pandas as pd
 
+    from em_vs_bayes.curvature import Curvature
     from em_vs_bayes.results import Fit
 
-KINDS = ("observed", "opg", "sandwich", "posterior")
+KINDS = ("observed", "louis", "opg", "sandwich", "clustered", "bootstrap", "posterior")
 
 
-def vcov(fit: Fit, kind: str | None) -> pd.DataFrame:
+class Asked(NamedTuple):
+    """Which errors are wanted: the arguments of `Fit.vcov`."""
+
+    kind: str | None = None
+    clusters: Any = None
+    n_boot: int = 200
+    seed: Any = None
+    progressbar: bool = True
+
+
+def vcov(fit: Fit, asked: Asked) -> pd.DataFrame:
     """See `Fit.vcov`."""
     import pandas as pd
 
     from em_vs_bayes.describe import scalar_names
 
     names = scalar_names(fit.spec, fit.params)
-    return pd.DataFrame(_covariance(fit, kind), index=names, columns=names)
+    return pd.DataFrame(_covariance(fit, asked), index=names, columns=names)
 
 
-def std_errors(fit: Fit, kind: str | None) -> Params:
+def std_errors(fit: Fit, asked: Asked) -> Params:
     """See `Fit.std_errors`."""
-    sd = np.sqrt(np.maximum(np.diag(_covariance(fit, kind)), 0.0))
+    sd = np.sqrt(np.maximum(np.diag(_covariance(fit, asked)), 0.0))
     out, at = {}, 0
     for name, value in fit.params.items():
         out[name] = sd[at : at + value.size].reshape(value.shape)
@@ -41,7 +51,7 @@ def std_errors(fit: Fit, kind: str | None) -> Params:
     return out
 
 
-def confint(fit: Fit, level: float, kind: str | None) -> pd.DataFrame:
+def confint(fit: Fit, level: float, asked: Asked) -> pd.DataFrame:
     """See `Fit.confint`."""
     import pandas as pd
 
@@ -49,14 +59,14 @@ def confint(fit: Fit, level: float, kind: str | None) -> pd.DataFrame:
 
     if not 0.0 < level < 1.0:
         raise ValueError(f"level must lie in (0, 1); got {level!r}.")
-    kind = _kind(fit, kind)
+    kind = _kind(fit, asked)
     names = scalar_names(fit.spec, fit.params)
     tails = np.array([0.5 - level / 2, 0.5 + level / 2])
-    if kind == "posterior":
-        low, high = np.quantile(flat_draws(fit), tails, axis=0)
+    if kind in ("posterior", "bootstrap"):
+        low, high = np.quantile(_values(fit, kind, asked), tails, axis=0)
     else:
-        estimate = _flatten(fit.params)
-        sd = np.sqrt(np.maximum(np.diag(_covariance(fit, kind)), 0.0))
+        estimate = np.concatenate([np.ravel(v) for v in fit.params.values()])
+        sd = np.sqrt(np.maximum(np.diag(_covariance(fit, asked)), 0.0))
         low, high = estimate + ndtri(tails[0]) * sd, estimate + ndtri(tails[1]) * sd
     return pd.DataFrame({"lower": low, "upper": high}, index=names)
 
@@ -69,75 +79,70 @@ def flat_draws(fit: Fit) -> Array:
     return np.concatenate([v.reshape(rows, -1) for v in public.values()], axis=1)
 
 
-def _kind(fit: Fit, kind: str | None) -> str:
-    kind = kind or ("posterior" if fit.draws is not None else "observed")
+def _kind(fit: Fit, asked: Asked) -> str:
+    kind = asked.kind or ("posterior" if fit.draws is not None else "observed")
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}; got {kind!r}.")
     if kind == "posterior" and fit.draws is None:
         raise ValueError(f"kind='posterior' needs draws; method={fit.method!r} has none. Use 'observed'.")
+    if kind == "clustered" and asked.clusters is None:
+        raise ValueError("kind='clustered' wants clusters=, a label per row or the name of a column of the frame.")
+    if asked.clusters is not None and kind not in ("clustered", "bootstrap"):
+        raise ValueError(f"clusters= goes with kind='clustered' or 'bootstrap'; got kind={kind!r}.")
     return kind
 
 
-def _covariance(fit: Fit, kind: str | None) -> Array:
-    kind = _kind(fit, kind)
+def _values(fit: Fit, kind: str, asked: Asked) -> Array:
+    """Draws or bootstrap estimates (B, Q) of every public scalar."""
     if kind == "posterior":
-        return np.atleast_2d(np.cov(flat_draws(fit), rowvar=False))
-    program = fit.program
-    x = program.unconstrain(fit.theta)
-    if not np.isfinite(x).all():
-        raise ValueError(
-            "The estimate lies on the boundary of the parameter space (a weight or probability of 0 or 1): its "
-            "standard errors do not exist. Use objective='map', or fix the element."
-        )
-    prior = 1.0 if fit.options.get("objective") == "map" else 0.0
-    density = program.density(fit.theta, prior=prior, jacobian=0.0)
-    jacobian = _jacobian(fit, x)
+        return flat_draws(fit)
+    from em_vs_bayes.bootstrap import bootstrap
+
+    return bootstrap(fit, asked.clusters, asked.n_boot, asked.seed, asked.progressbar)
+
+
+def _covariance(fit: Fit, asked: Asked) -> Array:
+    from em_vs_bayes.curvature import curvature
+
+    kind = _kind(fit, asked)
+    if kind in ("posterior", "bootstrap"):
+        return np.atleast_2d(np.cov(_values(fit, kind, asked), rowvar=False))
+    bent = curvature(fit)
     if kind == "opg":
-        inner = np.linalg.pinv(_outer_scores(fit, x))
+        inner = np.linalg.pinv(_meat(fit, bent, None))
     else:
-        from em_vs_bayes.methods.mode import information
-
-        hessian = information(density, x)
-        values = np.linalg.eigvalsh(hessian)
-        if values[0] <= 1e-10 * values[-1]:
-            raise ValueError(
-                "The observed information is not positive definite at this estimate: it is not an interior maximum, "
-                "or a parameter is not identified. Check status, or refit with a smaller tol."
-            )
-        inner = np.linalg.inv(hessian)
-        if kind == "sandwich":
-            inner = inner @ _outer_scores(fit, x) @ inner
-    return jacobian @ inner @ jacobian.T
+        inner = _inverse(bent.louis() if kind == "louis" else bent.observed())
+        if kind in ("sandwich", "clustered"):
+            inner = inner @ _meat(fit, bent, asked.clusters) @ inner
+    return bent.jacobian @ inner @ bent.jacobian.T
 
 
-def _outer_scores(fit: Fit, x: Array) -> Array:
-    """Sum over rows of score score', scores (n, D) by central differences of the pointwise log-likelihood."""
-    program = fit.program
-    scores = np.empty((program.n, len(x)))
-    for j in range(len(x)):
-        h = 1e-5 * max(1.0, abs(x[j]))
-        up, down = x.copy(), x.copy()
-        up[j] += h
-        down[j] -= h
-        high, low = (program.pointwise(program.constrain(v, fit.theta)) for v in (up, down))
-        scores[:, j] = (high - low) / (up[j] - down[j])
-    weights = program.data.weights if program.data.weights.size else np.ones(program.n)
-    return (scores * weights[:, None]).T @ scores
+def _inverse(information: Array) -> Array:
+    values = np.linalg.eigvalsh(_scaled(information))
+    if information.size and values[0] <= 1e-10 * values[-1]:
+        raise ValueError(
+            "The observed information is not positive definite at this estimate: it is not an interior maximum, "
+            "or a parameter is not identified. Check status, or refit with a smaller tol."
+        )
+    return np.linalg.inv(information)
 
 
-def _jacobian(fit: Fit, x: Array) -> Array:
-    """d(public scalars) / dx (Q, D), central differences."""
-    program = fit.program
-    columns = []
-    for j in range(len(x)):
-        h = 1e-6 * max(1.0, abs(x[j]))
-        up, down = x.copy(), x.copy()
-        up[j] += h
-        down[j] -= h
-        high, low = (_flatten(program.public(program.constrain(v, fit.theta))) for v in (up, down))
-        columns.append((high - low) / (up[j] - down[j]))
-    return np.column_stack(columns) if columns else np.zeros((_flatten(fit.params).size, 0))
+def _scaled(information: Array) -> Array:
+    """With ones on the diagonal where that is positive, so that units do not matter."""
+    diagonal = np.diag(information)
+    root = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    return np.asarray(information / np.outer(root, root))
 
 
-def _flatten(params: dict[str, Any]) -> Array:
-    return np.concatenate([np.ravel(v) for v in params.values()])
+def _meat(fit: Fit, bent: Curvature, clusters: Any) -> Array:
+    """Sum of score score' over rows, a row of case weight w counted w times, or over clusters (CR1)."""
+    scores, data = bent.scores(), fit.program.data
+    weights = data.weights if data.weights.size else np.ones(len(scores))
+    if clusters is None:
+        return np.asarray((scores * weights[:, None]).T @ scores)
+    from em_vs_bayes.clusters import cluster_codes
+
+    codes, groups = cluster_codes(fit, clusters)
+    sums = np.zeros((groups, scores.shape[1]))
+    np.add.at(sums, codes, scores * weights[:, None])
+    return np.asarray(sums.T @ sums * (groups / (groups - 1.0)))

@@ -9,6 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from em_vs_bayes.contract import Array, Block, Maximum, Parameter, Params, Shapes
+from em_vs_bayes.priors import Prior
 
 
 @final
@@ -58,7 +59,8 @@ class Renamed(Block):
         return self.inner.hyper()
 
     def elementwise(self) -> dict[str, Any]:
-        return {self._names[name]: prior for name, prior in self.inner.elementwise().items()}
+        priors = self.inner.elementwise()
+        return {m.name: _reshaped(priors[t.name], t.shape, m.shape) for t, m in self._pairs() if t.name in priors}
 
     def fixed_values(self) -> Params:
         return self._outwards(self.inner.fixed_values())
@@ -78,7 +80,10 @@ class Renamed(Block):
         return replace(best, params=self._outwards(best.params), boundary=boundary)
 
     def refuses_vi(self) -> str | None:
-        return self.inner.refuses_vi()
+        reason = self.inner.refuses_vi()
+        for inner, own in self._names.items() if reason else ():
+            reason = reason.replace(f"on {inner!r}", f"on {own!r}")
+        return reason
 
     def factor(self, params: Params, stats: Params) -> Any:
         return self.inner.factor(self._inwards(params), stats)
@@ -97,3 +102,9 @@ class Renamed(Block):
 
     def factor_draw(self, factor: Any, rng: np.random.Generator, size: int) -> Params:
         return self._outwards(self.inner.factor_draw(factor, rng, size), (size,))
+
+
+def _reshaped(prior: Prior, theirs: tuple[int, ...], mine: tuple[int, ...]) -> Prior:
+    """A density by name whose arguments fit the shape here; numbers fit any."""
+    arguments = {k: np.reshape(v, mine) if np.shape(v) == theirs else v for k, v in prior.arguments.items()}
+    return Prior(prior.name, **arguments)

@@ -6,6 +6,7 @@ A new emission is one file here and one line in `EMISSIONS`.
 from em_vs_bayes.contract import Emission
 from em_vs_bayes.emissions.bernoulli import Bernoulli
 from em_vs_bayes.emissions.categorical import Categorical
+from em_vs_bayes.emissions.censored_normal import CensoredNormal
 from em_vs_bayes.emissions.censored_regression import CensoredRegression
 from em_vs_bayes.emissions.exponential import Exponential
 from em_vs_bayes.emissions.linear_regression import LinearRegression
@@ -20,6 +21,7 @@ from em_vs_bayes.emissions.truncated_regression import TruncatedRegression
 EMISSIONS: dict[str, type[Emission]] = {
     "Normal": Normal,
     "StudentT": StudentT,
+    "CensoredNormal": CensoredNormal,
     "MvNormal": MvNormal,
     "Poisson": Poisson,
     "Exponential": Exponential,

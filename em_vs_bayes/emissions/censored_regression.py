@@ -11,6 +11,7 @@ import numpy as np
 from em_vs_bayes.contract import Array, Context, Emission, Params, Stream
 from em_vs_bayes.emissions import design as designs
 from em_vs_bayes.emissions import limits, read
+from em_vs_bayes.emissions.normal_intervals import log_above, log_below, log_between, log_density
 from em_vs_bayes.emissions.regression_priors import Rows
 from em_vs_bayes.emissions.regression_streams import drawn_lines, regression_stream, side_by_side, symbolic_lines
 from em_vs_bayes.kernels import tables
@@ -66,6 +67,10 @@ class CensoredRegression(Emission):
     @property
     def takes_exog(self) -> bool:
         return self.formula is None
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        return () if self._limited else ("lower", "upper")
 
     def _ends(self, y: Any, name: str) -> tuple[Array, Array]:
         """Ends of the responses where no formula picks them."""
@@ -136,41 +141,17 @@ class CensoredRegression(Emission):
         low, high = self._limits_of(self.observed(y))
         lines, sigmas = symbolic_lines(params)
         density = pt.zeros((len(low), n_components))
-        exact, below, above = low == high, np.isneginf(low), np.isposinf(high)
-        both = np.isfinite(low) & np.isfinite(high) & ~exact
-        for rows, term in ((exact, _log_density), (below, _log_below), (above, _log_above), (both, _log_between)):
+        kinds = (
+            (low == high, log_density, (low,)),
+            (np.isneginf(low), log_below, (high,)),
+            (np.isposinf(high), log_above, (low,)),
+            (np.isfinite(low) & np.isfinite(high) & (low != high), log_between, (low, high)),
+        )
+        for rows, term, given in kinds:
             i = np.flatnonzero(rows)
             if i.size:
-                a, b = ((end[i][:, None] - lines[i]) / sigmas for end in (low, high))
-                density = density[i].set(term(a, b, sigmas))
+                density = density[i].set(term(*(end[i][:, None] for end in given), lines[i], sigmas))
         return density
 
     def to_dict(self) -> dict[str, Any]:
         return {"emission": "CensoredRegression", "formula": self.formula, "lower": self.lower, "upper": self.upper}
-
-
-def _log_density(a: Any, b: Any, sigmas: Any) -> Any:
-    import pymc as pm
-    import pytensor.tensor as pt
-
-    return pm.logp(pm.Normal.dist(0.0, 1.0), a) - pt.log(sigmas)
-
-
-def _log_below(a: Any, b: Any, sigmas: Any) -> Any:
-    import pymc as pm
-
-    return pm.logcdf(pm.Normal.dist(0.0, 1.0), b)
-
-
-def _log_above(a: Any, b: Any, sigmas: Any) -> Any:
-    return _log_below(a, -a, sigmas)
-
-
-def _log_between(a: Any, b: Any, sigmas: Any) -> Any:
-    """log(Phi(b) - Phi(a)), both taken in the lower tail."""
-    import pytensor.tensor as pt
-    from pymc.math import logdiffexp
-
-    left = a + b < 0
-    high, low = pt.where(left, b, -a), pt.where(left, a, -b)
-    return logdiffexp(_log_below(low, high, sigmas), _log_below(low, low, sigmas))

@@ -104,30 +104,47 @@ def from_formula(formula: str, y: Any, like: Design | None, *, finite: bool = Tr
 
     NaN in the response is left in, infinity where it need not be ``finite``; a missing predictor is refused.
     """
-    from formulaic import Formula, model_matrix
-    from formulaic.errors import FormulaicError
+    from formulaic import Formula
 
     frame = _frame(y)
     sides = Formula(formula)
-    _check_columns(sides, frame, formula)
-    options: Any = {"na_action": "ignore", "context": {}, "output": "pandas"}
-    recipe: Any = sides.rhs if like is None else like.encoding
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            left, right = (model_matrix(side, frame, **options) for side in (sides.lhs, recipe))
-        except FormulaicError as error:
-            raise ValueError(f"formula={formula!r} fails: {error}") from None
-    for warning in caught:
-        if "categories outside" in str(warning.message):
-            levels = re.search(r"\{.*?\}", str(warning.message))
-            raise ValueError(f"y has categories that the fitted frame did not have: {levels and levels.group()}.")
+    _check_columns(sides, frame, formula, ("lhs", "rhs"))
+    left, right = _matrices((sides.lhs, sides.rhs if like is None else like.encoding), frame, formula)
     response = left.drop(columns="Intercept", errors="ignore")  # formulaic adds one to a side on its own
     if response.shape[1] != 1:
         raise ValueError(f"formula={formula!r}: the response must be one number per row; got {list(response.columns)}.")
     matrix = np.ascontiguousarray(right.to_numpy(dtype=float))
     values = read.matrix(response, "y", finite=finite)[:, 0]
     return values, matrix, Design(tuple(right.columns), right.model_spec)
+
+
+def right_side(formula: str, y: Any, like: Design) -> tuple[Array, Design]:
+    """Design (m, p) of a new frame, encoded as the fitted one; it needs no response."""
+    from formulaic import Formula
+
+    frame = _frame(y)
+    _check_columns(Formula(formula), frame, formula, ("rhs",))
+    (right,) = _matrices((like.encoding,), frame, formula)
+    return np.ascontiguousarray(right.to_numpy(dtype=float)), Design(tuple(right.columns), right.model_spec)
+
+
+def _matrices(recipes: tuple[Any, ...], frame: Any, formula: str) -> tuple[Any, ...]:
+    """What formulaic makes of each side, its complaints in words."""
+    from formulaic import model_matrix
+    from formulaic.errors import FormulaicError
+
+    options: Any = {"na_action": "ignore", "context": {}, "output": "pandas"}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            made = tuple(model_matrix(recipe, frame, **options) for recipe in recipes)
+        except FormulaicError as error:
+            raise ValueError(f"formula={formula!r} fails: {error}") from None
+    for warning in caught:
+        if "categories outside" in str(warning.message):
+            levels = re.search(r"\{.*?\}", str(warning.message))
+            raise ValueError(f"y has categories that the fitted frame did not have: {levels and levels.group()}.")
+    return made
 
 
 def _frame(y: Any) -> Any:
@@ -140,9 +157,9 @@ def _frame(y: Any) -> Any:
     raise TypeError(f"With a formula, y is the frame that has its columns; got {type(y).__name__}.")
 
 
-def _check_columns(sides: Any, frame: Any, formula: str) -> None:
-    wanted = {side: {str(v) for v in getattr(sides, side).required_variables} for side in ("lhs", "rhs")}
-    lacks = sorted((wanted["lhs"] | wanted["rhs"]) - set(frame.columns))
+def _check_columns(sides: Any, frame: Any, formula: str, used: tuple[str, ...]) -> None:
+    wanted = {side: {str(v) for v in getattr(sides, side).required_variables} for side in used}
+    lacks = sorted(set().union(*wanted.values()) - set(frame.columns))
     if lacks:
         raise ValueError(f"formula={formula!r} wants column(s) {lacks}; y has {list(frame.columns)}.")
     for column in sorted(wanted["rhs"]):

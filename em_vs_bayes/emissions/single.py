@@ -35,6 +35,10 @@ class Single(Emission):
     def observed(self, y: Any) -> Any:
         return self.regression.observed(y)
 
+    @property
+    def ends(self) -> tuple[str, ...]:
+        return self.regression.ends
+
     def streams(self, y: Any, n_components: int, context: Context) -> tuple[Stream, ...]:
         priors, fixed = (
             {INWARDS[name]: value for name, value in given.items()} for given in (context.priors, context.fixed)

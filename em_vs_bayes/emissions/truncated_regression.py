@@ -11,7 +11,7 @@ import numpy as np
 from em_vs_bayes.contract import Array, Context, Emission, Params, Stream
 from em_vs_bayes.emissions import design as designs
 from em_vs_bayes.emissions import limits, read
-from em_vs_bayes.emissions.censored_regression import _log_above, _log_below, _log_between, _log_density
+from em_vs_bayes.emissions.normal_intervals import log_above, log_below, log_between, log_density
 from em_vs_bayes.emissions.regression_priors import Rows
 from em_vs_bayes.emissions.regression_streams import lines_of, regression_stream, side_by_side, symbolic_lines
 from em_vs_bayes.kernels import tables
@@ -99,11 +99,13 @@ class TruncatedRegression(Emission):
         values = read.vector(self.observed(y), "y", "TruncatedRegression")[:, None]
         seen = ~np.isnan(values)
         lines, sigmas = symbolic_lines(params)
-        z, a, b = (
-            (end - lines) / sigmas for end in (np.where(seen, values, 0.0), *limits.ends(self.lower, self.upper))
-        )
-        mass = _log_below if self.lower is None else _log_above if self.upper is None else _log_between
-        density = _log_density(z, z, sigmas) - mass(a, b, sigmas)
+        density = log_density(np.where(seen, values, 0.0), lines, sigmas)
+        if self.lower is None:
+            density = density - log_below(self.upper, lines, sigmas)
+        elif self.upper is None:
+            density = density - log_above(self.lower, lines, sigmas)
+        else:
+            density = density - log_between(self.lower, self.upper, lines, sigmas)
         return density if seen.all() else pt.where(seen, density, 0.0)
 
     def to_dict(self) -> dict[str, Any]:

@@ -67,9 +67,8 @@ def weak_identification(c: "Comparison") -> Iterator[Finding]:
             why = "Probabilities on the boundary have none; fix them, or keep them inside by objective='map'."
             sentence = f"{a.name} has no standard errors. {why if edge else a.errors}"
             yield Finding("weak_identification", "", float("nan"), sentence)
-    probabilities = c.reference.predict_proba()
-    if probabilities.shape[1] > 1:
-        sure = float(probabilities.max(1).mean())
+    if c.reference.spec.size > 1:
+        sure = float(c.reference.predict_proba().max(1).mean())
         if sure < SURE:
             yield Finding(
                 "weak_identification",

@@ -18,11 +18,11 @@ import numpy as np
 
 from em_vs_bayes.kernels.jit import inner, kernel
 from em_vs_bayes.kernels.stream_block import BLOCK, START, STRIDE, allocate, combine, gram, lane, load
+from em_vs_bayes.kernels.stream_censored import log_mass
 from em_vs_bayes.kernels.stream_regression import at_a_point
 from em_vs_bayes.kernels.truncated import interval, lower_tail_lane
 from em_vs_bayes.kernels.truncated_draws import draw as draw_truncated
 
-HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 LOG_P, HAZARD, VARIANCE = STRIDE, STRIDE + STRIDE, STRIDE + STRIDE + STRIDE  # work.z; its first lane is the limit
 
 
@@ -51,8 +51,8 @@ def _known(data, pot, o, w, d, stats):
         u[j] = pot[w + p * d + j] + weight * known[shift + j]
     u[p] = weight
     evidence = known[0] * pot[o] - 0.5 * _quadratic(known, about, d, u, 0)
+    evidence += known[1] * log_mass(pot[o], weight)
     if not at_a_point(pot, o, d, 1):
-        evidence += known[1] * (pot[o] + HALF_LOG_2PI - math.log(weight))
         u[p] = 0.0
         for i in range(p):
             for j in range(p):

@@ -30,6 +30,7 @@ HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 FIRST = STRIDE  # work.z: lane 0 is what a row counts for, the next ones E[y*] and E[y*^2], summed over what it counts
 SECOND = STRIDE + STRIDE
 SEEN = STRIDE + STRIDE + STRIDE  # 1, or 0 where the response is missing
+POINT = -1e-13  # a potential of larger log mass is a density, and its mass one
 MOST = 1e7  # imagined rows per seen one beyond which drawing them is given up
 
 
@@ -56,6 +57,13 @@ def _uncertainty(pot, w, first, p, work):
 
 
 @inner
+def log_mass(c, weight):
+    """Log of the integral over y of exp(c - (weight (y - m))^2 / 2): 0 at a point, less under CAVI."""
+    value = c + HALF_LOG_2PI - math.log(weight)
+    return value if value < POINT else 0.0
+
+
+@inner
 def _prepared(pot, o, first, d, K, k, plain, work):
     """Fill lanes 0 and SECOND of work.z for component k; return c_k, its weight 1 / sigma and log mass at x = 0."""
     w, p = o + K + k * d * d, d - 1
@@ -66,15 +74,15 @@ def _prepared(pot, o, first, d, K, k, plain, work):
         _uncertainty(pot, w, first, p, work)
     _predict(pot, w, first, p, work, np.int64(0))
     weight = pot[w + p * d + p]
-    return pot[o + k], weight, 0.0 if plain else pot[o + k] + HALF_LOG_2PI - math.log(weight)
+    return pot[o + k], weight, log_mass(pot[o + k], weight)
 
 
 @inner
-def _log_missing(log_mass, log_out, log_in):
-    """log(1 - Z), Z = exp(log_mass + log_out), for mass at most one."""
-    if log_mass >= 0.0:
+def _log_missing(mass, log_in):
+    """log(1 - Z), for the log of the whole mass, at most 0, and that of the share within the limits."""
+    if mass >= 0.0:
         return log_in
-    return math.log(-math.expm1(log_mass) + math.exp(log_mass + log_in))
+    return math.log(-math.expm1(mass) + math.exp(mass + log_in))
 
 
 @inner
@@ -105,8 +113,8 @@ def add_truncated(pot, o, first, d, K, rows, work):
         t = lane(k)
         for q in range(np.uint64(rows)):
             a = weight * x[y + q] + z[q]
-            log_out, log_in, _, _ = outside(weight * x[low + q] + z[q], weight * x[high + q] + z[q])
-            missing = _log_missing(mass - z[SECOND + q], log_out, log_in)
+            log_in = interval(weight * x[low + q] + z[q], weight * x[high + q] + z[q])[0]
+            missing = _log_missing(mass - z[SECOND + q], log_in)
             out[t + q] += c - z[SECOND + q] - 0.5 * a * a - missing
 
 
@@ -143,8 +151,8 @@ def _complete_truncated(pot, o, first, d, K, k, plain, rows, work):
     _, weight, mass = _prepared(pot, o, first, d, K, k, plain, work)
     for q in range(np.uint64(rows)):
         log_out, log_in, mean, second = outside(weight * x[low + q] + z[q], weight * x[high + q] + z[q])
-        log_mass = mass - z[SECOND + q]
-        m = math.exp(log_mass + log_out - _log_missing(log_mass, log_out, log_in)) if log_out > -math.inf else 0.0
+        own = mass - z[SECOND + q]
+        m = math.exp(own + log_out - _log_missing(own, log_in)) if log_out > -math.inf else 0.0
         at, value = z[q], x[y + q]
         squares = (second - 2.0 * at * mean + at * at) / (weight * weight)
         z[q] = 1.0 + m

@@ -6,6 +6,7 @@ from em_vs_bayes.pymc.hmm import HMM
 from em_vs_bayes.pymc.marginal import LogMarginal, log_marginal
 from em_vs_bayes.pymc.mixture import Mixture, responsibilities
 from em_vs_bayes.pymc.posterior import hmm_log_likelihood, sample_states, state_probabilities
+from em_vs_bayes.pymc.rows import Rows
 from em_vs_bayes.pymc.states import FFBS, HiddenStates
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "HiddenStates",
     "LogMarginal",
     "Mixture",
+    "Rows",
     "SPDTransform",
     "hmm_log_likelihood",
     "initial_values",

@@ -18,6 +18,7 @@ from em_vs_bayes.program import Program
 from em_vs_bayes.pymc.hmm import HMM
 from em_vs_bayes.pymc.mixture import Mixture
 from em_vs_bayes.pymc.priors import add
+from em_vs_bayes.pymc.rows import Rows
 from em_vs_bayes.pymc.variables import Read, Variables
 from em_vs_bayes.spec import Spec
 
@@ -47,8 +48,8 @@ def to_pymc(
         Parameters under their public names and dims, as random variables where they are free throughout, as
         Deterministics where some elements are fixed (the free ones are ``NAME_free``), and where the prior is on
         something smaller: ``variances`` behind diagonal and spherical ``covariances``, ``covariance`` behind tied
-        ones. The observed variable is ``y``; its log-likelihood has one term per row: with sequences, that of the row
-        given those before it (see `HMM`).
+        ones. The observed variable is ``y``, of intervals the two ends; its log-likelihood has one term per row: with
+        sequences, that of the row given those before it (see `HMM`).
 
     Notes
     -----
@@ -88,10 +89,11 @@ def initial_values(spec: Spec, y: Any, params: Params, *, exog: Any = None, leng
 def build(program: Program) -> Built:
     """The PyMC model of a compiled program."""
     spec, emission = program.spec, program.spec.model_emission
+    hidden = bool(spec.latent_dims)  # components or states
     variables = Variables(spec.parameter_dims(), program.order.names)
     seen = _observed(program)
     with pm.Model(coords=_coords(program, seen), model=None) as model:
-        for placed in program.placed:
+        for placed in program.placed[0 if hidden else program.n_latent :]:
             add(placed.block, placed.prefix, variables)
         if program.order.exchangeable:  # K! labellings folded into one
             pm.Potential("labelling", pt.as_tensor(lgamma(program.k + 1.0)))
@@ -113,15 +115,19 @@ def build(program: Program) -> Built:
             "observed": seen,
             "simulate": simulate,
             "case_weights": program.data.weights if program.data.weights.size else None,
-            "dims": ("obs", "column")[: seen.ndim],
+            "dims": ("obs", "end" if emission.ends else "column")[: seen.ndim],
         }
         parameters = [variables.public[name] for name in names]
         if program.latent.sequential:
             chain = {name: variables.public[name] for name in ("initial", "transition")}
             density = log_density(None, *parameters)  # as a tensor: labels hold in rows without values, too
             HMM("y", *parameters, **chain, emission_logp=density, lengths=np.diff(program.data.starts), **shared)
-        else:
+        elif hidden:
             Mixture("y", *parameters, weights=variables.public["weights"], emission_logp=log_density, **shared)
+        else:
+            everyone = np.zeros(program.n, dtype=np.int64)
+            shared["simulate"] = lambda rng, *params: simulate(rng, everyone, *params)
+            Rows("y", *parameters, log_density=lambda y, *params: log_density(y, *params)[:, 0], **shared)
     return Built(model, variables.start)
 
 
@@ -134,8 +140,8 @@ def _observed(program: Program) -> Array:
 def _table(y: Any) -> Array:
     """The streams of a dict side by side."""
     if isinstance(y, dict):
-        return np.hstack([read.matrix(values) for values in y.values()])
-    return read.matrix(y)
+        return np.hstack([read.matrix(values, finite=False) for values in y.values()])
+    return read.matrix(y, finite=False)  # ends of intervals may be infinite
 
 
 def _allowed(program: Program) -> Array | None:
@@ -151,7 +157,10 @@ def _coords(program: Program, seen: Array) -> dict[str, Any]:
     """Labels of every dim: column names of a frame, or numbers."""
     names = column_names(program.y)
     coords: dict[str, Any] = {"obs": np.arange(program.n)}
-    if seen.ndim == 2:
+    ends = program.spec.model_emission.ends
+    if ends:
+        coords["end"] = list(ends)
+    elif seen.ndim == 2:
         coords["column"] = names if names is not None and len(names) == seen.shape[1] else np.arange(seen.shape[1])
     params = program.public(program.neutral())
     for name, dims in program.spec.parameter_dims().items():

@@ -14,7 +14,7 @@ from em_vs_bayes.contract import Array
 from em_vs_bayes.pymc.chain import chain_terms
 from em_vs_bayes.pymc.chain_rows import walk
 from em_vs_bayes.pymc.checks import check_chain
-from em_vs_bayes.pymc.mixture import check_ndim, observed_tensor, whole_signature
+from em_vs_bayes.pymc.mixture import check_ndim, observed_tensor, powered, whole_signature
 from em_vs_bayes.pymc.python_draws import draw_in_python
 
 
@@ -106,7 +106,6 @@ def HMM(
         emission_logp = pt.as_tensor(emission_logp)
         check_ndim("emission_logp", emission_logp, (2,), "(n, K), or a callable")
     starts = _starts(lengths, data)
-    powers = None if case_weights is None else np.asarray(case_weights, dtype=float)
     given = tensors if callable(emission_logp) else [emission_logp, *tensors]
     gaps = _may_be_missing(data)
 
@@ -122,9 +121,7 @@ def HMM(
 
     def logp(value: Any, _like: Any, initial: Any, transition: Any, starts: Any, *rest: Any) -> Any:
         terms = chain_terms(initial, transition, densities(value, *rest), starts)
-        if powers is None:
-            return terms
-        return pt.where(powers > 0, powers * pt.where(powers > 0, terms, 0.0), 0.0)
+        return powered(terms, case_weights)
 
     def random(
         like: Array, initial: Array, transition: Array, starts: Array, *rest: Array, rng: Any = None, size: Any = None

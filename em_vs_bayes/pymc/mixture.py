@@ -74,14 +74,11 @@ def Mixture(
         emission_logp = pt.as_tensor(emission_logp)
         check_ndim("emission_logp", emission_logp, (2,), "(n, K), or a callable")
     given = [] if callable(emission_logp) else [emission_logp]
-    powers = None if case_weights is None else np.asarray(case_weights, dtype=float)
 
     def logp(value: Any, _shape: Any, w: Any, *rest: Any) -> Any:
         densities = emission_logp(value, *rest) if callable(emission_logp) else rest[0]
         evidence, _ = log_marginal(pt.log(w), densities)
-        if powers is None:
-            return evidence
-        return pt.where(powers > 0, powers * pt.where(powers > 0, evidence, 0.0), 0.0)
+        return powered(evidence, case_weights)
 
     def random(like: Array, w: Array, *rest: Array, rng: Any = None, size: Any = None) -> Array:
         if simulate is None:
@@ -109,6 +106,14 @@ def Mixture(
 def responsibilities(weights: Any, log_densities: Any) -> Any:
     """p(z_i = k | y_i), (n, K), from weights (K,) or (n, K) and log densities (n, K): for a `pymc.Deterministic`."""
     return log_marginal(pt.log(weights), log_densities)[1]
+
+
+def powered(terms: Any, case_weights: Any) -> Any:
+    """Log-likelihood terms (n,) times case weights; a row of weight 0 says nothing, not even that it is impossible."""
+    if case_weights is None:
+        return terms
+    powers = np.asarray(case_weights, dtype=float)
+    return pt.where(powers > 0, powers * pt.where(powers > 0, terms, 0.0), 0.0)
 
 
 def observed_tensor(observed: Any) -> Any:

@@ -19,6 +19,7 @@ from em_vs_bayes.blocks import (
     ProbabilityRows,
     RateBlock,
     RegressionBlock,
+    Renamed,
     StudentBlock,
 )
 from em_vs_bayes.blocks.stationary import StationaryRows
@@ -30,7 +31,7 @@ from em_vs_bayes.pymc.gaussian import (
     scaled_normal,
     scaled_normal_log_density,
 )
-from em_vs_bayes.pymc.regression import write_regression
+from em_vs_bayes.pymc.regression import write_regression, write_renamed
 from em_vs_bayes.pymc.variables import Variables, standard_deviation_inverse_gamma
 
 
@@ -261,4 +262,5 @@ WRITERS = {
     DiagonalGaussianBlock: _diagonal,
     StudentBlock: _student,
     RegressionBlock: write_regression,
+    Renamed: write_renamed,
 }

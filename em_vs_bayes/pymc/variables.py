@@ -84,12 +84,26 @@ class Variables:
         return pm.Deterministic(name, value, dims=dims)
 
     def named(
-        self, name: str, prior: Prior, fixed: Array, *, dims: tuple[str, ...], read: Read, gap: float = 1.0
+        self,
+        name: str,
+        prior: Prior,
+        fixed: Array,
+        *,
+        dims: tuple[str, ...],
+        read: Read,
+        gap: float = 1.0,
+        inner: tuple[int, ...] | None = None,
     ) -> Any:
-        """A parameter with a PyMC distribution by name on each of its free elements."""
+        """A parameter with a PyMC distribution by name on each of its free elements.
+
+        ``inner``: the shape that the prior's arguments fit, of the same size, where it is not the parameter's own.
+        """
         kind = _distribution(name, prior)
         shape = fixed.shape
-        arguments = {key: _fit(np.asarray(value), shape, name, prior) for key, value in prior.arguments.items()}
+        arguments = {
+            key: _fit(np.asarray(value), inner or shape, name, prior).reshape(shape)
+            for key, value in prior.arguments.items()
+        }
 
         def make(own: str, **options: Any) -> Any:
             if not arguments:

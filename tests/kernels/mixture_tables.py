@@ -1,10 +1,21 @@
 """From a naive mixture and rows to the tables that kernels read, and random ones to test with."""
 
 import numpy as np
-from naive.mixture import Diagonal, Full, Linear, Lookup, Mixture, Regression, Student
+from naive.mixture import Censored, Diagonal, Full, Linear, Lookup, Mixture, Regression, Student, Truncated
 from scipy.special import gammaln
 
-from em_vs_bayes.kernels.tables import GAUSS_DIAG, GAUSS_FULL, LINEAR, LOOKUP, REGRESSION, STUDENT, Data, Streams
+from em_vs_bayes.kernels.tables import (
+    CENSORED,
+    GAUSS_DIAG,
+    GAUSS_FULL,
+    LINEAR,
+    LOOKUP,
+    REGRESSION,
+    STUDENT,
+    TRUNCATED,
+    Data,
+    Streams,
+)
 
 LOG_2PI = np.log(2 * np.pi)
 
@@ -64,7 +75,8 @@ def potentials_of(model, centre):
                     W[k, :-1, :-1] = np.linalg.cholesky(s.V[k][::-1, ::-1])[::-1, ::-1].T
             W[:, -1] = np.column_stack([-s.coefficients, np.ones(K)]) / s.sds[:, None]
             pot += [s.excess - np.log(s.sds) - 0.5 * LOG_2PI, W.ravel()]
-            rows.append((REGRESSION, s.first, d, at, n_stats))
+            kind = {Regression: REGRESSION, Censored: CENSORED, Truncated: TRUNCATED}[type(s)]
+            rows.append((kind, s.first, d, at, n_stats))
             n_stats += K * (1 + d * d)
         elif isinstance(s, Student):
             df, half = s.df, 0.5 * (s.df + 1)
@@ -95,12 +107,34 @@ def random_stream(kind, size, K, first, rng):
         return Regression(
             first, rng.normal(size=(K, size)), rng.uniform(0.5, 2, size=K), A @ A.transpose(0, 2, 1), rng.normal(size=K)
         )
+    if kind.startswith(("censored", "truncated")):  # known exactly, on average, or but for the variance, as CAVI does
+        A = rng.normal(size=(K, size, size)) * 0.3 * ("averaged" in kind)
+        excess = -rng.uniform(0.05, 0.5, size=K) * (" " in kind)
+        coefficients, sds = rng.normal(size=(K, size)), rng.uniform(0.5, 2, size=K)
+        return (Censored if "censored" in kind else Truncated)(
+            first, coefficients, sds, A @ A.transpose(0, 2, 1), excess
+        )
     if kind == "student":  # half of them averaged over means, as CAVI does
         extra = np.where(np.arange(K) % 2 == 0, rng.uniform(0.0, 0.5, K), 0.0)
         return Student(first, rng.normal(size=K), rng.uniform(0.5, 2.0, K), rng.uniform(0.8, 8.0, K), extra)
     if kind == "linear":
         return Linear(first, rng.normal(size=(K, size)))
     return Lookup(first, np.log(rng.dirichlet(np.ones(size), size=K)))
+
+
+def limited(kind, n, rng):
+    """Ends of intervals of every sort (n, 2), or responses and the limits that they lie between (n, 3)."""
+    y = rng.normal(size=n) * 1.5 + 1.0
+    low, high = y - rng.exponential(1.0, n), y + rng.exponential(1.0, n)
+    sort = rng.integers(0, 4, n)
+    low, high = (
+        np.choose(sort, [low, low, np.full(n, -np.inf), y]),
+        np.choose(sort, [high, np.full(n, np.inf), high, y]),
+    )
+    if kind.startswith("censored"):
+        return np.column_stack([low, high])
+    unlimited = sort == 3
+    return np.column_stack([y, np.where(unlimited, -np.inf, low), np.where(unlimited, np.inf, high)])
 
 
 def random_case(parts, n, K, rng, missing=0.0):
@@ -116,6 +150,10 @@ def random_case(parts, n, K, rng, missing=0.0):
         elif kind in ("regression", "averaged"):
             responses.append(first + size)
             columns.append(rng.normal(size=(n, size + 1)) * 1.5 + 1.0)
+        elif kind.startswith(("censored", "truncated")):
+            last = first + size
+            responses += [last, last + 1] if kind.startswith("censored") else [last]
+            columns.append(np.column_stack([rng.normal(size=(n, size)), limited(kind, n, rng)]))
         elif kind == "linear":
             columns.append(rng.poisson(1.5, size=(n, size)).astype(float))
         else:
@@ -123,6 +161,11 @@ def random_case(parts, n, K, rng, missing=0.0):
     y = np.hstack(columns)
     for j in gaussian + responses:
         y[rng.random(n) < missing, j] = np.nan
+    for s in streams:  # both ends of an interval, or neither
+        if type(s) is Censored:
+            low = s.first + s.coefficients.shape[1]
+            y[np.isnan(y[:, low]), low + 1] = np.nan
+            y[np.isnan(y[:, low + 1]), low] = np.nan
     if missing and n > 2:
         y[1, gaussian + responses] = np.nan
     return Mixture(np.log(rng.dirichlet(np.full(K, 3.0))), tuple(streams)), y, gaussian

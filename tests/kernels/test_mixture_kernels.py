@@ -14,6 +14,12 @@ STREAMS = {
     **{f"regression{p}": [("regression", p)] for p in (1, 2, 3, 6, 12)},
     **{f"averaged{p}": [("averaged", p)] for p in (1, 3, 4, 9)},
     "regressions": [("regression", 2), ("full", 2), ("averaged", 3), ("lookup", 3)],
+    "censored": [("censored", 2)],
+    "truncated": [("truncated", 3)],
+    "censored averaged": [("censored averaged", 4)],
+    "truncated averaged": [("truncated averaged", 1)],
+    **{kind: [(kind, 2)] for kind in ("censored spread", "truncated spread")},
+    "limits": [("censored", 2), ("full", 2), ("truncated averaged", 3), ("lookup", 3), ("censored averaged", 11)],
     "student": [("student", 1)],
     "students": [("student", 1), ("full", 2), ("student", 1), ("lookup", 3)],
     "linear1": [("linear", 1)],
@@ -22,7 +28,8 @@ STREAMS = {
     "product": [("full", 2), ("linear", 2), ("diag", 3), ("lookup", 3), ("full", 1)],
 }
 GAUSSIAN = [name for name in STREAMS if name not in ("linear1", "linear6", "lookup")]
-DETERMINED = [name for name in STREAMS if not name.startswith("student")]  # by z: nothing else is drawn
+HIDING = ("student", "censored", "truncated", "limits")
+DETERMINED = [name for name in STREAMS if not name.startswith(HIDING)]  # by z: nothing else is drawn
 every_stream = pytest.mark.parametrize("name", STREAMS)
 
 

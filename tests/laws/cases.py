@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from naive import densities, hmm
+from scipy import stats
 
 import em_vs_bayes as evb
 from em_vs_bayes import emissions as e
@@ -163,6 +164,58 @@ def regression(**options: Any) -> Any:
     return evb.Mixture(e.LinearRegression(), 2, **options)
 
 
+def cut(rng: np.random.Generator, n: int) -> np.ndarray:
+    """A line of which a good third lies below zero and some above four."""
+    return np.clip(rng.normal(1 + 2 * ramp(np.empty(n))[:, 1], 1.5), 0.0, 4.0)
+
+
+def cut_below(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Two lines cut off at zero."""
+    return np.maximum(lines(rng, n), 0.0)
+
+
+def cut_with_gaps(rng: np.random.Generator, n: int) -> np.ndarray:
+    y = cut_below(rng, n)
+    y[[1, n // 2]] = np.nan
+    return y
+
+
+def kept(rng: np.random.Generator, n: int) -> np.ndarray:
+    """What lies between zero and four."""
+    x = ramp(np.empty(n))[:, 1]
+    return stats.truncnorm.rvs(-(1 + x) / 1.5, (4 - 1 - x) / 1.5, 1 + x, 1.5, random_state=rng)
+
+
+def cut_line(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Two normals cut off at zero, where much of the first lies, and at six."""
+    return np.clip(line(rng, n), 0.0, 6.0)
+
+
+def cut_line_with_gaps(rng: np.random.Generator, n: int) -> np.ndarray:
+    y = cut_line(rng, n)
+    y[[1, n // 2]] = np.nan
+    return y
+
+
+def ends(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Exact responses, and responses known from below, from above, and between two numbers."""
+    y = lines(rng, n)
+    low, high = y - rng.exponential(1.0, n), y + rng.exponential(1.0, n)
+    known = rng.integers(0, 4, n)
+    return np.column_stack([np.choose(known, [y, low, -np.inf, low]), np.choose(known, [y, np.inf, high, high])])
+
+
+def ends_with_gaps(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Some rows are missing, in both ways of saying so."""
+    y = ends(rng, n)
+    y[1], y[n // 2] = np.nan, [-np.inf, np.inf]
+    return y
+
+
+def normal_and_cut(rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    return {"u": line(rng, n), "v": cut_with_gaps(rng, n)}
+
+
 matrix_nig = p.NormalInverseGamma([1.0, 0.0], [[0.3, -0.1], [-0.1, 0.2]], 3.0, [1.0, 2.0])
 apart = {"coefficients": p.Normal([2.0, 0.0], [3.0, 2.0]), "sigmas": p.InverseGamma(3.0, 2.0)}
 odd = {"coefficients": evb.Prior("StudentT", nu=4.0, mu=1.0, sigma=3.0), "sigmas": evb.Prior("HalfNormal", sigma=2.0)}
@@ -189,6 +242,20 @@ def some(n: int) -> np.ndarray:
     return np.where(np.arange(n) % 4 == 0, np.arange(n) // 4 % 2, -1)
 
 
+single_nig = p.NormalInverseGamma([1.0, 0.5], [[0.3, -0.1], [-0.1, 0.2]], 3.0, 2.0)
+single_apart = {"coefficients": p.Normal([1.0, 0.0], [3.0, 2.0]), "sigma": p.InverseGamma(3.0, 2.0)}
+single_odd = {
+    "coefficients": evb.Prior("StudentT", nu=4.0, mu=1.0, sigma=3.0),
+    "sigma": evb.Prior("HalfNormal", sigma=2),
+}
+single_held = {"coefficients": [np.nan, 2.0]}
+cut_normal = e.CensoredNormal(lower=0.0, upper=6.0)
+own_nig = p.NormalInverseGamma([[0.0], [4.0]], 0.5, [[3.0], [4.0]], 2.0)
+by_component = {
+    "means": evb.Prior("Normal", mu=[0.0, 4.0], sigma=2.0),
+    "sigmas": evb.Prior("HalfNormal", sigma=[2.0, 3.0]),
+}
+tobits = e.CensoredRegression(lower=0.0)
 product = e.Product(u=e.Normal(), v=e.Poisson(), w=e.Categorical(3))
 chain = {"initial": p.Dirichlet(2.0), "transition": p.Dirichlet(2.0)}
 sticky = {"initial": p.Dirichlet(2.0), "transition": p.Dirichlet(1.5 + 10.0 * np.eye(2))}
@@ -260,6 +327,32 @@ CASES = [
         design=ramp,
     ),
     Case("product", evb.Mixture(e.Product(u=e.Normal(), v=e.Poisson(), w=e.Categorical(3)), 2), streams),
+    Case("tobit", evb.Tobit(), cut, design=ramp),
+    Case("tobit, both limits", evb.Tobit(upper=4.0), cut, design=ramp),
+    Case("tobit, above", evb.Tobit(lower=None, upper=4.0), cut, design=ramp),
+    Case("tobit, joint prior", evb.Tobit(priors={"regression": single_nig}), cut, design=ramp),
+    Case("tobit, independent priors", evb.Tobit(priors=single_apart), cut, design=ramp),
+    Case("tobit, named priors", evb.Tobit(priors=single_odd), cut, conjugate=False, design=ramp),
+    Case("tobit, fixed", evb.Tobit(fixed=single_held), cut, design=ramp),
+    Case("censored", evb.CensoredRegression(), ends, design=ramp),
+    Case("truncated", evb.TruncatedRegression(lower=0.0), kept, design=ramp),
+    Case("truncated, both limits", evb.TruncatedRegression(lower=0.0, upper=4.0), kept, design=ramp),
+    Case("truncated, independent", evb.TruncatedRegression(upper=4.0, priors=single_apart), kept, design=ramp),
+    Case("mixture of tobits", evb.Mixture(tobits, 2), cut_below, design=ramp),
+    Case("mixture of intervals", evb.Mixture(e.CensoredRegression(), 2), ends, design=ramp),
+    Case("mixture, truncated", evb.Mixture(e.TruncatedRegression(lower=0.0), 2, priors=apart), kept, design=ramp),
+    Case("product with a tobit", evb.Mixture(e.Product(u=e.Normal(), v=tobits), 2), normal_and_cut, design=ramp),
+    Case("censored normal", evb.Mixture(cut_normal, 2), cut_line),
+    Case("censored normal, joint prior", evb.Mixture(cut_normal, 2, priors={"emission": own_nig}), cut_line),
+    Case("censored normal, independent", evb.Mixture(cut_normal, 2, priors=own_priors, fixed=own_fixed), cut_line),
+    Case("censored normal, named", evb.Mixture(cut_normal, 2, priors=by_component), cut_line, conjugate=False),
+    Case(
+        "censored normal, ordered",
+        evb.Mixture(cut_normal, 2, priors=by_name, ordered="means"),
+        cut_line,
+        conjugate=False,
+    ),
+    Case("normal intervals", evb.Mixture(e.CensoredNormal(), 2), ends),
     # One sequence, or sequences of different lengths; priors that keep the mode off the edge of the simplex.
     Case("hmm full", evb.GaussianHMM(2, priors=chain), plane, lengths=several),
     Case("hmm full, one state", evb.GaussianHMM(1), plane, lengths=several),
@@ -269,6 +362,11 @@ CASES = [
     Case("hmm one sequence", evb.HMM(e.Normal(), 2, priors=chain), line, lengths=lambda n: [n]),
     Case("hmm student", evb.HMM(e.StudentT(3.0), 2, priors=chain), tails_and_gaps, lengths=several),
     Case("hmm student labels", evb.HMM(e.StudentT(3.0), 2, priors=chain), tails, lengths=several, labels=some),
+    Case("hmm censored normal", evb.HMM(cut_normal, 2, priors=chain), cut_line_with_gaps, lengths=several),
+    Case("hmm tobit", evb.HMM(tobits, 2, priors=chain), cut_with_gaps, lengths=several, design=ramp),
+    Case(
+        "hmm intervals", evb.HMM(e.CensoredRegression(), 2, priors=chain), ends_with_gaps, lengths=several, design=ramp
+    ),
     Case("hmm poisson", evb.HMM(e.Poisson(), 2, priors=chain), counts, lengths=several),
     Case(
         "hmm categorical",

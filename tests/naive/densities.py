@@ -6,6 +6,7 @@ from itertools import product
 from math import exp, inf, log
 
 import numpy as np
+from naive import censored
 from scipy import stats
 
 from em_vs_bayes import emissions
@@ -30,9 +31,22 @@ def log_density(emission, row, params, k, x=None):
             return 0.0
         cov = params["covariances"][k][np.ix_(seen, seen)]
         return float(stats.multivariate_normal(params["means"][k][seen], cov).logpdf(row[seen]))
+    if isinstance(emission, emissions.Single):
+        of_one = {"coefficients": [params["coefficients"]], "sigmas": [params["sigma"]]}
+        return log_density(emission.regression, row, of_one, k, x)
+    if isinstance(emission, emissions.CensoredNormal):
+        line = {"coefficients": [[mean] for mean in params["means"]], "sigmas": params["sigmas"]}
+        return log_density(emissions.CensoredRegression(None, emission.lower, emission.upper), row, line, k, [1.0])
     value = float(np.ravel(row)[0])
     if np.isnan(value):
         return 0.0
+    if isinstance(emission, emissions.CensoredRegression):
+        limits = (emission.lower, emission.upper)
+        ends = np.reshape(row, (1, 2)) if limits == (None, None) else censored.tobit_intervals([value], *limits)
+        return float(censored.censored_terms(ends, [x], params["coefficients"][k], params["sigmas"][k])[0])
+    if isinstance(emission, emissions.TruncatedRegression):
+        limits = (-inf if emission.lower is None else emission.lower, inf if emission.upper is None else emission.upper)
+        return float(censored.truncated_terms([value], [x], params["coefficients"][k], params["sigmas"][k], *limits)[0])
     if isinstance(emission, emissions.Normal):
         return float(stats.norm(params["means"][k], params["sigmas"][k]).logpdf(value))
     if isinstance(emission, emissions.StudentT):
@@ -70,6 +84,7 @@ def mixture_evidence(emission, y, params, weights=None, labels=None, exog=None):
     """log p(y | params) by summing over every joint assignment of components: K^n terms."""
     data = rows(y)
     x = [None] * len(data) if exog is None else exog
+    params = {"weights": [1.0]} | params  # a single regression has none
     k = len(params["weights"])
     power = np.ones(len(data)) if weights is None else weights
     tables = [
@@ -93,6 +108,7 @@ def mixture_evidence(emission, y, params, weights=None, labels=None, exog=None):
 def responsibilities(emission, y, params, exog=None):
     """p(z_i = k | y_i, params) by Bayes' rule, row by row."""
     out = []
+    params = {"weights": [1.0]} | params
     for i, row in enumerate(rows(y)):
         x = None if exog is None else exog[i]
         terms = [log(w) + log_density(emission, row, params, j, x) for j, w in enumerate(params["weights"])]

@@ -9,6 +9,7 @@ from itertools import product
 from math import exp, inf, isnan, log
 
 import numpy as np
+from naive import censored
 from scipy.stats import gamma, multivariate_normal, norm
 
 
@@ -129,6 +130,87 @@ class Regression:
         seen = 0.0 if isnan(y) else 1.0
         v = seen * np.append(x, 0.0 if isnan(y) else y)
         return [seen, np.outer(v, v)]
+
+
+@dataclass(frozen=True)
+class Censored(Regression):
+    """A regression of which only an interval is known, in the two columns after the predictors: an integral over it."""
+
+    def split(self, row):
+        last = self.first + self.coefficients.shape[1]
+        return row[self.first : last], row[last : last + 2]
+
+    def known(self, row, k):
+        x, (low, high) = self.split(row)
+        line = sum(b * v for b, v in zip(self.coefficients[k], x))
+        return censored.moments(low, high, line, self.sds[k])
+
+    def log_mass(self, row, k):
+        """Of the potential, over the whole line."""
+        x = self.split(row)[0]
+        return self.excess[k] - 0.5 * x @ self.V[k] @ x
+
+    def log_potential(self, row, k):
+        if isnan(self.split(row)[1][0]):
+            return 0.0
+        return self.log_mass(row, k) + self.known(row, k).log_mass
+
+    def statistics(self, row, k, centre):
+        x, ends = self.split(row)
+        if isnan(ends[0]):
+            return [0.0, np.zeros((len(x) + 1, len(x) + 1))]
+        y = self.known(row, k)
+        cross = np.outer(np.append(x, y.mean), np.append(x, y.mean))
+        cross[-1, -1] += y.variance
+        return [1.0, cross]
+
+
+@dataclass(frozen=True)
+class Truncated(Censored):
+    """A response that is there because it lies between two limits, in the columns after it.
+
+    With Z the potential's mass outside them, Z / (1 - Z) rows were hidden for each one seen.
+    """
+
+    def split(self, row):
+        last = self.first + self.coefficients.shape[1]
+        return row[self.first : last], row[last : last + 3]
+
+    def outside(self, row, k):
+        """Z, E[y], E[y^2] outside the limits; 1 - Z."""
+        x, (_, low, high) = self.split(row)
+        line = sum(b * v for b, v in zip(self.coefficients[k], x))
+        mass = exp(self.log_mass(row, k))
+        total = first = second = 0.0
+        for a, b in ((-inf, low), (high, inf)):
+            if a < b:
+                tail = censored.moments(a, b, line, self.sds[k])
+                total += exp(tail.log_mass)
+                first += exp(tail.log_mass) * tail.mean
+                second += exp(tail.log_mass) * (tail.variance + tail.mean**2)
+        inside = float(np.exp(censored.log_mass((low - line) / self.sds[k], (high - line) / self.sds[k])))
+        if total == 0.0:
+            return 0.0, 0.0, 0.0, 1.0
+        return mass * total, first / total, second / total, 1.0 - mass + mass * inside
+
+    def log_potential(self, row, k):
+        x, (y, _, _) = self.split(row)
+        if isnan(y):
+            return 0.0
+        line = sum(b * v for b, v in zip(self.coefficients[k], x))
+        return self.log_mass(row, k) + norm.logpdf(y, line, self.sds[k]) - log(self.outside(row, k)[3])
+
+    def statistics(self, row, k, centre):
+        x, (y, _, _) = self.split(row)
+        if isnan(y):
+            return [0.0, np.zeros((len(x) + 1, len(x) + 1))]
+        hidden, mean, square, rest = self.outside(row, k)
+        m = hidden / rest
+        cross = np.zeros((len(x) + 1, len(x) + 1))
+        cross[:-1, :-1] = (1.0 + m) * np.outer(x, x)
+        cross[-1, :-1] = cross[:-1, -1] = x * (y + m * mean)
+        cross[-1, -1] = y * y + m * square
+        return [1.0 + m, cross]
 
 
 @dataclass(frozen=True)

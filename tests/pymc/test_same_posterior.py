@@ -12,6 +12,8 @@ from em_vs_bayes import priors
 from em_vs_bayes.emissions import (
     Bernoulli,
     Categorical,
+    CensoredNormal,
+    CensoredRegression,
     Exponential,
     LinearRegression,
     MvNormal,
@@ -19,6 +21,7 @@ from em_vs_bayes.emissions import (
     Poisson,
     Product,
     StudentT,
+    TruncatedRegression,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -76,6 +79,19 @@ FRAME = pd.DataFrame({"y": LINE, "x": X[:, 1], "g": np.resize(["a", "b", "c"], N
 MATRIX_NIG = priors.NormalInverseGamma([[99.0, 0.5], [101.0, 0.0]], [[0.3, -0.1], [-0.1, 0.2]], [3.0, 4.0], 2.0)
 LINES = priors.Normal([[99.0, 0.0], [103.0, 1.0]], [3.0, 2.0])
 ONE_SLOPE = {"coefficients": [[NAN, 0.5], [NAN, NAN]], "sigmas": [NAN, 1.5]}
+FLOOR, CEILING = float(np.quantile(LINE, 0.3)), float(np.quantile(LINE, 0.9))
+CUT = np.clip(LINE, FLOOR, None)
+ROWS = np.arange(N) % 5  # every kind: exact, at most, at least, wide, narrow
+ENDS = np.column_stack([
+    np.choose(ROWS, [LINE, np.full(N, -np.inf), LINE, LINE - 1.5, LINE]),
+    np.choose(ROWS, [LINE, LINE, np.full(N, np.inf), LINE + 0.5, LINE + 1e-4]),
+])  # fmt: skip
+ENDS_FRAME = pd.DataFrame({"a": ENDS[:, 0], "b": ENDS[:, 1], "x": X[:, 1], "g": np.resize(["a", "b"], N)})
+ENDS_AND_GAPS = np.where((np.arange(N) % 9 == 4)[:, None], NAN, ENDS)
+ONE_NIG = priors.NormalInverseGamma([99.0, 0.5], [[0.3, -0.1], [-0.1, 0.2]], 3.0, 2.0)
+OWN = {"coefficients": priors.Normal([99.0, 0.0], [3.0, 2.0]), "sigma": IG}
+NAMED = {"coefficients": evb.Prior("StudentT", nu=4.0, mu=[99.0, 0.0], sigma=5.0), "sigma": HALF}
+SLOPE = {"coefficients": [NAN, 0.5]}
 PAIRED_Y = {"u": np.where(np.arange(N) % 6 == 0, NAN, LINE), "n": COUNTS}
 
 CASES = {
@@ -188,6 +204,78 @@ CASES = {
         evb.HMM(LinearRegression(), 2), np.where(np.arange(N) % 9 == 4, NAN, LINE), {"exog": X, "lengths": [25, 15]}
     ),
     "regression missing": (mixture(Product(u=LinearRegression(), n=Poisson())), PAIRED_Y, {"exog": X}),
+    # one regression for all rows, seen through limits
+    "tobit": (evb.Tobit(lower=FLOOR), LINE.clip(FLOOR), {"exog": X}),
+    "tobit above": (evb.Tobit(lower=None, upper=CEILING), LINE.clip(None, CEILING), {"exog": X}),
+    "tobit two limits": (evb.Tobit(lower=FLOOR, upper=CEILING), LINE.clip(FLOOR, CEILING), {"exog": X}),
+    "tobit alone": (evb.Tobit(lower=FLOOR), CUT, {}),
+    "tobit weights": (evb.Tobit(lower=FLOOR), CUT, {"exog": X, "weights": POWERS}),
+    "tobit formula": (evb.Tobit("y ~ x + C(g)", lower=FLOOR), FRAME.assign(y=CUT), {}),
+    "tobit joint": (evb.Tobit(lower=FLOOR, priors={"regression": ONE_NIG}), CUT, {"exog": X}),
+    "tobit joint fixed": (
+        evb.Tobit(lower=FLOOR, priors={"regression": ONE_NIG}, fixed=SLOPE | {"sigma": 1.5}), CUT, {"exog": X}
+    ),
+    "tobit fixed": (evb.Tobit(lower=FLOOR, fixed=SLOPE), CUT, {"exog": X}),
+    "tobit independent": (evb.Tobit(lower=FLOOR, priors=OWN), CUT, {"exog": X}),
+    "tobit independent fixed": (evb.Tobit(lower=FLOOR, priors=OWN, fixed=SLOPE), CUT, {"exog": X}),
+    "tobit named": (evb.Tobit(lower=FLOOR, priors=NAMED), CUT, {"exog": X, "weights": POWERS}),
+    "tobit named fixed": (evb.Tobit(lower=FLOOR, priors=NAMED, fixed=SLOPE), CUT, {"exog": X}),
+    "censored": (evb.CensoredRegression(), ENDS, {"exog": X}),
+    "censored formula": (evb.CensoredRegression("censored(a, b) ~ x + C(g)"), ENDS_FRAME, {"weights": POWERS}),
+    "censored named": (evb.CensoredRegression(priors=NAMED, fixed=SLOPE), ENDS, {"exog": X}),
+    "truncated": (evb.TruncatedRegression(lower=LINE.min() - 0.1), LINE, {"exog": X}),
+    "truncated above": (evb.TruncatedRegression(upper=LINE.max() + 0.1, priors=OWN), LINE, {"exog": X}),
+    "truncated two limits": (
+        evb.TruncatedRegression(lower=LINE.min() - 0.1, upper=LINE.max() + 2.0, priors=NAMED),
+        LINE,
+        {"exog": X, "weights": POWERS},
+    ),
+    "truncated fixed": (
+        evb.TruncatedRegression("y ~ x", lower=LINE.min() - 0.1, fixed=SLOPE | {"sigma": 3.0}), FRAME, {}
+    ),
+    # the same as emissions
+    "censored mixture": (mixture(CensoredRegression(lower=FLOOR, upper=CEILING)), LINE.clip(FLOOR, CEILING),
+        {"exog": X, "labels": KNOWN}),
+    "censored mixture named": (
+        mixture(CensoredRegression(), priors={"coefficients": HEAVY, "sigmas": HALF}), ENDS, {"exog": X}
+    ),
+    "censored mixture fixed": (
+        mixture(CensoredRegression(), fixed=ONE_SLOPE, priors={"emission": MATRIX_NIG}), ENDS, {"exog": X}
+    ),
+    "censored mixture ordered": (mixture(CensoredRegression(lower=FLOOR), ordered="sigmas"), CUT, {"exog": X}),
+    "censored in a chain": (evb.HMM(CensoredRegression(), 2), ENDS_AND_GAPS, {"exog": X, "lengths": [25, 15]}),
+    "censored product": (
+        mixture(Product(u=CensoredRegression(), n=Poisson())), {"u": ENDS_AND_GAPS, "n": COUNTS}, {"exog": X}
+    ),
+    "censored normal": (mixture(CensoredNormal(lower=FLOOR)), CUT, {"weights": POWERS}),
+    "censored normal joint": (mixture(CensoredNormal(lower=FLOOR), priors={"emission": STUDENT_NIG}), CUT, {}),
+    "censored normal joint fixed": (
+        mixture(CensoredNormal(lower=FLOOR), priors={"emission": STUDENT_NIG}, fixed={"means": [NAN, 104.0]}), CUT, {}
+    ),
+    "censored normal independent": (
+        mixture(CensoredNormal(), priors={"means": priors.Normal(100.0, [2.0, 3.0]), "sigmas": IG}), ENDS, {}
+    ),
+    "censored normal named": (mixture(CensoredNormal(), priors={"means": HEAVY, "sigmas": LOGNORMAL}), ENDS, {}),
+    "censored normal fixed": (
+        mixture(CensoredNormal(), fixed={"means": [NAN, 104.0], "sigmas": [2.0, NAN]}), ENDS, {}
+    ),
+    "censored normal ordered": (mixture(CensoredNormal(lower=FLOOR), ordered="means"), CUT, {}),
+    "censored normal truncated": (
+        mixture(
+            CensoredNormal(lower=FLOOR),
+            ordered="means",
+            priors={"means": priors.Normal([99.0, 105.0], 2.0), "sigmas": IG},
+        ),
+        CUT,
+        {},
+    ),
+    "censored normal in a chain": (evb.HMM(CensoredNormal(), 2), ENDS_AND_GAPS, {"lengths": [25, 15]}),
+    "censored normal product": (
+        mixture(Product(u=CensoredNormal(), n=Poisson(), r=CensoredRegression(lower=FLOOR))),
+        {"u": ENDS_AND_GAPS, "n": COUNTS, "r": CUT},
+        {"exog": X},
+    ),
+    "truncated mixture": (mixture(TruncatedRegression(lower=LINE.min() - 0.1)), LINE, {"exog": X}),
     "product": (mixture(ITEMS), ITEMS_Y, {}),
     "product ordered probs": (mixture(ITEMS, ordered="b_probs"), ITEMS_Y, {}),
     "product fixed": (

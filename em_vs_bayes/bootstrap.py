@@ -1,0 +1,82 @@
+"""The nonparametric bootstrap: fits to rows (clusters, sequences) drawn with replacement (Efron & Tibshirani 1993).
+
+A row drawn m times has case weight m, so that nothing is compiled or copied anew; EM goes on from the estimate.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from em_vs_bayes.clusters import cluster_codes
+from em_vs_bayes.contract import Array
+from em_vs_bayes.progress import Progress
+
+if TYPE_CHECKING:
+    from em_vs_bayes.results import Fit
+
+
+def bootstrap(fit: Fit, clusters: Any, n_boot: int, seed: Any, progressbar: bool) -> Array:
+    """Estimates (B, Q) of every public scalar, one per resampled data set.
+
+    Raises
+    ------
+    ValueError
+        Where there is no estimate to go on from, or nothing independent to draw.
+
+    Warns
+    -----
+    UserWarning
+        How many fits did not converge; they are left out.
+    """
+    from em_vs_bayes.fit import drive
+    from em_vs_bayes.methods.em import EM
+
+    if fit.method != "em":
+        raise ValueError(f"kind='bootstrap' fits again by EM; this fit is by {fit.method!r}. Fit with method='em'.")
+    if isinstance(n_boot, bool) or not isinstance(n_boot, (int, np.integer)) or n_boot < 2:
+        raise ValueError(f"n_boot must be an integer of at least 2; got {n_boot!r}.")
+    method = EM(**{**fit.options, "n_init": 1})
+    rng, program, start = np.random.default_rng(seed), fit.program, fit.params
+    draw, failed, estimates = _drawer(fit, clusters), 0, []
+    with Progress("bootstrap", shown=progressbar) as bar:
+        for i in range(n_boot):
+            again = replace(program, data=program.data._replace(weights=draw(rng)))
+            outcome = drive(method, again, start, rng, "bootstrap", False).outcome
+            if outcome.status.good and outcome.theta is not None:
+                values = program.public(outcome.theta)
+                estimates.append(np.concatenate([np.ravel(v) for v in values.values()]))
+            else:
+                failed += 1
+            bar.show((i + 1) / n_boot, f"{i + 1} of {n_boot} fits")
+    if failed > n_boot // 2:
+        raise ValueError(f"{failed} of {n_boot} bootstrap fits did not converge: raise max_iter, or use another kind.")
+    if failed:
+        warnings.warn(
+            f"{failed} of {n_boot} bootstrap fits did not converge and are left out.", UserWarning, stacklevel=2
+        )
+    return np.array(estimates)
+
+
+def _drawer(fit: Fit, clusters: Any) -> Any:
+    """A function of a generator: case weights (n,) of one resampled data set."""
+    program = fit.program
+    weights, starts = program.data.weights, program.data.starts
+    own = weights if weights.size else np.ones(program.n)
+    if clusters is not None:
+        codes, groups = cluster_codes(fit, clusters)
+    elif starts.size:
+        groups = len(starts) - 1
+        codes = np.repeat(np.arange(groups), np.diff(starts))
+        if groups < 2:
+            raise ValueError("kind='bootstrap' draws whole sequences; these data are one.")
+    elif (own != np.round(own)).any():
+        raise ValueError("kind='bootstrap' draws rows: case weights must be whole numbers, or give clusters.")
+    else:  # a row of weight w is w rows
+        total = int(own.sum())
+        return lambda rng: rng.multinomial(total, own / total).astype(float)
+    even = np.full(groups, 1.0 / groups)
+    return lambda rng: rng.multinomial(groups, even)[codes] * own

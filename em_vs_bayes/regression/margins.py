@@ -1,0 +1,147 @@
+"""Marginal effects: what a little more of a predictor does to an expectation (McDonald & Moffitt 1980).
+
+The effect of column j on f(x'b, sigma) is b_j f'(x'b), with f' the derivative by the line.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from em_vs_bayes.contract import Array
+from em_vs_bayes.regression import expectations
+from em_vs_bayes.regression.expectations import Function
+from em_vs_bayes.regression.fitted import Fitted, check_level, new_design, regression_of, some_draws
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from em_vs_bayes.results import Fit
+
+FUNCTIONS: dict[str, Function] = {
+    "observed": expectations.observed,
+    "latent": expectations.latent,
+    "probability": expectations.uncensored,
+    "conditional": expectations.conditional,
+}
+AT_ONCE = 4_000_000  # elements of (draws, rows) worked on together
+
+
+def margins(fit: Fit, at: Any, kind: str, level: float, vcov: Any, draws: int) -> pd.DataFrame:
+    """See `Fit.margins`."""
+    import pandas as pd
+
+    fitted = regression_of(fit, "margins")
+    check_level(level)
+    function, ends = _function(fitted, kind)
+    groups = _groups(fit, fitted, at)
+    columns = np.flatnonzero((fitted.design != fitted.design[0]).any(axis=0))  # a constant has no effect to speak of
+    if columns.size == 0:
+        raise ValueError("margins wants a predictor; the design is constant.")
+    if fit.draws is None:
+        table = _by_delta(fit, fitted, groups, columns, function, ends, level, vcov)
+    elif vcov is not None:
+        raise ValueError("vcov= goes with point estimates; here the posterior draws have the spread.")
+    else:
+        table = _by_draws(some_draws(fit, draws), groups, columns, function, ends, level)
+    names = [fitted.names[j] for j in columns]
+    if len(groups) == 1:
+        index: Any = pd.Index(names, name="predictor")
+    else:
+        index = pd.MultiIndex.from_product([range(len(groups)), names], names=["row", "predictor"])
+    return pd.DataFrame(table, index=index)
+
+
+def _function(fitted: Fitted, kind: str) -> tuple[Function, tuple[float, float]]:
+    if kind not in FUNCTIONS:
+        raise ValueError(f"kind must be one of {', '.join(map(repr, FUNCTIONS))}; got {kind!r}.")
+    if kind == "latent":
+        return FUNCTIONS[kind], (-np.inf, np.inf)
+    if fitted.truncated and kind == "probability":
+        raise ValueError("kind='probability' is that of an uncensored response; a truncated sample has no others.")
+    observed = "conditional" if fitted.truncated and kind == "observed" else kind
+    return FUNCTIONS[observed], fitted.limits(f"kind={kind!r}")
+
+
+def _groups(fit: Fit, fitted: Fitted, at: Any) -> list[tuple[Array, Array]]:
+    """Designs (m, p) and weights (m,) to average over, one pair per block of the table."""
+    share = fitted.weights / fitted.weights.sum()
+    if isinstance(at, str):
+        if at == "mean":
+            return [((share @ fitted.design)[None], np.ones(1))]
+        if at == "each":
+            return [(fitted.design, share)]
+        raise ValueError(f"at must be 'mean', 'each', or a frame (or exog) of rows; got {at!r}.")
+    design = new_design(fit, None, at) if fit.spec.formula is None else new_design(fit, at, None)  # type: ignore[attr-defined]
+    return [(row[None], np.ones(1)) for row in design]
+
+
+def _by_delta(
+    fit: Fit,
+    fitted: Fitted,
+    groups: list[tuple[Array, Array]],
+    columns: Any,
+    function: Function,
+    ends: tuple[float, float],
+    level: float,
+    vcov: Any,
+) -> dict[str, Array]:
+    covariance = _covariance(fit, vcov)
+    b, effects, spreads = fitted.coefficients, [], []
+    for design, share in groups:
+        f = function(design @ b, np.asarray(fitted.sigma), *ends)
+        slope = share @ f.by_line
+        by_b = b[:, None] * ((share * f.slope_by_line) @ design) + slope * np.eye(len(b))
+        jacobian = np.column_stack([by_b, b * (share @ f.slope_by_sigma)])[columns]
+        effects.append(slope * b[columns])
+        spreads.append(np.einsum("ji,ik,jk->j", jacobian, covariance, jacobian))
+    estimate, sd = np.concatenate(effects), np.sqrt(np.maximum(np.concatenate(spreads), 0.0))
+    z, far = estimate / np.where(sd > 0, sd, np.nan), ndtri(0.5 + level / 2) * sd
+    return {
+        "estimate": estimate,
+        "sd": sd,
+        "z": z,
+        "p": 2.0 * ndtr(-np.abs(z)),
+        "lower": estimate - far,
+        "upper": estimate + far,
+    }
+
+
+def _covariance(fit: Fit, vcov: Any) -> Array:
+    """Of (coefficients, sigma): by kind, or as given."""
+    if vcov is None or isinstance(vcov, str):
+        return fit.vcov(vcov).to_numpy()
+    matrix, wanted = np.asarray(vcov, dtype=float), fit.params["coefficients"].size + 1
+    if matrix.shape != (wanted, wanted) or not np.allclose(matrix, matrix.T):
+        raise ValueError(
+            f"vcov must be a kind of Fit.vcov or a symmetric ({wanted}, {wanted}) matrix of (coefficients, sigma); "
+            f"got shape {matrix.shape}."
+        )
+    return matrix
+
+
+def _by_draws(
+    draws: tuple[Array, Array],
+    groups: list[tuple[Array, Array]],
+    columns: Any,
+    function: Function,
+    ends: tuple[float, float],
+    level: float,
+) -> dict[str, Array]:
+    coefficients, sigmas = draws
+    effects = []
+    for design, share in groups:
+        slope, step = np.zeros(len(sigmas)), max(AT_ONCE // len(sigmas), 1)
+        for first in range(0, len(design), step):
+            lines = coefficients @ design[first : first + step].T
+            slope += (
+                function(lines, np.broadcast_to(sigmas[:, None], lines.shape), *ends).by_line
+                @ share[first : first + step]
+            )
+        effects.append(slope[:, None] * coefficients[:, columns])
+    values = np.concatenate(effects, axis=1)
+    lower, upper = np.quantile(values, [0.5 - level / 2, 0.5 + level / 2], axis=0)
+    spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1], np.nan)
+    return {"estimate": values.mean(axis=0), "sd": spread, "lower": lower, "upper": upper}

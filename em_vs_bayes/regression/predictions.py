@@ -1,0 +1,84 @@
+"""Expected responses and probabilities of a regression, with intervals by the delta method or from posterior draws."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import ndtri
+
+from em_vs_bayes.contract import Array
+from em_vs_bayes.regression import expectations
+from em_vs_bayes.regression.expectations import Function
+from em_vs_bayes.regression.fitted import Fitted, check_level, new_design, regression_of, some_draws
+
+if TYPE_CHECKING:
+    from em_vs_bayes.results import Fit
+
+KINDS = ("latent", "observed", "probability")
+AT_ONCE = 4_000_000  # elements of (draws, rows) worked on together
+
+
+def predict(fit: Fit, y: Any, exog: Any, kind: str | None, level: float | None, draws: int) -> Any:
+    """See `Fit.predict`."""
+    import pandas as pd
+
+    fitted = regression_of(fit, "kind=")
+    functions, ends = _functions(fitted, kind or "latent")
+    if level is not None:
+        check_level(level)
+    design = fitted.design if y is None and exog is None else new_design(fit, y, exog)
+    if fit.draws is None:
+        tables = {name: _by_delta(fit, fitted, design, function, ends, level) for name, function in functions.items()}
+    else:
+        own = some_draws(fit, draws)
+        tables = {name: _by_draws(own, design, function, ends, level) for name, function in functions.items()}
+    if len(tables) == 1:
+        (table,) = tables.values()
+        return table["mean"] if level is None else pd.DataFrame(table)
+    return pd.DataFrame(
+        {name if level is None else f"{name}_{column}": v for name, t in tables.items() for column, v in t.items()}
+    )
+
+
+def _functions(fitted: Fitted, kind: str) -> tuple[dict[str, Function], tuple[float, float]]:
+    """What is asked for, by name, and the limits it is about."""
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}; got {kind!r}.")
+    if kind == "latent":
+        return {"latent": expectations.latent}, (-np.inf, np.inf)
+    ends = fitted.limits(f"kind={kind!r}")
+    if kind == "observed":
+        return {"observed": expectations.conditional if fitted.truncated else expectations.observed}, ends
+    if fitted.truncated:
+        raise ValueError("kind='probability' is that of a censored response; a truncated sample has none.")
+    both = {"below": expectations.below, "above": expectations.above}
+    return {name: both[name] for name, end in zip(both, ends, strict=True) if np.isfinite(end)}, ends
+
+
+def _by_delta(
+    fit: Fit, fitted: Fitted, design: Array, function: Function, ends: tuple[float, float], level: float | None
+) -> dict[str, Array]:
+    """At the estimate; the gradient of each row times the covariance of the parameters."""
+    at = function(design @ fitted.coefficients, np.asarray(fitted.sigma), *ends)
+    if level is None:
+        return {"mean": at.value}
+    gradient = np.column_stack([design * at.by_line[:, None], at.by_sigma])
+    sd = np.sqrt(np.maximum(np.einsum("ni,ij,nj->n", gradient, fit.vcov().to_numpy(), gradient), 0.0))
+    far = ndtri(0.5 + level / 2) * sd
+    return {"mean": at.value, "lower": at.value - far, "upper": at.value + far}
+
+
+def _by_draws(
+    draws: tuple[Array, Array], design: Array, function: Function, ends: tuple[float, float], level: float | None
+) -> dict[str, Array]:
+    """Mean over posterior draws, and equal-tailed quantiles of them, some rows at a time."""
+    coefficients, sigmas = draws
+    step = max(AT_ONCE // len(sigmas), 1)
+    parts = []
+    for first in range(0, len(design), step):
+        lines = coefficients @ design[first : first + step].T
+        values = function(lines, np.broadcast_to(sigmas[:, None], lines.shape), *ends).value
+        tails = [] if level is None else list(np.quantile(values, [0.5 - level / 2, 0.5 + level / 2], axis=0))
+        parts.append(np.stack([values.mean(axis=0), *tails]))
+    return dict(zip(("mean", "lower", "upper"), np.concatenate(parts, axis=1), strict=False))
