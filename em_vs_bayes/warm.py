@@ -10,6 +10,7 @@ from time import perf_counter
 import numpy as np
 
 from em_vs_bayes.compile import compile as compile_program
+from em_vs_bayes.regressions import Tobit
 from em_vs_bayes.spec import GaussianHMM, GaussianMixture
 
 
@@ -22,6 +23,9 @@ def warm() -> dict[str, float]:
         seconds[name], began = perf_counter() - began, perf_counter()
 
     y = np.random.default_rng(0).normal(size=(20, 2))
+    regression = compile_program(Tobit(), np.maximum(y[:, 0], 0.0))
+    regression.expect(regression.potentials(regression.neutral()))
+    lap("regression: expect")
     for latent, spec in (("mixture", GaussianMixture(2)), ("chain", GaussianHMM(2))):
         program = compile_program(spec, y)
         theta = program.neutral()

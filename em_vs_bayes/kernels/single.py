@@ -62,19 +62,20 @@ def _known(data, pot, o, w, d, stats):
 
 
 @inner
-def _one_sided(pot, w, d, work):
-    """Lanes of work.z: the standardised limit, then log P(y* <= limit), hazard and variance."""
-    last, z = w + (d - 1) * d, work.z
+def _limits(pot, w, d, work):
+    """First lane of work.z: the standardised limits."""
+    z = work.z
     for q in range(BLOCK):
         z[q] = 0.0
-    combine(work.x, 0, d, pot, last, z, np.int64(0))
-    lower_tail_lane(z, START, z, LOG_P, z, HAZARD, z, VARIANCE)
+    combine(work.x, 0, d, pot, w + (d - 1) * d, z, np.int64(0))
 
 
 @inner
 def _expect_one_sided(pot, w, d, work):
     """E[y*] in work.logp; returns the sums of log P and of E[y*^2], case weights counted."""
     x, z, mean, weight, limit = work.x, work.z, work.logp, pot[w + d * d - 1], lane(d - 1)
+    _limits(pot, w, d, work)
+    lower_tail_lane(z, START, z, LOG_P, z, HAZARD, z, VARIANCE)
     evidence = squares = 0.0
     inverse = 1.0 / weight
     for q in range(BLOCK):
@@ -115,26 +116,24 @@ def _expect_intervals(pot, w, d, rows, work):
 
 @inner
 def _draw_rows(pot, w, d, rows, one_sided, work, rng):
-    """y* drawn in work.logp; returns the sum of log P and of y*^2. Case weights are one."""
-    x, drawn, limit, weight = work.x, work.logp, lane(d - 1), pot[w + d * d - 1]
-    evidence = squares = 0.0
+    """y* drawn in work.logp; returns the sum of y*^2. Case weights are one."""
+    x, drawn, limit, sigma = work.x, work.logp, lane(d - 1), 1.0 / pot[w + d * d - 1]
+    squares = 0.0
     if one_sided:
-        _one_sided(pot, w, d, work)
+        _limits(pot, w, d, work)
     for q in range(BLOCK):
         drawn[q] = 0.0
     for b in range(rows):
         q = np.uint64(b)
         if one_sided:
-            stop, sigma = work.z[q], 1.0 / weight
-            evidence += work.z[LOG_P + q]
+            stop = work.z[q]
             value = x[limit + q] + (draw_truncated(rng, -math.inf, stop) - stop) * sigma
         else:
-            start, stop, sigma = _ends(pot, w, d, work, q)
-            evidence += interval(start, stop)[0]
+            start, stop, _ = _ends(pot, w, d, work, q)
             value = min(x[limit + q] + (draw_truncated(rng, start, stop) - start) * sigma, x[lane(d) + q])
         drawn[q] = value
         squares += value * value
-    return evidence, squares
+    return squares
 
 
 @inner
@@ -172,7 +171,6 @@ def expect(data, streams, pot, first, last, stats):
         one_sided = start < edge
         rows = load(data, start, min(last, edge) if one_sided else last, work)
         if one_sided:
-            _one_sided(pot, w, d, work)
             part, squares = _expect_one_sided(pot, w, d, work)
         else:
             part, squares = _expect_intervals(pot, w, d, rows, work)
@@ -186,24 +184,22 @@ def expect(data, streams, pot, first, last, stats):
 
 @kernel
 def draw(data, streams, pot, rng, stats):
-    """Draw all censored responses; the statistics of the completed data. Returns the log evidence."""
+    """Draw all censored responses; the statistics of the completed data. Returns NaN: no sampler asks for evidence."""
     d = streams.size[0]
     o = streams.pot[0]
     w = o + 1
     work = allocate(data, streams, pot, 1)
-    evidence = _known(data, pot, o, w, d, stats)
+    _known(data, pot, o, w, d, stats)
     edge = data.parts[0]
     start = 0
     while start < data.y.shape[0]:
         one_sided = start < edge
         rows = load(data, start, edge if one_sided else data.y.shape[0], work)
-        part, squares = _draw_rows(pot, w, d, rows, one_sided, work, rng)
-        evidence += part
-        stats[1 + d * d] += squares
+        stats[1 + d * d] += _draw_rows(pot, w, d, rows, one_sided, work, rng)
         gram(work.logp, 1, work.x, START, d - 1, stats, 2 + (d - 1) * d, d)
         start += rows
     _finish(d, stats)
-    return evidence
+    return math.nan
 
 
 def condense(data, d):
