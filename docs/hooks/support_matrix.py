@@ -23,6 +23,7 @@ N = 24
 Z = np.arange(N) // 6 % 2  # two groups of rows that any emission can tell apart
 NOISE = np.random.default_rng(0).normal(size=(N, 2))
 LINE = 4.0 * Z + NOISE[:, 0]
+DESIGN = np.c_[np.ones(N), NOISE[:, 1]]
 OPTIONS: dict[str, dict[str, Any]] = {
     "em": {"n_init": 1, "max_iter": 2},
     "vi": {"n_init": 1, "max_iter": 2},
@@ -37,7 +38,14 @@ EXAMPLES: dict[str, tuple[Callable[[], Any], Any, dict[str, Any]]] = {  # emissi
     "Exponential": (evb.emissions.Exponential, np.exp(LINE), {}),
     "Bernoulli": (evb.emissions.Bernoulli, (np.arange(N) % 3 < 1 + Z).astype(float), {}),
     "Categorical": (lambda: evb.emissions.Categorical(3), (np.arange(N) % 2 + Z).astype(float), {}),
-    "LinearRegression": (evb.emissions.LinearRegression, LINE, {"exog": np.c_[np.ones(N), NOISE[:, 1]]}),
+    "LinearRegression": (evb.emissions.LinearRegression, LINE, {"exog": DESIGN}),
+    "CensoredNormal": (lambda: evb.emissions.CensoredNormal(lower=0.0), np.maximum(LINE, 0.0), {}),
+    "CensoredRegression": (
+        lambda: evb.emissions.CensoredRegression(lower=0.0),
+        np.maximum(LINE, 0.0),
+        {"exog": DESIGN},
+    ),
+    "TruncatedRegression": (lambda: evb.emissions.TruncatedRegression(lower=-9.0), LINE, {"exog": DESIGN}),
     "Product": (
         lambda: evb.emissions.Product(u=evb.emissions.Normal(), v=evb.emissions.Poisson()),
         {"u": LINE, "v": 1.0 + 7 * Z},
