@@ -117,8 +117,8 @@ def test_louis_is_observed(case):
 
 
 def test_away_from_the_maximum_too(case):
-    fit, rows, at, n = case
-    at = at + [0.1, -0.1, 0.05, 0.2]
+    fit, rows, at, _ = case
+    at = at + np.array([0.1, -0.1, 0.05, 0.2])
     there = fit.spec.at(fit.program.y, {"coefficients": at[:-1], "sigma": at[-1]}, exog=fit.program.exog)
     wanted = np.linalg.inv(curvature(rows, at))
     close(there.vcov("observed").to_numpy(), wanted, 1e-6)
