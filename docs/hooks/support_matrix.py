@@ -53,6 +53,12 @@ EXAMPLES: dict[str, tuple[Callable[[], Any], Any, dict[str, Any]]] = {  # emissi
     ),
 }
 
+REGRESSIONS: dict[str, tuple[Any, Any]] = {  # models of one regression: spec, data
+    "Tobit": (evb.Tobit(), np.maximum(LINE, 0.0)),
+    "CensoredRegression": (evb.CensoredRegression(), np.c_[LINE, LINE + 1.0]),
+    "TruncatedRegression": (evb.TruncatedRegression(lower=-9.0), LINE),
+}
+
 
 class Refusals:
     """Numbers for the messages of one table, each message once."""
@@ -98,13 +104,15 @@ def specs(name: str) -> dict[str, Any]:
 
 @cache
 def emissions_by_method() -> str:
-    """Every model with every emission by every method."""
+    """Every model with every emission by every method, and the regressions that are models of their own."""
     refusals, rows = Refusals(), {}
     for name in EMISSIONS:
         for model, spec in specs(name).items():
             _, y, more = EXAMPLES[name]
             cells = [refusals.cell(lambda m=m, s=spec, y=y, k=more: fitted(s, y, m, k)) for m in METHODS]
             rows[f"`{model}({name})`"] = cells
+    for name, (spec, y) in REGRESSIONS.items():
+        rows[f"`{name}`"] = [refusals.cell(lambda m=m, s=spec, y=y: fitted(s, y, m, {"exog": DESIGN})) for m in METHODS]
     return refusals.table("model", METHODS, rows)
 
 
