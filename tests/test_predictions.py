@@ -302,6 +302,7 @@ def test_other_models_keep_their_meaning():
     for call, words in (
         (lambda: fit.predict(kind="latent"), "kind='latent' is for Tobit"),
         (lambda: fit.predict(level=0.9), "level=0.9 is for Tobit"),
+        (lambda: fit.predict(draws=10), "draws=10 is for Tobit"),
         (lambda: fit.residuals(), "residuals belongs to Tobit"),
     ):
         with pytest.raises(ValueError, match=words):

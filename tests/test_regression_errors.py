@@ -7,7 +7,6 @@ from functools import partial
 import numpy as np
 import pytest
 from naive import censored
-from scipy import stats
 
 import em_vs_bayes as evb
 from em_vs_bayes import priors
@@ -169,16 +168,23 @@ def test_case_weights_are_repeated_rows():
     close(one.vcov().to_numpy(), np.linalg.inv(curvature(oracle(spec, y, X, ends), at, weights)), 1e-6)
 
 
-def test_the_prior_counts_where_the_estimate_is_a_map():
+INDEPENDENT = {"coefficients": priors.Normal(0.0, 0.7), "sigma": priors.InverseGamma(3.0, 2.0)}
+JOINT = {"regression": priors.NormalInverseGamma(mean=[0.0, 0.5, 0.0], kappa=3.0 * np.eye(3), shape=3.0, rate=2.0)}
+ORACLES = {
+    "independent": (INDEPENDENT, censored.Independent(0.0, 0.7, 3.0, 2.0)),
+    "joint": (JOINT, censored.NormalInverseGamma(np.array([0.0, 0.5, 0.0]), 3.0 * np.eye(3), 3.0, 2.0)),
+}
+
+
+@pytest.mark.parametrize("which", ORACLES)
+def test_the_prior_counts_where_the_estimate_is_a_map(which):
     spec, y, X, ends = tobit()
-    given = {"coefficients": priors.Normal(0.0, 0.7), "sigma": priors.InverseGamma(3.0, 2.0)}
+    given, density = ORACLES[which]
     fit = evb.Tobit(priors=given).fit(y, exog=X, objective="map", **QUIET)
     rows, at = oracle(spec, y, X, ends), point(fit)
 
     def log_prior(x):
-        b, s = x[..., :-1], x[..., -1]
-        on_variance = stats.invgamma(3.0, scale=2.0).logpdf(s**2) + np.log(2 * s)
-        return stats.norm(0.0, 0.7).logpdf(b).sum(axis=-1) + on_variance
+        return density.log_density(x[..., :-1], x[..., -1] ** 2) + np.log(2 * x[..., -1])
 
     assert float(log_prior(at)) == pytest.approx(fit.program.log_prior(fit.theta), abs=1e-9)
     step = 5e-3 * np.maximum(np.abs(at), 0.1)
@@ -300,6 +306,25 @@ def test_scores_of_a_chain_add_up_to_the_gradient():
     np.testing.assert_allclose(bent(away).scores().sum(axis=0), gradient, rtol=1e-5, atol=1e-5)
 
 
+def test_sequences_are_drawn_whole():
+    """Thirty short chains; a row never leaves its sequence, so that weights stay even within one."""
+    rng = np.random.default_rng(4)
+    level = np.repeat(rng.integers(0, 2, size=60), 5) * 5.0
+    fit = evb.GaussianHMM(2).fit(level + rng.normal(size=300), lengths=[10] * 30, **QUIET)
+    boot = fit.std_errors("bootstrap", n_boot=60, seed=1, progressbar=False)
+    np.testing.assert_allclose(boot["means"], fit.std_errors()["means"], rtol=0.5)
+
+
+def test_a_loaded_fit_answers_alike(tmp_path):
+    frame = evb.datasets.load("affairs")
+    fit = evb.Tobit(FAIR).fit(frame, weights=np.arange(601) % 3 + 1.0, **QUIET)
+    fit.save(tmp_path / "fit.zip")
+    again = evb.load(tmp_path / "fit.zip")
+    for asked in ({"kind": "louis"}, {"kind": "clustered", "clusters": "rating"}):
+        np.testing.assert_array_equal(fit.vcov(**asked), again.vcov(**asked))
+    np.testing.assert_array_equal(fit.predict(frame[:3]), again.predict(frame[:3]))
+
+
 def test_clusters_by_the_name_of_a_column():
     frame = evb.datasets.load("affairs")
     fit = evb.Tobit(FAIR).fit(frame, **QUIET)
@@ -328,6 +353,8 @@ def plain():
         ({"kind": "clustered", "clusters": "town"}, "clusters='town' is no column of the data"),
         ({"kind": "clustered", "clusters": np.r_[np.nan, np.arange(59)]}, r"missing in 1 row\(s\) \(first: row 0\)"),
         ({"kind": "bootstrap", "n_boot": 1}, "n_boot must be an integer of at least 2; got 1"),
+        ({"kind": "observed", "n_boot": 50}, "n_boot=50 goes with kind='bootstrap'; got kind='observed'"),
+        ({"seed": 1}, "seed=1 goes with kind='bootstrap'"),
         ({"kind": "posterior"}, "kind='posterior' needs draws"),
     ],
 )
