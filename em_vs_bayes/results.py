@@ -319,7 +319,8 @@ class Fit:
         ----------
         kind : {"response", "deviance", "quantile"}
             "response": y - x'b, y at its limit where censored, in the middle of an interval (as survreg and crch).
-            "deviance": signed root of twice the log-likelihood lost (as survreg; not of a truncated regression).
+            "deviance": root of twice the log-likelihood that the row could gain, signed as its score (as survreg: minus
+            where left-censored, plus where right-censored; not of a truncated regression).
             "quantile": normal quantile of the distribution function at y, drawn within what a censored response may
             be: standard normal if the model is right (Dunn & Smyth 1996).
         seed : int or Generator, optional

@@ -213,9 +213,24 @@ def test_posterior_effects_are_those_of_the_draws(frame):
 # --- refusals and names ---------------------------------------------------------------------------------------------
 
 
-def test_columns_of_a_factor_have_names(frame):
-    fit = evb.Tobit("affairs ~ C(rating) + age").fit(frame, **QUIET)
-    assert list(fit.margins().index) == [*(f"C(rating)[T.{r}]" for r in (2, 3, 4, 5)), "age"]
+def test_columns_of_a_factor(frame):
+    """The same output, with religiousness as a factor and without its last level."""
+    formula = FAIR.replace("religiousness", "C(religiousness)")
+    table = evb.Tobit(formula).fit(frame.query("religiousness != 5").reset_index(drop=True), **QUIET).margins()
+    names = [f"C(religiousness)[T.{r}]" for r in (2, 3, 4)]
+    table = table.loc[["age", "yearsmarried", *names, "occupation", "rating"]]
+    np.testing.assert_allclose(table["estimate"], (-0.039, 0.126, -0.990, -0.725, -1.734, 0.096, -0.559), atol=5.1e-4)
+    np.testing.assert_allclose(table["sd"], (0.021, 0.034, 0.395, 0.402, 0.403, 0.066, 0.104), atol=5.1e-4)
+
+
+def test_at_rows_of_exog():
+    X = np.column_stack([np.ones(60), np.random.default_rng(2).normal(size=60)])
+    y = np.maximum(X @ [0.2, 1.0] + np.random.default_rng(3).normal(size=60), 0.0)
+    fit = evb.Tobit().fit(y, exog=X, **QUIET)
+    b, sigma = fit.params["coefficients"], float(fit.params["sigma"])
+    table = fit.margins(np.array([[1.0, 0.5], [1.0, -1.0]]))
+    wanted = b[1] * stats.norm.cdf(np.array([b[0] + 0.5 * b[1], b[0] - b[1]]) / sigma)
+    np.testing.assert_allclose(table["estimate"].to_numpy(), wanted, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -206,8 +206,9 @@ def test_deviance_residuals_lose_what_the_line_could_gain():
         terms = censored.censored_terms([(low[i], high[i])], [[1.0]], shifts, sigma)[:, 0]
         here = censored.censored_terms([(low[i], high[i])], [[1.0]], np.array([lines[i]]), sigma)[0]
         assert got[i] ** 2 == pytest.approx(2 * (terms.max() - here), abs=1e-6)
-        middle = high[i] if kind[i] == 1 else low[i] if kind[i] == 2 else (low[i] + high[i]) / 2
-        assert np.sign(got[i]) == np.sign(middle - lines[i])
+        up = censored.censored_terms([(low[i], high[i])], [[1.0]], np.array([lines[i] + 1e-4]), sigma)[0]
+        assert np.sign(got[i]) == np.sign(up - here)  # towards where the row pulls the line
+    assert (got[kind == 1] < 0).all() and (got[kind == 2] > 0).all()
 
 
 def test_quantile_residuals_of_exact_rows_are_standardised(left, frame):
