@@ -18,6 +18,8 @@ from em_vs_bayes.progress import Progress
 if TYPE_CHECKING:
     from em_vs_bayes.results import Fit
 
+LOOSE = 1e-8  # nats; they move an estimate by some 1e-4 of its standard error
+
 
 def bootstrap(fit: Fit, clusters: Any, n_boot: int, seed: Any, progressbar: bool) -> Array:
     """Estimates (B, Q) of every public scalar, one per resampled data set.
@@ -39,7 +41,7 @@ def bootstrap(fit: Fit, clusters: Any, n_boot: int, seed: Any, progressbar: bool
         raise ValueError(f"kind='bootstrap' fits again by EM; this fit is by {fit.method!r}. Fit with method='em'.")
     if isinstance(n_boot, bool) or not isinstance(n_boot, (int, np.integer)) or n_boot < 2:
         raise ValueError(f"n_boot must be an integer of at least 2; got {n_boot!r}.")
-    method = EM(**{**fit.options, "n_init": 1})
+    method = EM(**{**fit.options, "n_init": 1, "tol": max(fit.options["tol"], LOOSE)})
     rng, program, start = np.random.default_rng(seed), fit.program, fit.params
     draw, failed, estimates = _drawer(fit, clusters), 0, []
     with Progress("bootstrap", shown=progressbar) as bar:

@@ -60,7 +60,10 @@ def to_datatree(fit: Fit) -> xr.DataTree:
         attrs=dict.fromkeys(("posterior", "sample_stats", "log_likelihood"), attrs),
     )
     own = {"feature": coords["feature"]} if "feature" in coords else {}
-    tree["observed_data"] = from_dict({"observed_data": observed}, coords=own, dims=observed_dims)["observed_data"]
+    ends = {dim: ["lower", "upper"] for dims in observed_dims.values() for dim in dims if dim.endswith("end")}
+    tree["observed_data"] = from_dict({"observed_data": observed}, coords=own | ends, dims=observed_dims)[
+        "observed_data"
+    ]
     return tree
 
 
@@ -80,14 +83,17 @@ def _observed(fit: Fit) -> tuple[dict[str, Any], dict[str, list[str]]]:
 
     y, emission = fit.program.y, fit.spec.model_emission
     if isinstance(emission, Product):
-        streams = {name: read.matrix(y[name], name, finite=False) for name in emission.parts}
+        streams = {
+            name: read.matrix(part.observed(y[name]), name, finite=False) for name, part in emission.parts.items()
+        }
+        last = {name: f"{name}_{'end' if part.ends else 'feature'}" for name, part in emission.parts.items()}
         columns = {n: v[:, 0] if v.shape[1] == 1 else v for n, v in streams.items()}
-        return columns, {n: ["obs"] + ([f"{n}_feature"] if v.ndim == 2 else []) for n, v in columns.items()}
+        return columns, {n: ["obs", last[n]][: v.ndim] for n, v in columns.items()}
     values = read.matrix(emission.observed(y), finite=False)
+    if emission.ends:
+        return {"y": values}, {"y": ["obs", "end"]}
     multivariate = "feature" in {dim for dims in fit.spec.parameter_dims().values() for dim in dims}
-    if values.shape[1] == 1 and not multivariate:
-        return {"y": values[:, 0]}, {"y": ["obs"]}
-    return {"y": values}, {"y": ["obs", "feature" if multivariate else "end"]}  # the two ends of an interval
+    return {"y": values if multivariate else values[:, 0]}, {"y": ["obs", "feature"] if multivariate else ["obs"]}
 
 
 def _totals(fit: Fit, theta: Any, terms: Any) -> dict[str, Any]:

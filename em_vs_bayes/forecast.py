@@ -17,7 +17,7 @@ from scipy.optimize import brentq
 from em_vs_bayes.contract import Array, Params
 from em_vs_bayes.emissions import Categorical
 from em_vs_bayes.program import Program
-from em_vs_bayes.responses import LAWS, Law, responses
+from em_vs_bayes.responses import LAWS, Law, Tails, responses
 from em_vs_bayes.states import chain_of, some_draws
 
 if TYPE_CHECKING:
@@ -80,11 +80,14 @@ def state_probabilities(program: Program, thetas: Array, transition: Array, step
 def _quantile(weights: Array, params: Params, law: Law, p: float) -> float:
     """The least y with P(Y <= y) >= p under a mixture with weights (S, K)."""
 
-    def excess(y: float) -> float:
-        below, above = law.tails(np.asarray(y), params)
+    def excess(y: float, tails: Callable[[Array, Params], Tails] = law.tails) -> float:
+        below, above = tails(np.asarray(y), params)
         # both sides of p keep their digits
         return float((weights * np.exp(below)).sum() - p if p < 0.5 else 1.0 - p - (weights * np.exp(above)).sum())
 
+    for atom in law.atoms:
+        if excess(atom, law.before) < 0.0 <= excess(atom):
+            return atom
     mean = float((weights * law.mean(params)).sum())
     centre = mean if np.isfinite(mean) else 0.0
     if law.discrete:

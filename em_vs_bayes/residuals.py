@@ -48,7 +48,7 @@ def pseudo_residuals(fit: Fit, kind: str) -> pd.DataFrame:
         known = np.isfinite(column.values)
         own, y = column.pick(fit.params), np.where(known, column.values, 0.0)[:, None]
         upper = _mixed(weights, column.law.tails(y, own))
-        lower = _mixed(weights, column.law.tails(y - 1.0, own)) if column.law.discrete else upper
+        lower = _mixed(weights, column.law.before(y, own)) if column.law.discrete or column.law.atoms else upper
         middle = tuple(np.logaddexp(a, b) - np.log(2.0) for a, b in zip(lower, upper, strict=True))
         bounds = (np.where(known, _normal(tails), np.nan) for tails in (lower, middle, upper))
         frames[column.name] = pd.DataFrame(dict(zip(BOUNDS, bounds, strict=True)))

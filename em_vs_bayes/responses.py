@@ -12,12 +12,14 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import log_ndtr, pdtr, pdtrc, stdtr
+from scipy.special import log_ndtr, ndtr, pdtr, pdtrc, stdtr
 
 from em_vs_bayes.contract import Array, Emission, Params
 from em_vs_bayes.emissions import (
     Bernoulli,
     Categorical,
+    CensoredNormal,
+    CensoredRegression,
     Exponential,
     LinearRegression,
     MvNormal,
@@ -25,6 +27,8 @@ from em_vs_bayes.emissions import (
     Poisson,
     Product,
     StudentT,
+    TruncatedRegression,
+    limits,
     read,
 )
 from em_vs_bayes.program import Program
@@ -43,11 +47,20 @@ class Law(NamedTuple):
         params -> (..., K); NaN where there is none.
     tails : callable
         y, params -> log P(Y <= y) and log P(Y > y).
+    atoms : tuple of float
+        Numbers with a probability of their own where it is not discrete: limits at which it is cut off.
     """
 
     discrete: bool
     mean: Callable[[Params], Array]
     tails: Callable[[Array, Params], Tails]
+    atoms: tuple[float, ...] = ()
+
+    def before(self, y: Array, params: Params) -> Tails:
+        """log P(Y < y) and log P(Y >= y)."""
+        if self.discrete:
+            return self.tails(y - 1.0, params)
+        return self.tails(np.where(np.isin(y, self.atoms), np.nextafter(y, -np.inf), y), params)
 
 
 class Response(NamedTuple):
@@ -80,6 +93,41 @@ class Response(NamedTuple):
 def _normal(y: Array, p: Params) -> Tails:
     z = (y - p["means"]) / p["sigmas"]
     return log_ndtr(z), log_ndtr(-z)
+
+
+def _censored(low: float, high: float, y: Array, p: Params) -> Tails:
+    """Of a normal cut off at ``low`` and ``high``, one of them perhaps infinite."""
+    below, above = _normal(y, p)
+    under, over = y < low, y >= high
+    return (
+        np.where(under, -np.inf, np.where(over, 0.0, below)),
+        np.where(under, 0.0, np.where(over, -np.inf, above)),
+    )
+
+
+def _censored_mean(low: float, high: float, p: Params) -> Array:
+    mean, sd = p["means"], p["sigmas"]
+    (a, b) = ((end - mean) / sd for end in (low, high))
+    inside = mean * (ndtr(b) - ndtr(a)) + sd * (np.exp(-0.5 * a**2) - np.exp(-0.5 * b**2)) / np.sqrt(2.0 * np.pi)
+    at_ends = (end * ndtr(tail) for end, tail in ((low, a), (high, -b)) if np.isfinite(end))
+    return np.asarray(inside + sum(at_ends))
+
+
+def _truncated(low: float, high: float, y: Array, p: Params) -> Tails:
+    from scipy.stats import truncnorm
+
+    own = truncnorm(*_standard(low, high, p), p["means"], p["sigmas"])
+    return own.logcdf(y), own.logsf(y)
+
+
+def _truncated_mean(low: float, high: float, p: Params) -> Array:
+    from scipy.stats import truncnorm
+
+    return np.asarray(truncnorm.mean(*_standard(low, high, p), p["means"], p["sigmas"]))
+
+
+def _standard(low: float, high: float, p: Params) -> tuple[Array, Array]:
+    return (low - p["means"]) / p["sigmas"], (high - p["means"]) / p["sigmas"]
 
 
 def _student(df: float, y: Array, p: Params) -> Tails:
@@ -116,6 +164,7 @@ def _logs(below: Array, above: Array) -> Tails:
         return np.log(below), np.log(above)
 
 
+REGRESSIONS = (LinearRegression, CensoredRegression, TruncatedRegression)
 NORMAL = Law(False, lambda p: p["means"], _normal)
 LAWS: dict[type[Emission], Law] = {
     Normal: NORMAL,
@@ -130,6 +179,15 @@ def _law(emission: Emission) -> Law | None:
     if isinstance(emission, StudentT):
         exists = 0.0 if emission.df > 1.0 else np.nan
         return Law(False, lambda p: p["means"] + exists, partial(_student, emission.df))
+    if isinstance(emission, (CensoredNormal, CensoredRegression)):
+        ends = limits.ends(emission.lower, emission.upper)
+        atoms = tuple(end for end in ends if np.isfinite(end))
+        return Law(False, partial(_censored_mean, *ends), partial(_censored, *ends), atoms)
+    if isinstance(emission, TruncatedRegression):
+        ends = limits.ends(emission.lower, emission.upper)
+        return Law(False, partial(_truncated_mean, *ends), partial(_truncated, *ends))
+    if isinstance(emission, LinearRegression):
+        return NORMAL
     return LAWS.get(type(emission))
 
 
@@ -139,7 +197,7 @@ def responses(program: Program, what: str) -> list[Response]:
     Raises
     ------
     NotImplementedError
-        For an emission whose distribution function is not known here.
+        For an emission whose distribution function is not known here, and for intervals, which have none.
     """
     emission, y, exogs = program.spec.model_emission, program.y, program.exogs
     if not isinstance(emission, Product):
@@ -148,10 +206,14 @@ def responses(program: Program, what: str) -> list[Response]:
 
 
 def _columns(emission: Emission, y: Any, exogs: Params, name: str, prefix: str, what: str) -> list[Response]:
-    values = read.matrix(emission.observed(y))
-    if isinstance(emission, LinearRegression):
+    if emission.ends:
+        raise NotImplementedError(f"{what} wants responses that are numbers; {emission!r} has an interval in each row.")
+    values, law = read.matrix(emission.observed(y)), _law(emission)
+    if isinstance(emission, (CensoredNormal, CensoredRegression)):  # what lies beyond a limit is taken as at it
+        values = np.clip(values, *limits.ends(emission.lower, emission.upper))
+    if law is not None and isinstance(emission, REGRESSIONS):
         response = name or (emission.formula or "y").split("~")[0].strip()
-        return [Response(response, values[:, 0], NORMAL, partial(_lines, prefix, exogs[prefix + "exog"]), by_row=True)]
+        return [Response(response, values[:, 0], law, partial(_lines, prefix, exogs[prefix + "exog"]), by_row=True)]
     if isinstance(emission, MvNormal):
         names = [str(c) for c in getattr(y, "columns", range(values.shape[1]))]
         if name:
@@ -159,9 +221,9 @@ def _columns(emission: Emission, y: Any, exogs: Params, name: str, prefix: str, 
         elif names == ["0"]:
             names = ["y"]
         return [Response(own, values[:, j], NORMAL, partial(_feature, prefix, j)) for j, own in enumerate(names)]
-    law = _law(emission)
     if law is None:
-        known = ", ".join([*(kind.__name__ for kind in LAWS), "StudentT", "LinearRegression", "MvNormal", "Product"])
+        others = ("StudentT", "CensoredNormal", *(kind.__name__ for kind in REGRESSIONS), "MvNormal", "Product")
+        known = ", ".join([*(kind.__name__ for kind in LAWS), *others])
         raise NotImplementedError(f"{what} does not know the distribution function of {emission!r}; it knows {known}.")
     own_names = tuple(emission.dims())
     if not name:

@@ -227,7 +227,7 @@ class Fit:
         lengths: Any = None,
         kind: str | None = None,
         level: float | None = None,
-        draws: int = 1000,
+        draws: int | None = None,
     ) -> Any:
         """Most probable component of each row, or most probable (Viterbi) path; of a regression, what is expected.
 
@@ -242,8 +242,8 @@ class Fit:
         level : float, optional
             Regressions only: of intervals for the expectation (not for a new response): by the delta method about the
             estimate, or equal-tailed posterior ones where there are draws.
-        draws : int
-            Regressions only: at most so many posterior draws, evenly thinned, are averaged over.
+        draws : int, optional
+            Regressions only: at most so many posterior draws, evenly thinned, are averaged over; 1000 by default.
 
         Returns
         -------
@@ -262,8 +262,8 @@ class Fit:
                 raise ValueError(f"lengths does not apply to {type(self.spec).__name__}: its rows are independent.")
             from em_vs_bayes.regression.predictions import predict
 
-            return predict(self, y, exog, kind, level, draws)
-        for name, value in (("kind", kind), ("level", level)):
+            return predict(self, y, exog, kind, level, 1000 if draws is None else draws)
+        for name, value in (("kind", kind), ("level", level), ("draws", draws)):
             if value is not None:
                 raise ValueError(
                     f"{name}={value!r} is for Tobit, CensoredRegression and TruncatedRegression; predict of "
@@ -319,7 +319,8 @@ class Fit:
         ----------
         kind : {"response", "deviance", "quantile"}
             "response": y - x'b, y at its limit where censored, in the middle of an interval (as survreg and crch).
-            "deviance": signed root of twice the log-likelihood lost (as survreg; not of a truncated regression).
+            "deviance": root of twice the log-likelihood that the row could gain, signed as its score (as survreg: minus
+            where left-censored, plus where right-censored; not of a truncated regression).
             "quantile": normal quantile of the distribution function at y, drawn within what a censored response may
             be: standard normal if the model is right (Dunn & Smyth 1996).
         seed : int or Generator, optional
@@ -490,7 +491,7 @@ class Fit:
         kind: str | None = None,
         *,
         clusters: Any = None,
-        n_boot: int = 200,
+        n_boot: int | None = None,
         seed: int | np.random.Generator | None = None,
         progressbar: bool = True,
     ) -> pd.DataFrame:
@@ -512,8 +513,11 @@ class Fit:
             - "posterior": covariance of the posterior draws.
         clusters : array_like (n,) or str, optional
             Labels of the rows, or the column of the fitted frame that has them.
-        n_boot, seed, progressbar
+        n_boot : int, optional
+            Bootstrap fits, 200 by default; limits by percentiles want more.
+        seed : int or Generator, optional
             Of the bootstrap.
+        progressbar : bool
 
         Returns
         -------
@@ -534,7 +538,7 @@ class Fit:
         kind: str | None = None,
         *,
         clusters: Any = None,
-        n_boot: int = 200,
+        n_boot: int | None = None,
         seed: int | np.random.Generator | None = None,
         progressbar: bool = True,
     ) -> Params:
@@ -552,7 +556,7 @@ class Fit:
         kind: str | None = None,
         *,
         clusters: Any = None,
-        n_boot: int = 200,
+        n_boot: int | None = None,
         seed: int | np.random.Generator | None = None,
         progressbar: bool = True,
     ) -> pd.DataFrame:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from em_vs_bayes.curvature import Curvature
     from em_vs_bayes.results import Fit
 
+FITS = 200  # of a bootstrap, by default
 KINDS = ("observed", "louis", "opg", "sandwich", "clustered", "bootstrap", "posterior")
 
 
@@ -26,7 +27,7 @@ class Asked(NamedTuple):
 
     kind: str | None = None
     clusters: Any = None
-    n_boot: int = 200
+    n_boot: int | None = None
     seed: Any = None
     progressbar: bool = True
 
@@ -89,6 +90,9 @@ def _kind(fit: Fit, asked: Asked) -> str:
         raise ValueError("kind='clustered' wants clusters=, a label per row or the name of a column of the frame.")
     if asked.clusters is not None and kind not in ("clustered", "bootstrap"):
         raise ValueError(f"clusters= goes with kind='clustered' or 'bootstrap'; got kind={kind!r}.")
+    for name, value in (("n_boot", asked.n_boot), ("seed", asked.seed)):
+        if value is not None and kind != "bootstrap":
+            raise ValueError(f"{name}={value!r} goes with kind='bootstrap'; got kind={kind!r}.")
     return kind
 
 
@@ -98,7 +102,8 @@ def _values(fit: Fit, kind: str, asked: Asked) -> Array:
         return flat_draws(fit)
     from em_vs_bayes.bootstrap import bootstrap
 
-    return bootstrap(fit, asked.clusters, asked.n_boot, asked.seed, asked.progressbar)
+    n_boot = FITS if asked.n_boot is None else asked.n_boot
+    return bootstrap(fit, asked.clusters, n_boot, asked.seed, asked.progressbar)
 
 
 def _covariance(fit: Fit, asked: Asked) -> Array:

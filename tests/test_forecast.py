@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from naive import chain
-from scipy import stats
+from scipy import integrate, stats
 from two_states import BASE, CASES, INITIAL, MEANS, RATES, SIGMAS, TABLE, TRANSITION, simulated
 
 import em_vs_bayes as evb
@@ -124,3 +124,24 @@ def test_new_sequences_and_refusals():
     ):
         with pytest.raises(ValueError, match=words):
             fit.forecast(**arguments)
+
+
+def test_limits_are_quantiles_where_they_have_the_probability():
+    """Normals cut off at 0 and 5: means by quadrature, and a limit is the quantile of its whole probability."""
+    law, y = stats.norm(MEANS, SIGMAS), np.array([0.0, 0.3, 4.4, 0.0])
+    emission, params = evb.emissions.CensoredNormal(lower=0.0, upper=5.0), BASE | {"means": MEANS, "sigmas": SIGMAS}
+
+    def mean(m, sd):
+        within = integrate.quad(lambda t: t * stats.norm.pdf(t, m, sd), 0.0, 5.0, points=[4.0], epsabs=1e-12)[0]
+        return within + 5.0 * stats.norm.sf(5.0, m, sd)
+
+    means = [mean(*own) for own in zip(MEANS, SIGMAS, strict=True)]
+    for _, row in evb.HMM(emission, 2).at(y, params).forecast(3, level=0.9).iterrows():
+        weights = row[["state_0", "state_1"]].to_numpy(float)
+        assert row["mean"] == pytest.approx(weights @ means, rel=1e-8)
+        assert weights @ law.cdf(0.0) > 0.05
+        assert row["lower"] == 0.0
+        assert weights @ law.cdf(row["median"]) == pytest.approx(0.5, rel=1e-9)
+        assert weights @ law.cdf(row["upper"]) == pytest.approx(0.95, rel=1e-9)
+    above = evb.HMM(emission, 2).at(y, params | {"means": np.array([6.0, 7.0])}).forecast(1)
+    assert above.loc[1, "median"] == above.loc[1, "upper"] == 5.0

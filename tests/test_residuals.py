@@ -150,3 +150,50 @@ def test_autocorrelation_stops_at_sequences():
     z = np.array([1.0, -1.0, 1.0, -1.0, np.nan, np.inf, 1.0, -1.0])
     want = (-3 - 1) / 6  # products within 0..3 and 4..7 alone; what is not finite counts as nothing
     assert autocorrelation(z, np.array([0, 4, 8]), 1)[0] == pytest.approx(want)
+
+
+@pytest.mark.parametrize("kind", ["ordinary", "forecast"])
+def test_limits_have_a_segment_of_probability(kind):
+    """A normal cut off at 0 and 5: at a limit the residual is known to lie between two bounds."""
+    y, law = np.array([0.0, 4.2, 5.0, np.nan, 1.3, 0.0]), stats.norm(MEANS, SIGMAS)
+    emission = evb.emissions.CensoredNormal(lower=0.0, upper=5.0)
+    table = evb.HMM(emission, 2).at(y, BASE | {"means": MEANS, "sigmas": SIGMAS}).pseudo_residuals(kind)
+    column = y[:, None]
+    density = np.where(column == 0.0, law.cdf(0.0), np.where(column == 5.0, law.sf(5.0), law.pdf(column)))
+    density[3] = 1.0
+    for t in (0, 1, 2, 4, 5):
+        weights = conditional(density, t, kind, 6)
+        upper = 1.0 if y[t] == 5.0 else weights @ law.cdf(y[t])
+        lower = 0.0 if y[t] == 0.0 else weights @ law.cdf(y[t])
+        want = stats.norm.ppf([lower, (lower + upper) / 2, upper])
+        np.testing.assert_allclose(table.loc[t], want, rtol=1e-7, atol=1e-9)
+    assert table.loc[3].isna().all()
+
+
+def test_truncated_regressions_know_their_sample():
+    x = np.column_stack([np.ones(4), [0.2, -1.0, 0.7, 1.4]])
+    coefficients, sigmas = np.array([[0.0, 1.0], [3.0, -2.0]]), np.array([0.5, 1.5])
+    y, params = np.array([0.4, 3.9, 1.1, 0.2]), BASE | {"coefficients": coefficients, "sigmas": sigmas}
+    emission = evb.emissions.TruncatedRegression(lower=0.0, upper=4.0)
+    table = evb.HMM(emission, 2).at(y, params, exog=x).pseudo_residuals()
+    lines = x @ coefficients.T
+    law = stats.truncnorm((0.0 - lines) / sigmas, (4.0 - lines) / sigmas, lines, sigmas)
+    density = law.pdf(y[:, None])
+    for t in range(4):
+        want = stats.norm.ppf(conditional(density, t, "ordinary", 4) @ law.cdf(y[t])[t])
+        assert table.loc[t].to_numpy() == pytest.approx(np.full(3, want), rel=1e-8)
+
+
+def test_censored_regressions_and_refusal_of_intervals():
+    x = np.column_stack([np.ones(4), [0.2, -1.0, 0.7, 1.4]])
+    y, params = np.array([0.0, 1.9, 1.1, 0.2]), BASE | {"coefficients": np.eye(2), "sigmas": SIGMAS}
+    tobit = evb.HMM(evb.emissions.CensoredRegression(lower=0.0), 2).at(y, params, exog=x).pseudo_residuals()
+    assert tobit.loc[0, "lower"] == -np.inf
+    assert np.isfinite(tobit.loc[0, "upper"])
+    assert (tobit.loc[1:, "lower"] == tobit.loc[1:, "upper"]).all()
+    intervals = evb.HMM(evb.emissions.CensoredNormal(), 2).at(
+        np.column_stack([y, y + 1.0]), BASE | {"means": MEANS, "sigmas": SIGMAS}
+    )
+    for ask in (intervals.pseudo_residuals, lambda: intervals.forecast(2)):
+        with pytest.raises(NotImplementedError, match="has an interval in each row"):
+            ask()

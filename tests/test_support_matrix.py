@@ -9,6 +9,8 @@ import pytest
 import em_vs_bayes as evb
 from em_vs_bayes.emissions import EMISSIONS
 from em_vs_bayes.methods import METHODS
+from em_vs_bayes.regressions import Regression
+from em_vs_bayes.specs import SPECS
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -52,6 +54,10 @@ def test_refusals_are_those_of_the_code(hook):
 
 def test_every_emission_has_a_row(hook):
     assert set(cells(hook.after_the_fit())) == {f"`{name}`" for name in EMISSIONS}
+
+
+def test_every_regression_has_a_row(hook):
+    assert set(hook.REGRESSIONS) == {name for name, spec in SPECS.items() if issubclass(spec, Regression)}
 
 
 def test_an_unknown_failure_is_not_a_refusal(hook):

@@ -23,6 +23,7 @@ N = 24
 Z = np.arange(N) // 6 % 2  # two groups of rows that any emission can tell apart
 NOISE = np.random.default_rng(0).normal(size=(N, 2))
 LINE = 4.0 * Z + NOISE[:, 0]
+DESIGN = np.c_[np.ones(N), NOISE[:, 1]]
 OPTIONS: dict[str, dict[str, Any]] = {
     "em": {"n_init": 1, "max_iter": 2},
     "vi": {"n_init": 1, "max_iter": 2},
@@ -37,12 +38,25 @@ EXAMPLES: dict[str, tuple[Callable[[], Any], Any, dict[str, Any]]] = {  # emissi
     "Exponential": (evb.emissions.Exponential, np.exp(LINE), {}),
     "Bernoulli": (evb.emissions.Bernoulli, (np.arange(N) % 3 < 1 + Z).astype(float), {}),
     "Categorical": (lambda: evb.emissions.Categorical(3), (np.arange(N) % 2 + Z).astype(float), {}),
-    "LinearRegression": (evb.emissions.LinearRegression, LINE, {"exog": np.c_[np.ones(N), NOISE[:, 1]]}),
+    "LinearRegression": (evb.emissions.LinearRegression, LINE, {"exog": DESIGN}),
+    "CensoredNormal": (lambda: evb.emissions.CensoredNormal(lower=0.0), np.maximum(LINE, 0.0), {}),
+    "CensoredRegression": (
+        lambda: evb.emissions.CensoredRegression(lower=0.0),
+        np.maximum(LINE, 0.0),
+        {"exog": DESIGN},
+    ),
+    "TruncatedRegression": (lambda: evb.emissions.TruncatedRegression(lower=-9.0), LINE, {"exog": DESIGN}),
     "Product": (
         lambda: evb.emissions.Product(u=evb.emissions.Normal(), v=evb.emissions.Poisson()),
         {"u": LINE, "v": 1.0 + 7 * Z},
         {},
     ),
+}
+
+REGRESSIONS: dict[str, tuple[Any, Any]] = {  # models of one regression: spec, data
+    "Tobit": (evb.Tobit(), np.maximum(LINE, 0.0)),
+    "CensoredRegression": (evb.CensoredRegression(), np.c_[LINE, LINE + 1.0]),
+    "TruncatedRegression": (evb.TruncatedRegression(lower=-9.0), LINE),
 }
 
 
@@ -90,13 +104,15 @@ def specs(name: str) -> dict[str, Any]:
 
 @cache
 def emissions_by_method() -> str:
-    """Every model with every emission by every method."""
+    """Every model with every emission by every method, and the regressions that are models of their own."""
     refusals, rows = Refusals(), {}
     for name in EMISSIONS:
         for model, spec in specs(name).items():
             _, y, more = EXAMPLES[name]
             cells = [refusals.cell(lambda m=m, s=spec, y=y, k=more: fitted(s, y, m, k)) for m in METHODS]
             rows[f"`{model}({name})`"] = cells
+    for name, (spec, y) in REGRESSIONS.items():
+        rows[f"`{name}`"] = [refusals.cell(lambda m=m, s=spec, y=y: fitted(s, y, m, {"exog": DESIGN})) for m in METHODS]
     return refusals.table("model", METHODS, rows)
 
 

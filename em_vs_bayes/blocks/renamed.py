@@ -80,10 +80,10 @@ class Renamed(Block):
         return replace(best, params=self._outwards(best.params), boundary=boundary)
 
     def refuses_vi(self) -> str | None:
-        reason = self.inner.refuses_vi()
-        for inner, own in self._names.items() if reason else ():
+        reason = self.inner.refuses_vi() or ""
+        for inner, own in self._names.items():
             reason = reason.replace(f"on {inner!r}", f"on {own!r}")
-        return reason
+        return reason or None
 
     def factor(self, params: Params, stats: Params) -> Any:
         return self.inner.factor(self._inwards(params), stats)

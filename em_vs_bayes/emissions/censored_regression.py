@@ -141,7 +141,7 @@ class CensoredRegression(Emission):
         low, high = self._limits_of(self.observed(y))
         lines, sigmas = symbolic_lines(params)
         density = pt.zeros((len(low), n_components))
-        kinds = (
+        kinds: tuple[tuple[Any, Any, tuple[Array, ...]], ...] = (
             (low == high, log_density, (low,)),
             (np.isneginf(low), log_below, (high,)),
             (np.isposinf(high), log_above, (low,)),

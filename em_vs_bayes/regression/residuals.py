@@ -31,21 +31,18 @@ def residuals(fit: Fit, kind: str, seed: Any) -> Array:
 
 
 def _deviance(fitted: Fitted) -> Array:
-    """sign(y - x'b) sqrt(2 (l_best - l)), l_best the row's largest log-likelihood over x'b (as R's survreg).
+    """sign(score) sqrt(2 (l_best - l)), l_best the row's largest log-likelihood over x'b (as R's survreg).
 
     An exact response is likeliest at its line, one between two limits at their middle, and one beyond a limit is
-    certain in the end.
+    certain in the end: it pulls the line towards its side and is signed so, wherever the line is.
     """
     if fitted.truncated:
         raise ValueError("kind='deviance' is not defined for a truncated regression here; use 'quantile'.")
-    middle = representative(fitted.low, fitted.high) - fitted.line
-    out = middle / fitted.sigma
     rows = np.flatnonzero(fitted.low != fitted.high)
     a, b = ((end[rows] - fitted.line[rows]) / fitted.sigma for end in (fitted.low, fitted.high))
-    half = 0.5 * (b - a)  # infinite where there is one limit: then the best is probability 1
-    best = between(-half, half).log_p
-    deviance = 2.0 * np.maximum(best - between(a, b).log_p, 0.0)
-    out[rows] = np.sign(middle[rows]) * np.sqrt(deviance)
+    inside, half = between(a, b), 0.5 * (b - a)  # infinite where there is one limit: then the best is probability 1
+    out = (representative(fitted.low, fitted.high) - fitted.line) / fitted.sigma
+    out[rows] = np.sign(inside.mean) * np.sqrt(2.0 * np.maximum(between(-half, half).log_p - inside.log_p, 0.0))
     return np.asarray(out)
 
 

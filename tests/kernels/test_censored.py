@@ -124,7 +124,7 @@ def test_too_many_rows_to_imagine_stop_the_sampler(limit, rng):
 # --- extremes --------------------------------------------------------------------------------------------------------
 
 
-EXTREME = [(-INF, -1e4), (1e4, INF), (1e4, 1e4 + 1.0), (-1e4 - 1e-3, -1e4), (1e8, INF), (-1e4, 1e4), (0.0, 1e-300)]
+EXTREME = [(-INF, -1e4), (1e4, INF), (1e4, 1e4 + 1.0), (-1e4 - 1e-3, -1e4), (1e8, INF), (-1e4, 1e4)]
 
 
 @pytest.mark.parametrize("ends", [*EXTREME, (2.0, 2.0 + 1e-12)])

@@ -8,9 +8,9 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from naive import truncated
+from naive import censored, truncated
 
-from em_vs_bayes.emissions import normal_intervals
+from em_vs_bayes.emissions import CensoredRegression, TruncatedRegression, normal_intervals
 
 from .conftest import PYTHON
 
@@ -61,3 +61,35 @@ def test_the_line_at_the_middle_has_no_slope(between):
         value, line, _ = between(-half, half)
         assert np.isfinite(value)
         assert line == 0.0
+
+
+# the narrow interval has ends that no line here rounds
+LOW = np.array([0.0, -np.inf, 0.5, 1.0, 1.0, -3.0, np.nan])
+HIGH = np.array([0.0, 0.5, np.inf, 1.0 + 2.0**-20, 4.0, 3.0, np.nan])
+
+
+@pytest.mark.parametrize("line", [-1e3, -40.0, 0.0, 40.0, 1e3])
+def test_emissions_far_from_their_data(line):
+    """Every kind of row, beside the oracle's logarithms; missing rows are left out. Gradients stay finite."""
+    coefficients, sigmas = pt.dmatrix(), pt.dvector()
+    params = {"coefficients": coefficients, "sigmas": sigmas, "exog": np.ones((7, 1))}
+    inside = np.array([0.1, 0.5, 1.5, 2.0, 3.9, 1.0, np.nan])
+    densities = [
+        (CensoredRegression(), np.column_stack([LOW, HIGH])),
+        (TruncatedRegression(lower=0.0), inside),
+        (TruncatedRegression(upper=4.0), inside),
+        (TruncatedRegression(lower=0.0, upper=4.0), inside),
+    ]
+    for emission, y in densities:
+        terms = emission.symbolic_log_density(y, params, 1)
+        out = [terms, *pytensor.grad(terms.sum(), [coefficients, sigmas])]
+        values, *slopes = pytensor.function([coefficients, sigmas], out, mode=PYTHON)([[line]], [1.0])
+        ones = np.ones((6, 1))
+        if isinstance(emission, CensoredRegression):
+            want = censored.censored_terms(y[:6], ones, [line], 1.0)
+        else:
+            ends = {end: v for end in ("lower", "upper") if (v := getattr(emission, end)) is not None}
+            want = censored.truncated_terms(y[:6], ones, [line], 1.0, **ends)
+        np.testing.assert_allclose(values[:6, 0], want, rtol=1e-12, atol=1e-9)
+        assert values[6, 0] == 0.0
+        assert all(np.isfinite(slope).all() for slope in slopes)

@@ -30,9 +30,7 @@ def pointwise(model, params=PARAMS):
     """Log-likelihood terms of a model at one draw."""
     draw = {name: np.asarray(value, float)[None, None] for name, value in params.items()}
     tree = arviz_base.from_dict({"posterior": draw})
-    terms = pm.compute_log_likelihood(
-        tree, model=model, progressbar=False, extend_inferencedata=False, **KWARGS
-    )
+    terms = pm.compute_log_likelihood(tree, model=model, progressbar=False, extend_inferencedata=False, **KWARGS)
     return np.asarray(terms["y"])[0, 0]
 
 
