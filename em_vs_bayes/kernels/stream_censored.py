@@ -250,13 +250,13 @@ def draw_truncated(first, d, pot, o, K, rows, work, rng, z):
         count, total, squares = 1.0, value, value * value
         if log_out > -math.inf:
             # P(m >= j) = (1 - P)^j; 1 - random() is never zero
-            m = math.floor(math.log(1.0 - rng.random()) / log_out)
-            if m > MOST:
+            m = math.log(1.0 - rng.random()) / log_out
+            if not m <= MOST:
                 count = total = squares = math.nan
             else:
                 for _ in range(int(m)):
                     one = (draw_outside(rng, l, u) - shift) / weight
                     total += one
                     squares += one * one
-                count += m
+                count += int(m)
         x[y + q], x[low + q], x[high + q] = total, squares, count
