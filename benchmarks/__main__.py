@@ -1,10 +1,10 @@
-"""Run all sections, or those named: ``python -m benchmarks [em] [vi] [gibbs] [nuts] [hmm] [pymc_hmm] ...``."""
+"""Run all sections, or those named: ``python -m benchmarks [em] [vi] [gibbs] [nuts] [hmm] [pymc_hmm] [tobit] ...``."""
 
 import sys
 
 from benchmarks import threads  # before numpy: BLAS reads its thread count when it loads
 
-SECTIONS = ("em", "vi", "gibbs", "nuts", "hmm", "pymc_hmm", "imports", "memory")
+SECTIONS = ("em", "vi", "gibbs", "nuts", "hmm", "pymc_hmm", "tobit", "imports", "memory")
 
 
 def main(names: list[str]) -> int:

@@ -10,18 +10,19 @@ import numpy as np
 
 from em_vs_bayes.contract import Array, Context
 from em_vs_bayes.emissions import design as designs
-from em_vs_bayes.priors import InverseGamma, Normal, NormalInverseGamma, Prior
+from em_vs_bayes.priors import GPrior, InverseGamma, Normal, NormalInverseGamma, Prior
 
 LARGEST = 1e6  # of y, relative to its residuals: y'y then holds their squares to four digits
 
 
 @dataclass(frozen=True, slots=True)
 class Pooled:
-    """One regression for all rows: coefficients (p,), residual variance (divisor n) and X'X / n (p, p)."""
+    """One regression for all rows: coefficients (p,), residual variance (divisor n), X'X / n (p, p) and n."""
 
     coefficients: Array
     variance: float
     second: Array
+    total: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def pooled(values: Array, rows: Rows, context: Context) -> Pooled:
             f"{context.prefix}y is of size {size:.3g} and varies by {np.sqrt(variance):.1g} about its regression: sums "
             "of squares would lose those digits. Subtract an offset from y."
         )
-    return Pooled(coefficients, variance, second / total)
+    return Pooled(coefficients, variance, second / total, total)
 
 
 def _mean_square(values: Array, weights: Array | None, total: float) -> float:
@@ -92,8 +93,10 @@ def regression_priors(context: Context, whole: Pooled, shape: tuple[int, int]) -
     if not own:
         default = NormalInverseGamma(mean=whole.coefficients, kappa=0.01 * whole.second, shape=2.0, rate=rate)
         prior = context.priors.get("emission", default)
+        if isinstance(prior, GPrior):
+            prior = _fitted(lambda: prior.at(whole.total * whole.second, rate), joint)
         if not isinstance(prior, NormalInverseGamma):
-            raise TypeError(f"priors[{joint!r}] must be NormalInverseGamma; got {prior!r}.")
+            raise TypeError(f"priors[{joint!r}] must be NormalInverseGamma or GPrior; got {prior!r}.")
         _check_vectors(prior, shape, joint, ("mean",))
         return _fitted(lambda: prior.regression(k, p), joint), None, None
     sd = 10.0 * np.sqrt(whole.variance * np.diagonal(np.linalg.inv(whole.second)))

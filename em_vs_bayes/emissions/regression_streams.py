@@ -45,7 +45,7 @@ def regression_stream(
         whole = pooled(values, rows, context)
     else:  # the fitted block takes the place of this one
         designs.check_finite(matrix, design.names, rows.label)
-        whole = Pooled(np.zeros(p), 1.0, np.eye(p))
+        whole = Pooled(np.zeros(p), 1.0, np.eye(p), 1.0)
     shape = (n_components, p)
     prior, coefficient_prior, sigma_prior = regression_priors(context, whole, shape)
     block = RegressionBlock(

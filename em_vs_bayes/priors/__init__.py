@@ -5,6 +5,7 @@ from typing import Any
 from em_vs_bayes.priors.base import Value
 from em_vs_bayes.priors.beta import Beta
 from em_vs_bayes.priors.dirichlet import Dirichlet
+from em_vs_bayes.priors.g_prior import GPrior
 from em_vs_bayes.priors.gamma import Gamma
 from em_vs_bayes.priors.gaussian_factor import GaussianFactor
 from em_vs_bayes.priors.inverse_gamma import InverseGamma
@@ -20,6 +21,7 @@ from em_vs_bayes.priors.tied_normal_inverse_wishart import TiedNormalInverseWish
 __all__ = [
     "Beta",
     "Dirichlet",
+    "GPrior",
     "Gamma",
     "InverseGamma",
     "InverseWishart",
@@ -34,6 +36,7 @@ _FAMILIES: dict[str, type[Value] | type[Prior]] = {
     for cls in (
         Beta,
         Dirichlet,
+        GPrior,
         Gamma,
         GaussianFactor,
         InverseGamma,
