@@ -23,8 +23,11 @@ class Pooled:
     second: Array
 
 
-def pooled(values: Array, matrix: Array, context: Context) -> Pooled:
-    """Least squares over the rows with a response, case weights counted."""
+def pooled(values: Array, matrix: Array, context: Context, *, limited: bool = False) -> Pooled:
+    """Least squares over the rows with a response, case weights counted.
+
+    ``limited`` responses are known by their limits, which may be all the same: priors are then the user's to give.
+    """
     seen = ~np.isnan(values)
     weights = seen.astype(float) if context.weights is None else np.where(seen, context.weights, 0.0)
     x, y, total = matrix[seen], values[seen], weights.sum()
@@ -32,7 +35,15 @@ def pooled(values: Array, matrix: Array, context: Context) -> Pooled:
     coefficients = np.linalg.lstsq(root[:, None] * x, root * y, rcond=None)[0]
     residual = y - x @ coefficients
     variance = float((weights[seen] * residual**2).sum() / total)
+    second = (weights[seen, None] * x).T @ x / total
     if variance <= (1e-14 * np.abs(y).max(initial=1e-300)) ** 2:
+        if limited and ("emission" in context.priors or {"coefficients", "sigmas"} <= set(context.priors)):
+            return Pooled(coefficients, float(np.abs(y).max(initial=0.0)) ** 2 or 1.0, second)
+        if limited:
+            raise ValueError(
+                f"A line goes through all that is known of {context.prefix}y: the likelihood has no maximum, default "
+                f"priors no scale. Give priors for {context.name('coefficients')!r} and {context.name('sigmas')!r}."
+            )
         raise ValueError(
             f"{context.prefix}y is an exact linear function of the {x.shape[1]} predictor(s) in its {len(y)} row(s): "
             "there is no variance to estimate. Give more rows or fewer predictors."
@@ -43,7 +54,7 @@ def pooled(values: Array, matrix: Array, context: Context) -> Pooled:
             f"{context.prefix}y is of size {size:.3g} and varies by {np.sqrt(variance):.1g} about its regression: sums "
             "of squares would lose those digits. Subtract an offset from y."
         )
-    return Pooled(coefficients, variance, (weights[seen, None] * x).T @ x / total)
+    return Pooled(coefficients, variance, second)
 
 
 def regression_priors(context: Context, whole: Pooled, shape: tuple[int, int]) -> tuple[Any, Any, Any]:

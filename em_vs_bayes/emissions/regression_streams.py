@@ -12,6 +12,7 @@ from em_vs_bayes.blocks import RegressionBlock
 from em_vs_bayes.contract import Array, Context, Stream
 from em_vs_bayes.emissions import design as designs
 from em_vs_bayes.emissions.regression_priors import Pooled, pooled, regression_priors
+from em_vs_bayes.kernels import tables
 from em_vs_bayes.values import broadcast, scalars_per_component
 
 
@@ -44,7 +45,7 @@ def regression_stream(
     p = matrix.shape[1]
     if context.like is None:
         designs.check_rank(matrix[~np.isnan(values)], design.names, rows.label)
-        whole = pooled(values, matrix, context)
+        whole = pooled(values, matrix, context, limited=kind == tables.CENSORED)
     else:  # the fitted block takes the place of this one
         whole = Pooled(np.zeros(p), 1.0, np.eye(p))
     shape = (n_components, p)
