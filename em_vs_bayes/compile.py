@@ -74,6 +74,8 @@ def compile(
         raise ValueError(f"lengths does not apply to {type(spec).__name__}: its rows are independent.")
     else:
         starts = np.empty(0, dtype=np.int64)
+    if labels is not None and not spec.leading:
+        raise ValueError(f"labels does not apply to {type(spec).__name__}: it has no components or states.")
     case_weights = _weights(weights, read.rows(y), starts)
     context = Context(
         priors=order.priors,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from em_vs_bayes.contract import Params
 from em_vs_bayes.spec import Spec
 
 if TYPE_CHECKING:
@@ -15,20 +15,30 @@ if TYPE_CHECKING:
     from em_vs_bayes.results import Fit
 
 
-def scalar_names(spec: Spec, params: Params) -> list[str]:
-    """``means[0, 1]`` and so on, in the order of the flattened parameters."""
-    names = []
-    for name in params:
-        shape = np.shape(params[name])
-        names += [f"{name}[{', '.join(map(str, index))}]" if shape else name for index in np.ndindex(*shape)]
+def scalar_names(fit: Fit) -> list[str]:
+    """``means[0, 1]``, ``coefficients[age]`` and so on, in the order of the flattened parameters.
+
+    Predictors go by their names, where a formula or a frame gave them any.
+    """
+    names, named = [], _named_predictors(fit)
+    for name, value in fit.params.items():
+        dims = fit.spec.parameter_dims()[name]
+        ticks = [named.get(dim, range(length)) for dim, length in zip(dims, value.shape, strict=True)]
+        names += [f"{name}[{', '.join(map(str, where))}]" if where else name for where in product(*ticks)]
     return names
+
+
+def _named_predictors(fit: Fit) -> dict[str, list[str]]:
+    return {
+        dim: names for dim, names in fit.program.predictors.items() if names != [f"x{j}" for j in range(len(names))]
+    }
 
 
 def summary(fit: Fit) -> pd.DataFrame:
     """See `Fit.summary`."""
     import pandas as pd
 
-    names = scalar_names(fit.spec, fit.params)
+    names = scalar_names(fit)
     estimate = np.concatenate([np.ravel(v) for v in fit.params.values()])
     table = pd.DataFrame({"estimate": estimate}, index=names)
     try:
@@ -50,7 +60,7 @@ def diagnostics(fit: Fit) -> pd.DataFrame:
     assert fit.draws is not None
     chains, draws = fit.draws.shape[:2]
     public = fit.program.public(fit.draws)
-    names = scalar_names(fit.spec, fit.params)
+    names = scalar_names(fit)
     values = np.concatenate([v.reshape(chains, draws, -1) for v in public.values()], axis=2)
     rows = []
     for q in range(values.shape[2]):

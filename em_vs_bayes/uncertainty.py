@@ -38,7 +38,7 @@ def vcov(fit: Fit, asked: Asked) -> pd.DataFrame:
 
     from em_vs_bayes.describe import scalar_names
 
-    names = scalar_names(fit.spec, fit.params)
+    names = scalar_names(fit)
     return pd.DataFrame(_covariance(fit, asked), index=names, columns=names)
 
 
@@ -61,7 +61,7 @@ def confint(fit: Fit, level: float, asked: Asked) -> pd.DataFrame:
     if not 0.0 < level < 1.0:
         raise ValueError(f"level must lie in (0, 1); got {level!r}.")
     kind = _kind(fit, asked)
-    names = scalar_names(fit.spec, fit.params)
+    names = scalar_names(fit)
     tails = np.array([0.5 - level / 2, 0.5 + level / 2])
     if kind in ("posterior", "bootstrap"):
         low, high = np.quantile(_values(fit, kind, asked), tails, axis=0)

@@ -113,6 +113,9 @@ def from_formula(formula: str, y: Any, like: Design | None, *, finite: bool = Tr
     response = left.drop(columns="Intercept", errors="ignore")  # formulaic adds one to a side on its own
     if response.shape[1] != 1:
         raise ValueError(f"formula={formula!r}: the response must be one number per row; got {list(response.columns)}.")
+    for column in sorted(str(v) for v in sides.lhs.required_variables):
+        if frame[column].dtype.kind not in "biuf":  # one category, encoded
+            raise TypeError(f"y[{column!r}], the response, must hold numbers; got dtype {frame[column].dtype}.")
     matrix = np.ascontiguousarray(right.to_numpy(dtype=float))
     values = read.matrix(response, "y", finite=finite)[:, 0]
     return values, matrix, Design(tuple(right.columns), right.model_spec)

@@ -14,6 +14,7 @@ from em_vs_bayes.contract import Array
 from em_vs_bayes.emissions import read
 
 INTERVAL = re.compile(r"^\s*censored\s*\((?P<ends>.*)\)\s*~(?P<right>.*)$", re.DOTALL)
+NARROWEST = 1e-12  # of the ends' size: what is left of a narrower interval after rounding has no digits
 
 
 def check_limits(lower: Any, upper: Any) -> None:
@@ -62,10 +63,13 @@ def intervals(y: Any, name: str) -> tuple[Array, Array]:
 
 def checked_intervals(low: Array, high: Array, name: str) -> tuple[Array, Array]:
     """Refuse ends that are out of order, exact infinities and half-missing rows. The whole line is a missing row."""
+    with np.errstate(invalid="ignore"):
+        rounding = (low < high) & (high - low < NARROWEST * np.maximum(np.abs(low), np.abs(high)))
     for bad, what in (
         (np.isnan(low) != np.isnan(high), "one missing end; a response without a limit has -inf or inf there"),
         (low > high, "its lower end above its upper end"),
         ((low == high) & np.isinf(low), "both ends at the same infinity"),
+        (rounding, "ends that differ by rounding alone; an exact response has them equal"),
     ):
         if bad.any():
             i = int(np.argmax(bad))

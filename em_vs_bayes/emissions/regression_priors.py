@@ -34,10 +34,11 @@ class Rows:
     label: str
 
 
-def pooled(values: Array, rows: Rows, context: Context) -> Pooled:
+def pooled(values: Array, rows: Rows, context: Context, *, limited: bool = False) -> Pooled:
     """Least squares over the rows with a response, case weights counted; a design that is no design is refused.
 
-    From X'X where that is well enough conditioned, for it takes one pass; else from X itself.
+    From X'X where that is well enough conditioned, for it takes one pass; else from X itself. ``limited`` responses are
+    known by their limits, which may be all the same: priors are then the user's to give.
     """
     seen, given = ~np.isnan(values), context.weights
     everywhere = bool(seen.all())
@@ -63,6 +64,13 @@ def pooled(values: Array, rows: Rows, context: Context) -> Pooled:
     residual = y - x @ coefficients
     variance = _mean_square(residual, own, total)
     if variance <= (1e-14 * np.abs(y).max(initial=1e-300)) ** 2:
+        if limited and ("emission" in context.priors or {"coefficients", "sigmas"} <= set(context.priors)):
+            return Pooled(coefficients, float(np.abs(y).max(initial=0.0)) ** 2 or 1.0, second / total, total)
+        if limited:
+            raise ValueError(
+                f"A line goes through all that is known of {context.prefix}y: the likelihood has no maximum, default "
+                f"priors no scale. Give priors for {context.name('coefficients')!r} and {context.name('sigmas')!r}."
+            )
         raise ValueError(
             f"{context.prefix}y is an exact linear function of the {x.shape[1]} predictor(s) in its {len(y)} row(s): "
             "there is no variance to estimate. Give more rows or fewer predictors."

@@ -11,6 +11,7 @@ from em_vs_bayes.blocks import RegressionBlock
 from em_vs_bayes.contract import Array, Context, Stream
 from em_vs_bayes.emissions import design as designs
 from em_vs_bayes.emissions.regression_priors import Pooled, Rows, pooled, regression_priors
+from em_vs_bayes.kernels import tables
 from em_vs_bayes.values import broadcast, scalars_per_component
 
 
@@ -42,7 +43,7 @@ def regression_stream(
         )
     p = matrix.shape[1]
     if context.like is None:
-        whole = pooled(values, rows, context)
+        whole = pooled(values, rows, context, limited=kind == tables.CENSORED)
     else:  # the fitted block takes the place of this one
         designs.check_finite(matrix, design.names, rows.label)
         whole = Pooled(np.zeros(p), 1.0, np.eye(p), 1.0)

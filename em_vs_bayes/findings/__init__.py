@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from em_vs_bayes.findings.base import SEVERITY, Finding, known_columns, sequential, yardstick
 from em_vs_bayes.findings.estimates import agreement, better_mode, underdispersed
 from em_vs_bayes.findings.limits import boundary, not_converged, weak_identification
+from em_vs_bayes.findings.regressions import censoring, hidden_information
 from em_vs_bayes.findings.sampling import chains, label_switching, unreliable_elpd
 from em_vs_bayes.findings.states import (
     ambiguous,
@@ -36,6 +37,8 @@ RULES = (
     ambiguous,
     decoding,
     initial,
+    censoring,
+    hidden_information,
     label_switching,
     unreliable_elpd,
 )

@@ -20,6 +20,8 @@ SEVERITY = {
     "dwell_times": "note",
     "decoding": "note",
     "initial": "note",
+    "censoring": "note",
+    "hidden_information": "note",
     "disagreement": "warning",
     "prior_conflict": "warning",
     "underdispersed": "warning",

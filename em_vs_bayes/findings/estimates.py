@@ -136,6 +136,8 @@ def _why(a: "Aligned") -> str:
 
 
 def _too_sure(a: "Aligned") -> str:
+    if a.fit.method == "vi" and not a.fit.spec.leading:
+        return "Mean-field variational Bayes ignores how parameters depend on the responses that limits hide."
     if a.fit.method == "vi":
         return "Mean-field variational Bayes ignores how parameters and allocations depend on each other."
     return "A normal curve at the mode misses the tails of this posterior."

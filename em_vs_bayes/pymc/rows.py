@@ -52,6 +52,16 @@ def Rows(
     ------
     ValueError
         Where ``observed`` has the wrong number of dimensions.
+
+    Examples
+    --------
+    >>> with pm.Model():
+    ...     mu, sigma = pm.Normal("mu", 0, 10), pm.HalfNormal("sigma", 5)
+    ...     evb.pymc.Rows(
+    ...         "y", mu, sigma, observed=y,
+    ...         log_density=lambda y, mu, sigma: pm.logp(pm.Normal.dist(mu, sigma), y),
+    ...         simulate=lambda rng, mu, sigma: rng.normal(mu, sigma, len(y)),
+    ...     )
     """
     data, tensors = observed_tensor(observed), [pt.as_tensor(p) for p in params]
     check_ndim("observed", data, (1, 2), "(n,) or (n, d)")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.emissions import design as designs
@@ -57,6 +58,11 @@ class Fitted:
     def line(self) -> Array:
         """x'b (n,)."""
         return self.design @ self.coefficients
+
+    def of_rows(self, rows: NDArray[np.int64]) -> Fitted:
+        """The same regression and some of its rows."""
+        columns = {name: getattr(self, name)[rows] for name in ("design", "low", "high", "weights")}
+        return replace(self, **columns)
 
     def limits(self, what: str) -> tuple[float, float]:
         """The limits of all rows; ValueError in words where each row has its own."""

@@ -11,13 +11,21 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from em_vs_bayes.findings import headline, sequential
-from em_vs_bayes.report import chains, densities, figures, states, words
+from em_vs_bayes.findings.regressions import is_regression
+from em_vs_bayes.report import chains, densities, figures, limited, states, words
 
 if TYPE_CHECKING:
     from em_vs_bayes.compare import Aligned, Comparison
 
 PACKAGES = ("em-vs-bayes", "numpy", "numba", "scipy", "arviz-stats", "pymc", "nutpie", "matplotlib", "pandas")
-DESCRIBE = ("states", "dwell_times", "ambiguous", "decoding")  # findings that describe rather than judge
+DESCRIBE = (
+    "states",
+    "dwell_times",
+    "ambiguous",
+    "decoding",
+    "censoring",
+    "hidden_information",
+)  # findings that describe rather than judge
 
 
 def render(c: "Comparison") -> str:
@@ -79,6 +87,13 @@ def _content(c: "Comparison") -> dict[str, Any]:
         "transitions": _image(states.transitions, c),
         "states": _states(c),
         "ahead": _image(states.ahead, c),
+        "limited": _image(limited.fits, c),
+        "distributions": _image(limited.distributions, c),
+        "drawn": any(a.sample is not None for a in c.aligned),
+        "truncated": is_regression(c) and type(c.fits[0].spec).__name__ == "TruncatedRegression",
+        "reference": c.reference.method,
+        "censored": limited.censored(c),
+        "margins": limited.margins(c),
         "residuals": _image(states.residuals, c),
         "decoder": states.reference(c).name,
         "kind": c.fits[0].log_likelihood_kind,
@@ -148,7 +163,7 @@ def _state(row: Any) -> dict[str, str]:
 
 
 def _data(c: "Comparison") -> str:
-    y, features = densities.observed(c), densities.names(c)
+    y, features = densities.observed(c), [limited.response(c)] if is_regression(c) else densities.names(c)
     missing = 0 if y is None else int(np.isnan(y).sum())
     shown = ", ".join(features[:8]) + (" and more" if len(features) > 8 else "")
     holes = f", {missing:,} values missing" if missing else ""
@@ -161,7 +176,8 @@ def _status(a: "Aligned") -> dict[str, Any]:
     fit = a.fit
     criteria = {"log-likelihood": fit.log_likelihood}
     if fit.method == "em":
-        criteria |= {"AIC": fit.aic, "BIC": fit.bic, "ICL": fit.icl}
+        criteria |= {"AIC": fit.aic, "BIC": fit.bic}
+        criteria |= {"ICL": fit.icl} if fit.spec.leading else {}  # components to tell apart
     if fit.method in ("vi", "advi"):
         criteria["ELBO"] = fit.elbo
     return {

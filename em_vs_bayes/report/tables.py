@@ -35,6 +35,8 @@ def parameters(aligned: "Sequence[Aligned]", level: float) -> pd.DataFrame:
 def scalars(fit: "Fit") -> Iterator[tuple[str, tuple[str, tuple[int, ...]]]]:
     """Label and place of every scalar parameter: ``("means[component 0, feature x]", ("means", (0, 0)))``.
 
+    A coefficient is called by its predictor, ``"coefficients[age]"``, for that says which dim it is.
+
     A symmetric matrix, told by dims ``name`` and ``name_to`` other than component and state, gives its upper
     triangle.
     """
@@ -48,8 +50,19 @@ def scalars(fit: "Fit") -> Iterator[tuple[str, tuple[str, tuple[int, ...]]]]:
         ticks = [posterior[name].coords[d].to_numpy() for d in dims]
         for index in np.ndindex(*(len(t) for t in ticks)):
             if all(index[i] <= index[j] for i, j in pairs):
-                where = ", ".join(f"{d} {t[i]}" for d, t, i in zip(dims, ticks, index, strict=True))
+                where = ", ".join(
+                    f"{t[i]}" if d.endswith("predictor") else f"{d} {t[i]}"
+                    for d, t, i in zip(dims, ticks, index, strict=True)
+                )
                 yield (f"{name}[{where}]" if where else name), (name, index)
+
+
+def short(fit: "Fit", name: str, index: tuple[int, ...]) -> str:
+    """``means[0, eruptions]`` for ``means[component 0, feature eruptions]``."""
+    coords = fit.idata["posterior"].dataset[name].coords
+    dims = fit.spec.parameter_dims()[name]
+    where = ", ".join(str(coords[d].to_numpy()[i]) for d, i in zip(dims, index, strict=True))
+    return f"{name}[{where}]" if where else name
 
 
 def elpd(aligned: "Sequence[Aligned]") -> pd.DataFrame:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from em_vs_bayes.report import words
+from em_vs_bayes.report import tables, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ def show(c: "Comparison", console: Console) -> None:
     """Print parameters, elpd, seconds and findings; methods that do not fit side by side go below."""
     console.print(Text(str(c.fits[0].spec), style="bold"))
     columns = {a.name: _column(c, a.name) for a in c.aligned}
-    labels = [*(_short(c, label) for label in c.table.index), "seconds", "elpd (loo)"]
+    labels = [*(tables.short(c.fits[0], *cell) for cell in c.cells.values()), "seconds", "elpd (loo)"]
     room = console.width - max(map(len, labels))
     abreast = max(1, room // (2 + max(len(cell) for column in columns.values() for cell in column)))
     for start in range(0, len(columns), abreast):
@@ -49,14 +49,6 @@ def _table(labels: "Sequence[str]", columns: dict[str, list[str]]) -> Table:
     for label, *row in zip(labels, *columns.values(), strict=True):
         table.add_row(Text(label), *row)
     return table
-
-
-def _short(c: "Comparison", label: str) -> str:
-    """``means[0, eruptions]`` for ``means[component 0, feature eruptions]``."""
-    name, index = c.cells[label]
-    inside = label[len(name) :].strip("[]").split(", ") if index else []
-    ticks = ", ".join(part.split(" ", 1)[1] for part in inside)
-    return f"{name}[{ticks}]" if ticks else name
 
 
 def _column(c: "Comparison", name: str) -> list[str]:

@@ -118,6 +118,17 @@ def test_predictive_draws_are_cut_off_as_the_data_are():
     np.testing.assert_array_equal(pairs[..., 0], pairs[..., 1])  # nothing says how intervals come about
 
 
+def test_rows_of_a_model_of_ones_own():
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0.0, 10.0)
+        evb.pymc.Rows("y", mu, observed=Y, log_density=lambda y, mu: pm.logp(pm.Normal.dist(mu, np.float64(2.0)), y))
+    np.testing.assert_allclose(pointwise(model, {"mu": 0.5}), stats.norm(0.5, 2.0).logpdf(Y), rtol=1e-12)
+    with pytest.raises(NotImplementedError, match="give Rows"), model:
+        pm.sample_prior_predictive(2, **KWARGS)
+    with pytest.raises(ValueError, match=r"observed must be \(n,\) or \(n, d\)"), pm.Model():
+        evb.pymc.Rows("y", observed=np.zeros((2, 2, 2)), log_density=lambda y: y)
+
+
 def test_a_prior_that_only_pymc_knows_is_sampled():
     prior = {"coefficients": evb.Prior("SkewNormal", mu=[0.0, 1.0], sigma=1.0, alpha=1.0)}
     fit = evb.Tobit(priors=prior | {"sigma": priors.InverseGamma(3.0, 2.0)}).fit(

@@ -1,0 +1,213 @@
+"""One censored or truncated regression: responses against fits, their distribution, residuals, marginal effects."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from scipy.special import ndtr, ndtri
+from scipy.stats import beta, truncnorm
+
+from em_vs_bayes.align import even_rows
+from em_vs_bayes.contract import Array
+from em_vs_bayes.findings import yardstick
+from em_vs_bayes.findings.regressions import Share, is_regression, shares
+from em_vs_bayes.regression import expectations
+from em_vs_bayes.regression.fitted import Fitted, regression_of, some_draws
+from em_vs_bayes.report import words
+from em_vs_bayes.report.figures import INK, canvas, colour, dash
+from em_vs_bayes.report.survival import survival
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from em_vs_bayes.compare import Aligned, Comparison
+
+ROWS = 4000  # rows drawn of a large data set, evenly chosen
+REPLICATES = 50  # data sets drawn from the posterior predictive distribution
+POINTS = 300  # of a smooth curve
+OPEN = {"facecolors": "none", "linewidths": 0.9, "s": 22}
+
+
+def response(c: "Comparison") -> str:
+    """What the response is called."""
+    formula = c.fits[0].spec.formula
+    return "y" if formula is None else str(formula.split("~")[0].strip())
+
+
+def shown(c: "Comparison", a: "Aligned") -> Fitted:
+    """The regression of ``a`` on the rows that are drawn: those with a response, thinned."""
+    whole = regression_of(a.fit, "The report")
+    rows = np.flatnonzero(~np.isnan(whole.low))
+    return whole.of_rows(rows[even_rows(len(rows), ROWS)])
+
+
+def reference(c: "Comparison") -> "Aligned":
+    """The fit whose line the responses are drawn against."""
+    return next(a for a in c.aligned if a.fit is c.reference)
+
+
+def fits(c: "Comparison") -> Figure | None:
+    """Left, responses against the line x'b, censored ones marked; right, normal quantiles of the residuals."""
+    if not is_regression(c):
+        return None
+    a = reference(c)
+    fitted = shown(c, a)
+    varies = float(np.ptp(fitted.line)) > 0  # an intercept alone has no line
+    figure, axes = canvas(1, 1 + varies, 3.9, width=10.0 if varies else 5.4)
+    if varies:
+        _responses(axes[0, 0], fitted, response(c))
+    _quantiles(axes[0, -1], c)
+    return figure
+
+
+def _responses(ax: "Axes", fitted: Fitted, name: str) -> None:
+    x, low, high = fitted.line, fitted.low, fitted.high
+    left, right, exact = np.isneginf(low), np.isposinf(high), low == high
+    both = ~(left | right | exact)
+    ax.scatter(x[exact], low[exact], s=13, color="#52606d", alpha=0.55, linewidths=0, label="exact")
+    ax.vlines(x[both], low[both], high[both], color="#52606d", linewidth=0.8, alpha=0.6)
+    if both.any():
+        ax.plot([], [], color="#52606d", linewidth=0.8, label="interval")
+    for rows, end, marker, words_of in ((left, high, "v", "there or below"), (right, low, "^", "there or above")):
+        if rows.any():
+            ax.scatter(x[rows], end[rows], marker=marker, edgecolors="#b44d12", label=words_of, **OPEN)
+    line = np.linspace(x.min(), x.max(), POINTS)
+    ax.plot(line, line, color="#7b8794", linestyle="--", linewidth=1.2, label="latent, x'b")
+    if fitted.ends is not None:
+        function = expectations.conditional if fitted.truncated else expectations.observed
+        seen = function(line, np.full(POINTS, fitted.sigma), *fitted.ends).value
+        ax.plot(line, seen, color="#4b2e83", linewidth=1.8, label="expected y")
+    ax.set_xlabel("fitted line, x'b", fontsize=9)
+    ax.set_ylabel(name, fontsize=9)
+    ax.set_title("Responses and the fitted line", loc="left", fontsize=10, color=INK)
+    ax.legend(frameon=False, fontsize=8)
+
+
+def _quantiles(ax: "Axes", c: "Comparison") -> None:
+    """Quantile residuals of every method; the band holds 95 % of each order statistic of independent normals."""
+    weighted = False
+    for a in c.aligned:
+        whole = regression_of(a.fit, "The report")
+        z = a.fit.residuals("quantile", seed=0)
+        known = np.flatnonzero(np.isfinite(z))
+        order = known[np.argsort(z[known], kind="stable")]
+        w = whole.weights[order]
+        weighted = not np.all(w == w[0])
+        at = ndtri((np.cumsum(w) - 0.5 * w) / w.sum())
+        few = even_rows(len(order), ROWS)
+        ax.plot(at[few], z[order][few], ".", color=colour(a), markersize=4, alpha=0.8, label=a.name)
+    n = len(order)
+    if not weighted:  # copies are not independent
+        i = even_rows(n, ROWS) + 1.0
+        band = (ndtri(beta.ppf(p, i, n + 1 - i)) for p in (0.025, 0.975))
+        ax.fill_between(at[few], *band, color="#e9edf1", zorder=0)
+    ends = np.array(ax.get_xlim())
+    ax.plot(ends, ends, color="#7b8794", linewidth=1)
+    ax.set_xlim(*ends)
+    ax.set_xlabel("normal quantile", fontsize=9)
+    ax.set_ylabel("quantile residual", fontsize=9)
+    ax.set_title("Quantile residuals", loc="left", fontsize=10, color=INK)
+    ax.legend(frameon=False, fontsize=8, markerscale=2)
+
+
+def distributions(c: "Comparison") -> Figure | None:
+    """P(y > t): without a model, as fitted, and in data sets drawn from the posterior predictive distribution."""
+    if not is_regression(c):
+        return None
+    sampled = [a for a in (yardstick(c),) if a is not None]
+    figure, axes = canvas(1, 1 + len(sampled), 3.6, width=10.0 if sampled else 5.8, sharey="all")
+    first = shown(c, c.aligned[0])
+    known = survival(first.low, first.high, first.weights)
+    left, right = _range(first)
+    grid = np.linspace(left, right, POINTS)
+    for ax in axes[0]:
+        ax.plot(*known, color=INK, linewidth=1.6, label="responses", zorder=4)
+        ax.set_xlim(left, right)
+        ax.set_ylim(-0.02, 1.02)
+        ax.set_xlabel(f"t, in units of {response(c)}", fontsize=9)
+    for a in c.aligned:
+        curve = marginal(shown(c, a), grid)
+        axes[0, 0].plot(grid, curve, color=colour(a), linestyle=dash(a), linewidth=1.6, label=a.name)
+    axes[0, 0].set_ylabel("P(y > t)", fontsize=9)
+    axes[0, 0].set_title("As fitted", loc="left", fontsize=10, color=INK)
+    axes[0, 0].legend(frameon=False, fontsize=8)
+    for ax, a in zip(axes[0, 1:], sampled, strict=True):
+        for y, s in replicates(c, a):
+            ax.plot(y, s, color=colour(a), linewidth=0.5, alpha=0.35)
+        ax.set_title(f"Data sets drawn by {a.name}", loc="left", fontsize=10, color=INK)
+    return figure
+
+
+def _range(fitted: Fitted) -> tuple[float, float]:
+    ends = np.concatenate([fitted.low, fitted.high])
+    ends = ends[np.isfinite(ends)]
+    pad = 0.08 * (np.ptp(ends) or 1.0)
+    return float(ends.min() - pad), float(ends.max() + pad)
+
+
+def marginal(fitted: Fitted, t: Array) -> Array:
+    """P(y* > t) over the rows, or of a truncated response within its limits."""
+    z = (t[:, None] - fitted.line) / fitted.sigma
+    if fitted.truncated:
+        a, b = ((end - fitted.line) / fitted.sigma for end in fitted.limits("The report"))
+        above = truncnorm.sf(z, a, b)
+    else:
+        above = ndtr(-z)
+    return np.asarray(above @ (fitted.weights / fitted.weights.sum()))
+
+
+def replicates(c: "Comparison", a: "Aligned") -> list[tuple[Array, Array]]:
+    """Curves (y, P(y' > y)) of data sets at posterior draws, before any limit but that of the sample."""
+    fitted, rng = shown(c, a), np.random.default_rng(0)
+    curves = []
+    for b, sigma in zip(*some_draws(a.fit, REPLICATES), strict=True):
+        line = fitted.design @ b
+        if fitted.truncated:
+            low, high = ((end - line) / sigma for end in fitted.limits("The report"))
+            y = line + sigma * truncnorm.rvs(low, high, random_state=rng)
+        else:
+            y = line + sigma * rng.standard_normal(len(line))
+        order = np.argsort(y)
+        w = fitted.weights[order]
+        curves.append((y[order], 1.0 - np.cumsum(w) / w.sum()))
+    return curves
+
+
+def censored(c: "Comparison") -> list[dict[str, Any]]:
+    """Per limit: the share of responses there or beyond, and what each method expects, with intervals from draws."""
+    if not is_regression(c):
+        return []
+    return [
+        {"words": share.words, "observed": words.percent(share.observed), "cells": [_share(p) for p in share.predicted]}
+        for share in shares(c)
+    ]
+
+
+def _share(p: Share) -> dict[str, str]:
+    known = np.isfinite(p.lower)
+    return {
+        "estimate": words.percent(p.mean),
+        "interval": f"[{words.percent(p.lower)}, {words.percent(p.upper)}]" if known else "",
+    }
+
+
+def margins(c: "Comparison") -> list[tuple[str, list[dict[str, str]]]]:
+    """Per predictor the average marginal effect on the expected response, by method; nothing where there is none."""
+    if not is_regression(c):
+        return []
+    fitted = regression_of(c.fits[0], "The report")
+    if fitted.ends is None or not np.ptp(fitted.design, axis=0).any():
+        return []
+    try:
+        tables = [a.fit.margins(at="each", level=c.level) for a in c.aligned]
+    except ValueError:  # no covariance at an estimate on the boundary, which the findings say
+        return []
+    return [(str(name), [_effect(table.loc[name]) for table in tables]) for name in tables[0].index]
+
+
+def _effect(row: Any) -> dict[str, str]:
+    return {
+        "estimate": words.to_precision_of(row["estimate"], row["sd"]),
+        "sd": words.number(row["sd"], 2),
+        "interval": words.interval(row["lower"], row["upper"], row["sd"]),
+    }
