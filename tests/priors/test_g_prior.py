@@ -47,7 +47,7 @@ def test_it_survives_json_and_shows_its_numbers():
 
 @pytest.mark.parametrize("arguments", [{"g": 0.0}, {"g": -1.0}, {"g": 1.0, "shape": 0.0}, {"g": [1.0, 2.0]}])
 def test_bad_numbers_are_named(arguments):
-    with pytest.raises(ValueError, match="g|shape"):
+    with pytest.raises(ValueError, match=r"g|shape"):
         priors.GPrior(**arguments)
 
 
