@@ -1,22 +1,26 @@
-"""Whether the likelihood of a censored regression has a maximum.
+"""Whether the likelihood of a censored or truncated regression has a maximum.
 
 In (d, t) = (b / sigma, 1 / sigma) it is log-concave (Olsen 1978), and has one maximum unless there is a direction in
 which it never falls: one that takes no exact response off its line, and no line away from what is known of its response
 (Silvapulle & Burridge 1986, J. R. Statist. Soc. B 48, 100-106). Whether there is one is a linear program. As with
 separation in a logistic regression, a dummy whose rows are all censored is enough.
+
+That of a truncated one has none where responses fall off from the limit more slowly than any normal tail (with an
+intercept alone: a coefficient of variation above one; del Castillo 1994): it rises towards an exponential law. EM then
+climbs on and on.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.kernels import tables
 from em_vs_bayes.program import Program
 
 FEW = 5000  # rows that are always looked at; more are where some response is as good as certain
-CERTAIN = -1e-6  # log probability
+FAR = 4.75  # standard deviations beyond which a limit is as good as certain to hold: the odds are a million to one
+LITTLE = 0.05  # of the population inside the limits
 FOUND = 1e-4  # the program's objective: zero, or about as large as the number of rows that gain
 
 
@@ -25,7 +29,7 @@ def runs_off(program: Program, theta: Array) -> str | None:
     streams = program.streams
     if program.k != 1 or streams.kind.tolist() != [tables.CENSORED]:
         return None
-    if program.n > FEW and not (_limited(program) & (program.pointwise(theta) > CERTAIN)).any():
+    if program.n > FEW and not _certain(program, theta):
         return None
     direction = _direction(program)
     if direction is None:
@@ -47,13 +51,39 @@ def runs_off(program: Program, theta: Array) -> str | None:
     )
 
 
-def _limited(program: Program) -> NDArray[np.bool_]:
-    low, high = program.data.y[:, -2:].T
-    return np.asarray(low < high)
+def hidden(program: Program, theta: Array) -> str | None:
+    """That one truncated regression takes most of its population to be hidden, in words; else None."""
+    if program.k != 1 or program.streams.kind.tolist() != [tables.TRUNCATED]:
+        return None
+    block = program.placed[-1]
+    coefficients, sigma = (np.ravel(value) for value in block.params(theta).values())
+    x, y = program.data.y[:, :-3], program.data.y[:, -3]
+    z = (y - x @ coefficients) / sigma
+    untruncated = -0.5 * z**2 - 0.5 * np.log(2.0 * np.pi) - np.log(sigma)
+    inside = float(np.exp(np.nanmedian(untruncated - program.pointwise(theta))))
+    if inside > LITTLE:
+        return None
+    return (
+        f"At the estimate a share of {inside:.1g} of the population lies inside the limits (the median of rows). Where "
+        "responses fall off from a limit like an exponential law, or rise towards both, the likelihood has no maximum. "
+        "Use objective='map', or vi, gibbs or nuts with priors that you mean."
+    )
+
+
+def _certain(program: Program, theta: Array) -> bool:
+    """Whether the limits of some response are as good as certain to hold."""
+    coefficients, sigma = (np.ravel(value) for value in program.placed[-1].params(theta).values())
+    y = program.data.y
+    limited = y[:, -2] < y[:, -1]
+    lines = y[:, :-2] @ coefficients
+    return bool((limited & (np.minimum(lines - y[:, -2], y[:, -1] - lines) > FAR * sigma)).any())
 
 
 def _direction(program: Program) -> Array | None:
-    """(d, t), t >= 0, along which the likelihood never falls: the one that gains most with no row gaining above one."""
+    """(d, t), t >= 0, along which the likelihood never falls, in units of the predictors' lengths and of y.
+
+    The one that gains most with no row gaining above one.
+    """
     from scipy.optimize import linprog
 
     y, weights = program.data.y, program.data.weights
@@ -86,4 +116,4 @@ def _direction(program: Program) -> Array | None:
     )
     if found.x is None or objective @ found.x < FOUND:
         return None
-    return np.append(found.x[:-1] / lengths, found.x[-1] / unit)
+    return np.asarray(found.x)

@@ -203,6 +203,27 @@ def test_without_scale_priors_are_asked_for(call):
         call()
 
 
+HEAVY = np.random.default_rng(2).exponential(size=N) ** 2  # a coefficient of variation above one
+
+
+@pytest.mark.parametrize(
+    ("y", "upper"), [(HEAVY, None), (np.where(DUMMY, 0.05, 0.95) * (1 + 0.04 * np.sin(np.arange(N))), 1.0)]
+)
+def test_em_says_what_ails_a_truncated_regression(y, upper):
+    """It climbs without end: never converged, and the note says why."""
+    fit = evb.TruncatedRegression(lower=0.0, upper=upper).fit(y, "em", exog=X, max_iter=400, **QUIET)
+    assert fit.status is Status.MAX_ITER
+    assert any("inside the limits" in note and "no maximum" in note for note in fit.notes)
+
+
+def test_gibbs_says_when_too_many_rows_are_hidden():
+    priors = {"coefficients": p.Normal(0.0, 1.0), "sigma": p.InverseGamma(900.0, 900.0)}
+    spec = evb.TruncatedRegression(lower=0.0, priors=priors, fixed={"coefficients": [-6.5]})
+    fit = spec.fit(np.abs(Y[:6]) + 0.01, "gibbs", exog=X[:6, :1], draws=50, tune=10, chains=1, **QUIET)
+    assert fit.status is Status.FAILED
+    assert any("use nuts" in note for note in fit.notes)
+
+
 def test_fixing_the_dummy_makes_a_maximum():
     spec = evb.Tobit(fixed={"coefficients": [NAN, NAN, -3.0]})
     assert spec.fit(np.where(DUMMY, 0.0, Y), "em", exog=WITH_DUMMY, **QUIET).status is Status.CONVERGED

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from em_vs_bayes import starts
 from em_vs_bayes.contract import Array
-from em_vs_bayes.identified import runs_off
+from em_vs_bayes.identified import hidden, runs_off
 from em_vs_bayes.methods.anderson import Trail
 from em_vs_bayes.methods.ascent import Climb, emptied, screened
 from em_vs_bayes.methods.base import Method, Outcome, Run, one_of, positive_integer, tolerance
@@ -234,6 +234,8 @@ class EM(Method):
             if unbounded:
                 status = Status.UNBOUNDED
                 notes.append(unbounded)
+        if self._flat and status is Status.MAX_ITER:
+            notes += filter(None, [hidden(program, state.theta)])
         if state.boundary:
             notes.append(f"The estimate lies on the boundary in {', '.join(sorted(set(state.boundary)))}.")
         theta, order = state.theta, np.arange(program.k)

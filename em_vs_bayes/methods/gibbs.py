@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from em_vs_bayes import starts
 from em_vs_bayes.contract import Array
+from em_vs_bayes.kernels import tables
 from em_vs_bayes.methods.base import Method, Outcome, Run, positive_integer
 from em_vs_bayes.methods.em import EM
 from em_vs_bayes.program import Program
@@ -175,7 +176,10 @@ class Gibbs(Method):
         lengths = [sum(map(len, c.kept)) for c in state.chains]
         shortest = min(lengths)
         broken = [f"chain {c} within {chain.done} sweeps" for c, chain in enumerate(state.chains) if chain.broken]
-        notes = (f"Sampling broke off in {', '.join(broken)}: the posterior may be improper.",) if broken else ()
+        cause = "the posterior may be improper"
+        if tables.TRUNCATED in program.streams.kind:
+            cause += ", or truncation hides all but one row in ten million (use nuts)"
+        notes = (f"Sampling broke off in {', '.join(broken)}: {cause}.",) if broken else ()
         if shortest == 0:
             return Outcome(state.chains[0].theta.copy(), status, notes=(*notes, "No draw was kept: still tuning."))
         draws = np.stack([np.concatenate(c.kept)[:shortest] for c in state.chains])
