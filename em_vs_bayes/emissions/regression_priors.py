@@ -57,7 +57,6 @@ def pooled(values: Array, rows: Rows, context: Context, *, limited: bool = False
         sure = sure and designs.well_conditioned(second)
     if sure:
         coefficients = np.linalg.solve(second, heavy.T @ y)
-        coefficients = coefficients + np.linalg.solve(second, heavy.T @ (y - x @ coefficients))
     else:
         root = 1.0 if own is None else np.sqrt(own)
         coefficients = np.linalg.lstsq((root * x.T).T, root * y, rcond=None)[0]

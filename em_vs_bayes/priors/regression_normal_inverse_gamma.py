@@ -10,6 +10,7 @@ from em_vs_bayes.priors.checks import fill, fill_matrices, finite, one_of, posit
 from em_vs_bayes.priors.inverse_gamma import InverseGamma, Parameter
 
 LOG_2PI = float(np.log(2 * np.pi))
+WELL = 1e-4  # least pivot of a unit-diagonal matrix that is solved without looking for what it leaves open
 
 
 @final
@@ -152,7 +153,7 @@ def apply(matrix: Array, vector: Array) -> Array:
 
 def quadratic(matrix: Array, vector: Array) -> Array:
     """vector' matrix vector, (...)."""
-    return np.einsum("...i,...ij,...j->...", vector, matrix, vector)
+    return np.asarray((vector * apply(matrix, vector)).sum(axis=-1))
 
 
 def residual_squares(b: Array, cross: Array) -> Array:
@@ -165,5 +166,14 @@ def solve(precision: Array, linear: Array) -> Array:
     """precision^-1 linear (K, p), on unit diagonals; of least norm where a component does not determine it."""
     scale = np.sqrt(np.diagonal(precision, axis1=-2, axis2=-1))
     scale = np.where(scale > 0, scale, 1.0)
-    scaled = precision / (scale[..., :, None] * scale[..., None, :])
-    return apply(np.linalg.pinv(scaled, rcond=1e-13, hermitian=True), linear / scale) / scale
+    scaled, right = precision / (scale[..., :, None] * scale[..., None, :]), linear / scale
+    if _well_conditioned(scaled):
+        return np.linalg.solve(scaled, right[..., None])[..., 0] / scale
+    return apply(np.linalg.pinv(scaled, rcond=1e-13, hermitian=True), right) / scale
+
+
+def _well_conditioned(matrix: Array) -> bool:
+    try:
+        return bool(np.diagonal(np.linalg.cholesky(matrix), axis1=-2, axis2=-1).min() > WELL)
+    except np.linalg.LinAlgError:
+        return False
