@@ -45,12 +45,12 @@ def geweke(study, seed, draws, sampler=None):
     params, z, known = marginal[0]
     program = compile_program(study.spec, study.response(known), **study.arguments)
     theta, z, p = program.theta_of(params), z.astype(np.int64), study.design.shape[1]
-    sweeper = program if sampler is None else replace(program, tables=sampler(program.tables))
-    assert sweeper.copies.data.y is sweeper.data.y
+    program = program if sampler is None else replace(program, tables=sampler(program.tables))
     chain = []
     for _ in range(draws):
         known = study.known(program.public(theta), z, rng)
-        program.data.y[:, p:] = known
+        y = np.asfortranarray(np.column_stack([program.data.y[:, :p], known]))
+        sweeper = replace(program, data=program.data._replace(y=y))
         pot = program.potentials(theta)
         assert len(sweeper.gibbs_sweeps(rng, theta, pot, z, 1, 1)) == 1
         chain.append((program.public(theta.copy()), z.copy(), known))
