@@ -1,7 +1,7 @@
 """Geweke's joint-distribution test of NUTS, as users run it (Geweke 2004, J. Am. Stat. Assoc. 99, 799-804).
 
-Parameters and data are drawn two ways: both at once from the model; and by turns, data given parameters, then parameters
-given data by a short run of NUTS from the last ones. Such a run, warm-up included, ends in a draw from the posterior if
+Parameters and data are drawn two ways: both at once from the model; and by turns, data given parameters, parameters
+given data by a short run of NUTS from the last ones. Such a run, warm-up included, ends in a draw of the posterior if
 NUTS does what it says; then the two ways have the same averages.
 """
 
