@@ -71,6 +71,16 @@ def hidden(program: Program, theta: Array) -> str | None:
     )
 
 
+def imagined(program: Program, theta: Array) -> float:
+    """Rows that truncation hides for each one seen, as expected at theta: the most of any stream."""
+    blocks = zip(program.placed[program.n_latent :], program.streams.kind, strict=True)
+    truncated = [block for block, kind in blocks if kind == tables.TRUNCATED]
+    if not truncated:
+        return 0.0
+    stats = program.expect(program.potentials(theta))[1]
+    return max(float(block.stats(stats)["n"].sum()) for block in truncated) / program.total_weight
+
+
 def _limited(program: Program) -> NDArray[np.bool_]:
     low, high = program.data.y[:, -2:].T
     return np.asarray(low < high)
