@@ -70,6 +70,16 @@ def hidden(program: Program, theta: Array) -> str | None:
     )
 
 
+def imagined(program: Program, theta: Array) -> float:
+    """Rows that truncation hides for each one seen, as expected at theta: the most of any stream."""
+    blocks = zip(program.placed[program.n_latent :], program.streams.kind, strict=True)
+    truncated = [block for block, kind in blocks if kind == tables.TRUNCATED]
+    if not truncated:
+        return 0.0
+    stats = program.expect(program.potentials(theta))[1]
+    return max(float(block.stats(stats)["n"].sum()) for block in truncated) / program.total_weight
+
+
 def _certain(program: Program, theta: Array) -> bool:
     """Whether the limits of some response are as good as certain to hold."""
     coefficients, sigma = (np.ravel(value) for value in program.placed[-1].params(theta).values())

@@ -12,11 +12,13 @@ from scipy import optimize
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.feasible import impossible
+from em_vs_bayes.identified import imagined
 from em_vs_bayes.program import OPEN, Program
 
 SUBSAMPLE = 20_000  # rows on which centres are sought; all rows are then assigned
 PERMUTED = 4  # components whose names are tried in every order: 24
 NAMED = ("kmeans++", "random")
+MOST_IMAGINED = 1e10  # hidden rows per seen one: beyond, what the seen ones say is lost in the sums' rounding
 
 
 def start(program: Program, init: Any, rng: np.random.Generator, attempt: int = 0) -> Array:
@@ -41,6 +43,11 @@ def start(program: Program, init: Any, rng: np.random.Generator, attempt: int = 
         theta = program.theta_of(init)
         if (theta == 0.0).any() and impossible(program, theta):
             raise ValueError("init: the data have probability zero at these parameters; start from positive ones.")
+        if imagined(program, theta) > MOST_IMAGINED:
+            raise ValueError(
+                "init: at these parameters truncation would hide all but one row in ten thousand million: nothing can "
+                "climb from there. Start nearer to the data, or leave init out."
+            )
         return theta
     if init is not None and not isinstance(init, str):
         raise TypeError(f"init must be a Fit, a dict of parameters or one of {NAMED}; got {type(init).__name__}.")

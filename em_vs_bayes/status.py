@@ -8,7 +8,7 @@ from enum import Enum
 class Status(Enum):
     """How a fit ended. ``str`` gives the sentence."""
 
-    CONVERGED = "converged: the objective stopped rising and every component is proper."
+    CONVERGED = "converged: the objective stopped rising and nothing collapsed."
     MAX_ITER = "out of iterations before convergence: raise max_iter, or use accelerate='squarem'."
     COLLAPSED = (
         "a component collapsed: its covariance fell to the floor, where the likelihood is unbounded. "

@@ -224,6 +224,24 @@ def test_gibbs_says_when_too_many_rows_are_hidden():
     assert any("use nuts" in note for note in fit.notes)
 
 
+@pytest.mark.parametrize("method", ["em", "vi", "gibbs", "nuts", "laplace"])
+@pytest.mark.parametrize("sigma", [0.1, 0.5])
+def test_a_start_from_which_nothing_climbs_is_refused(method, sigma):
+    """Sums over 1e10 hidden rows leave nothing of what the seen ones say: EM would stop there as if converged."""
+    init = {"coefficients": [-6.0, 0.0], "sigma": sigma}
+    with pytest.raises(ValueError, match="init: at these parameters truncation would hide"):
+        evb.TruncatedRegression(lower=0.0).fit(Y + 0.01, method, exog=X, init=init, **QUIET)
+
+
+def test_em_climbs_from_afar():
+    """P(inside) of 3e-7 at the start."""
+    spec, init = evb.TruncatedRegression(lower=0.0), {"coefficients": [-5.0, 0.0], "sigma": 1.0}
+    y = np.abs(LATENT) + 0.01
+    near, far = (spec.fit(y, "em", exog=X, init=i, **QUIET) for i in (None, init))
+    assert near.converged and far.converged
+    np.testing.assert_allclose(far.params["coefficients"], near.params["coefficients"], rtol=1e-4)
+
+
 def test_fixing_the_dummy_makes_a_maximum():
     spec = evb.Tobit(fixed={"coefficients": [NAN, NAN, -3.0]})
     assert spec.fit(np.where(DUMMY, 0.0, Y), "em", exog=WITH_DUMMY, **QUIET).status is Status.CONVERGED

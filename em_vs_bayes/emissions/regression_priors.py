@@ -45,7 +45,8 @@ def pooled(values: Array, rows: Rows, context: Context, *, limited: bool = False
     x, y = (rows.matrix, values) if everywhere else (rows.matrix[seen], values[seen])
     own = None if given is None else given if everywhere else given[seen]
     total = float(len(y) if own is None else own.sum())
-    second = x.T @ x
+    with np.errstate(invalid="ignore", over="ignore"):  # infinities are refused below
+        second = x.T @ x
     if not np.isfinite(second).all():
         designs.check_finite(rows.matrix, rows.design.names, rows.label)
     sure = designs.well_conditioned(second)

@@ -48,8 +48,7 @@ def shares(c: "Comparison") -> list[Shares]:
     fitted = regression_of(c.fits[0], "The report")
     if fitted.truncated or fitted.ends is None:
         return []
-    known = ~np.isnan(fitted.low)
-    w = fitted.weights * known / fitted.weights[known].sum()
+    w = fitted.weights / fitted.weights.sum()
     out = []
     for end, beyond, side in (
         (fitted.ends[0], np.isneginf(fitted.low), "below"),
@@ -86,8 +85,7 @@ def censoring(c: "Comparison") -> Iterator[Finding]:
         sentence = f"A sample of the {_within(fitted)} alone: how many rows were left out, nobody knows."
         yield Finding("censoring", "", float("nan"), sentence)
         return
-    known = ~np.isnan(fitted.low)
-    total = fitted.weights[known].sum()
+    total = fitted.weights.sum()
     kinds = (
         (np.isneginf(fitted.low), "known from above alone"),
         (np.isposinf(fitted.high), "known from below alone"),
@@ -100,7 +98,8 @@ def censoring(c: "Comparison") -> Iterator[Finding]:
         sentence = f"All {total:,.6g} responses are exact: this is a linear regression."
     else:
         sentence = (
-            f"Of {total:,.6g} responses {total - hidden:,.6g} are exact, {parts} ({percent(hidden / total)} in all)."
+            f"Of {total:,.6g} responses {f'{total - hidden:,.6g}' if hidden < total else 'none'} are exact, {parts} "
+            f"({percent(hidden / total)} in all)."
         )
     for share in shares(c):
         told = ", ".join(f"{percent(p.mean)} by {a.name}" for p, a in zip(share.predicted, c.aligned, strict=True))
@@ -109,7 +108,7 @@ def censoring(c: "Comparison") -> Iterator[Finding]:
 
 
 def hidden_information(c: "Comparison") -> Iterator[Finding]:
-    """The largest fraction of missing information: EM's rate and the memory of Gibbs (Dempster et al. 1977; Liu 1994)."""
+    """Largest fraction of missing information: EM's rate, Gibbs' memory (Dempster et al. 1977; Liu 1994)."""
     if not is_regression(c) or c.fits[0].spec.fixed:
         return
     fitted = regression_of(of_reference(c).fit, "The report")

@@ -1,6 +1,6 @@
 """One censored or truncated regression: responses against fits, their distribution, residuals, marginal effects."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ROWS = 4000  # rows drawn of a large data set, evenly chosen
 REPLICATES = 50  # data sets drawn from the posterior predictive distribution
+COPIES = 20_000  # rows of a data set that is drawn, when weights are copies
 POINTS = 300  # of a smooth curve
 OPEN = {"facecolors": "none", "linewidths": 0.9, "s": 22}
 
@@ -35,10 +36,8 @@ def response(c: "Comparison") -> str:
 
 
 def shown(c: "Comparison", a: "Aligned") -> Fitted:
-    """The regression of ``a`` on the rows that are drawn: those with a response, thinned."""
-    whole = regression_of(a.fit, "The report")
-    rows = np.flatnonzero(~np.isnan(whole.low))
-    return whole.of_rows(rows[even_rows(len(rows), ROWS)])
+    """The regression of ``a`` on the rows that are drawn, evenly thinned."""
+    return regression_of(a.fit, "The report").of_rows(even_rows(a.fit.program.n, ROWS))
 
 
 def reference(c: "Comparison") -> "Aligned":
@@ -46,13 +45,17 @@ def reference(c: "Comparison") -> "Aligned":
     return next(a for a in c.aligned if a.fit is c.reference)
 
 
+def has_line(c: "Comparison") -> bool:
+    """Whether anything but an intercept is fitted."""
+    return is_regression(c) and bool(np.ptp(regression_of(c.fits[0], "The report").design, axis=0).any())
+
+
 def fits(c: "Comparison") -> Figure | None:
     """Left, responses against the line x'b, censored ones marked; right, normal quantiles of the residuals."""
     if not is_regression(c):
         return None
     a = reference(c)
-    fitted = shown(c, a)
-    varies = float(np.ptp(fitted.line)) > 0  # an intercept alone has no line
+    fitted, varies = shown(c, a), has_line(c)
     figure, axes = canvas(1, 1 + varies, 3.9, width=10.0 if varies else 5.4)
     if varies:
         _responses(axes[0, 0], fitted, response(c))
@@ -110,44 +113,65 @@ def _quantiles(ax: "Axes", c: "Comparison") -> None:
     ax.legend(frameon=False, fontsize=8, markerscale=2)
 
 
+class Scale(NamedTuple):
+    """Where distributions are compared: responses as they are, or as (y - centre) / unit."""
+
+    centre: Array | float
+    unit: float
+    name: str
+
+
+def scale(c: "Comparison") -> Scale:
+    """That of the responses; of residuals where rows have limits of their own.
+
+    Such limits may go with the predictors, and then no estimate that forgets the predictors is right. That of the
+    residuals is, under the model.
+    """
+    a = reference(c)
+    fitted = shown(c, a)
+    if fitted.ends is None:
+        return Scale(fitted.line, fitted.sigma, f"(y - x'b) / sigma, by {a.name}")
+    return Scale(0.0, 1.0, response(c))
+
+
 def distributions(c: "Comparison") -> Figure | None:
     """P(y > t): without a model, as fitted, and in data sets drawn from the posterior predictive distribution."""
     if not is_regression(c):
         return None
     sampled = [a for a in (yardstick(c),) if a is not None]
     figure, axes = canvas(1, 1 + len(sampled), 3.6, width=10.0 if sampled else 5.8, sharey="all")
-    first = shown(c, c.aligned[0])
-    known = survival(first.low, first.high, first.weights)
-    left, right = _range(first)
+    first, of = shown(c, c.aligned[0]), scale(c)
+    low, high = ((end - of.centre) / of.unit for end in (first.low, first.high))
+    known = survival(low, high, first.weights)
+    left, right = _range(np.concatenate([low, high]))
     grid = np.linspace(left, right, POINTS)
     for ax in axes[0]:
-        ax.plot(*known, color=INK, linewidth=1.6, label="responses", zorder=4)
+        ax.plot(*known, color=INK, linewidth=1.6, label="without a model", zorder=4)
         ax.set_xlim(left, right)
         ax.set_ylim(-0.02, 1.02)
-        ax.set_xlabel(f"t, in units of {response(c)}", fontsize=9)
+        ax.set_xlabel(of.name, fontsize=9)
     for a in c.aligned:
-        curve = marginal(shown(c, a), grid)
+        curve = marginal(shown(c, a), grid, of)
         axes[0, 0].plot(grid, curve, color=colour(a), linestyle=dash(a), linewidth=1.6, label=a.name)
-    axes[0, 0].set_ylabel("P(y > t)", fontsize=9)
+    axes[0, 0].set_ylabel("share above", fontsize=9)
     axes[0, 0].set_title("As fitted", loc="left", fontsize=10, color=INK)
     axes[0, 0].legend(frameon=False, fontsize=8)
     for ax, a in zip(axes[0, 1:], sampled, strict=True):
-        for y, s in replicates(c, a):
+        for y, s in replicates(c, a, of):
             ax.plot(y, s, color=colour(a), linewidth=0.5, alpha=0.35)
         ax.set_title(f"Data sets drawn by {a.name}", loc="left", fontsize=10, color=INK)
     return figure
 
 
-def _range(fitted: Fitted) -> tuple[float, float]:
-    ends = np.concatenate([fitted.low, fitted.high])
-    ends = ends[np.isfinite(ends)]
-    pad = 0.08 * (np.ptp(ends) or 1.0)
-    return float(ends.min() - pad), float(ends.max() + pad)
+def _range(ends: Array) -> tuple[float, float]:
+    finite = ends[np.isfinite(ends)]
+    pad = 0.08 * (np.ptp(finite) or 1.0)
+    return float(finite.min() - pad), float(finite.max() + pad)
 
 
-def marginal(fitted: Fitted, t: Array) -> Array:
-    """P(y* > t) over the rows, or of a truncated response within its limits."""
-    z = (t[:, None] - fitted.line) / fitted.sigma
+def marginal(fitted: Fitted, t: Array, of: Scale) -> Array:
+    """Share of latent responses above each of ``t``, over the rows; of a truncated response, within its limits."""
+    z = (of.centre + of.unit * t[:, None] - fitted.line) / fitted.sigma
     if fitted.truncated:
         a, b = ((end - fitted.line) / fitted.sigma for end in fitted.limits("The report"))
         above = truncnorm.sf(z, a, b)
@@ -156,20 +180,24 @@ def marginal(fitted: Fitted, t: Array) -> Array:
     return np.asarray(above @ (fitted.weights / fitted.weights.sum()))
 
 
-def replicates(c: "Comparison", a: "Aligned") -> list[tuple[Array, Array]]:
-    """Curves (y, P(y' > y)) of data sets at posterior draws, before any limit but that of the sample."""
+def replicates(c: "Comparison", a: "Aligned", of: Scale) -> list[tuple[Array, Array]]:
+    """Curves (y, share above) of data sets at posterior draws, before any limit but that of the sample."""
     fitted, rng = shown(c, a), np.random.default_rng(0)
+    rows, w = np.arange(len(fitted.weights)), fitted.weights
+    if (w == np.round(w)).all() and w.sum() <= COPIES:  # a row of weight 3 is three responses
+        rows, w = np.repeat(rows, w.astype(np.int64)), np.ones(int(w.sum()))
+    centre = np.broadcast_to(of.centre, fitted.weights.shape)[rows]
     curves = []
     for b, sigma in zip(*some_draws(a.fit, REPLICATES), strict=True):
-        line = fitted.design @ b
+        line = (fitted.design @ b)[rows]
         if fitted.truncated:
             low, high = ((end - line) / sigma for end in fitted.limits("The report"))
             y = line + sigma * truncnorm.rvs(low, high, random_state=rng)
         else:
             y = line + sigma * rng.standard_normal(len(line))
+        y = (y - centre) / of.unit
         order = np.argsort(y)
-        w = fitted.weights[order]
-        curves.append((y[order], 1.0 - np.cumsum(w) / w.sum()))
+        curves.append((y[order], 1.0 - np.cumsum(w[order]) / w.sum()))
     return curves
 
 
@@ -195,8 +223,7 @@ def margins(c: "Comparison") -> list[tuple[str, list[dict[str, str]]]]:
     """Per predictor the average marginal effect on the expected response, by method; nothing where there is none."""
     if not is_regression(c):
         return []
-    fitted = regression_of(c.fits[0], "The report")
-    if fitted.ends is None or not np.ptp(fitted.design, axis=0).any():
+    if regression_of(c.fits[0], "The report").ends is None or not has_line(c):
         return []
     try:
         tables = [a.fit.margins(at="each", level=c.level) for a in c.aligned]

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from em_vs_bayes.findings import headline, sequential
 from em_vs_bayes.findings.regressions import is_regression
+from em_vs_bayes.regressions import CensoredRegression, TruncatedRegression
 from em_vs_bayes.report import chains, densities, figures, limited, states, words
 
 if TYPE_CHECKING:
@@ -89,8 +90,10 @@ def _content(c: "Comparison") -> dict[str, Any]:
         "ahead": _image(states.ahead, c),
         "limited": _image(limited.fits, c),
         "distributions": _image(limited.distributions, c),
+        "has_line": limited.has_line(c),
         "drawn": any(a.sample is not None for a in c.aligned),
-        "truncated": is_regression(c) and type(c.fits[0].spec).__name__ == "TruncatedRegression",
+        "truncated": isinstance(c.fits[0].spec, TruncatedRegression),
+        "common": not isinstance(c.fits[0].spec, CensoredRegression),
         "reference": c.reference.method,
         "censored": limited.censored(c),
         "margins": limited.margins(c),

@@ -19,16 +19,16 @@ def survival(low: Array, high: Array, weights: Array) -> tuple[Array, Array]:
     Notes
     -----
     Responses that are exact or limited on one and the same side give the product-limit estimate, turned round where
-    they are limited from above. All others give the nonparametric maximum likelihood estimate by self-consistency; where
-    an interval has mass, nothing says where in it, and the curve is a straight line.
+    they are limited from above. All others give the nonparametric maximum likelihood estimate by self-consistency;
+    where an interval has mass, nothing says where in it, and the curve is a straight line.
     """
     exact = low == high
     if not np.isneginf(low).any() and (exact | np.isposinf(high)).all():
         t, after = product_limit(low, exact, weights)
-        return _steps(t, np.append(1.0, after), low.max())
+        return _steps(t, np.append(1.0, after), after=low.max())
     if not np.isposinf(high).any() and (exact | np.isneginf(low)).all():
         t, below = product_limit(-high, exact, weights)  # P(y < t), t falling
-        return _steps(-t[::-1], 1.0 - np.append(below[::-1], 1.0), None)
+        return _steps(-t[::-1], 1.0 - np.append(below[::-1], 1.0), before=high.min())
     return turnbull(low, high, weights)
 
 
@@ -69,9 +69,14 @@ def turnbull(low: Array, high: Array, weights: Array) -> tuple[Array, Array]:
     return t[shown], s[shown]
 
 
-def _steps(t: Array, s: Array, last: float | None) -> tuple[Array, Array]:
-    """A curve that falls at each ``t`` (m,) from one of the values ``s`` (m + 1,) to the next."""
+def _steps(t: Array, s: Array, before: float = np.inf, after: float = -np.inf) -> tuple[Array, Array]:
+    """A curve that falls at each ``t`` (m,) from one of the values ``s`` (m + 1,) to the next.
+
+    Level from ``before``, and up to ``after``, where responses without an exact value are known to lie beyond.
+    """
     x, y = np.repeat(t, 2), np.repeat(s, 2)[1:-1]
-    if last is not None and (not len(t) or last > t[-1]):  # nothing ends after the last event, and some go on
-        x, y = np.append(x, last), np.append(y, s[-1])
+    if before < t.min(initial=np.inf):
+        x, y = np.append(before, x), np.append(s[0], y)
+    if after > t.max(initial=-np.inf):
+        x, y = np.append(x, after), np.append(y, s[-1])
     return x, y
