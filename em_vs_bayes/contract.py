@@ -356,8 +356,8 @@ class Latent(ABC):
 
     @property
     @abstractmethod
-    def one_maximum(self) -> bool:
-        """Whether the likelihood has one maximum, whatever the data."""
+    def concave(self) -> bool:
+        """Whether the log-likelihood is concave in some parameters, whatever the data: any maximum is the maximum."""
 
     @abstractmethod
     def prepared(self, data: Any, streams: Any) -> Any:

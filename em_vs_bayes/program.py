@@ -181,6 +181,11 @@ class Program:
         own = zip(self.placed[self.n_latent :], *self.streams[:3], strict=True)
         return [row for row in own if row[0].prefix + "design" in self.designs]
 
+    @property
+    def truncates(self) -> bool:
+        """Whether rows are missing for what their responses were."""
+        return tables.TRUNCATED in self.streams.kind
+
     def first_regression(self) -> Array:
         """Design and response (n, p + 1) of the first regression; a censored response by its finite end or middle."""
         from em_vs_bayes.emissions.limits import representative

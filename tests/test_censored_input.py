@@ -80,15 +80,12 @@ DATA = {
     "half": (intervals(row([NAN, 1.0])), ValueError, r"one missing end.*\(first: row 3"),
     "one infinity": (intervals(row([INF, INF])), ValueError, "both ends at the same infinity"),
     "rounding": (intervals(row([0.3, 0.1 + 0.2])), ValueError, r"differ by rounding alone.*\(first: row 3"),
-    "missing": (intervals(row([NAN, NAN])), ValueError, r"1 row\(s\) with no observed value \(first: row 3\)"),
-    "the line": (intervals(row([-INF, INF])), ValueError, r"1 row\(s\) with no observed value \(first: row 3\)"),
     "vector": (intervals(LATENT), ValueError, r"y must be \(n, 2\).*got shape \(40,\)"),
     "three columns": (intervals(np.zeros((N, 3))), ValueError, r"y must be \(n, 2\)"),
     "text": (intervals(np.full((N, 2), "a")), TypeError, "y must hold numbers"),
     "infinite": (tobit(row(INF, of=Y)), ValueError, "y has infinite values"),
     "text, tobit": (tobit(np.full(N, "a")), TypeError, "y must hold numbers"),
     "table": (tobit(PAIRS), ValueError, "y must have one column"),
-    "missing, tobit": (tobit(row(NAN, of=Y)), ValueError, "no observed value"),
     "outside": (truncated(LATENT), ValueError, r"9 value\(s\) outside \(0, inf\) \(first: row 0.*truncated"),
     "above": (truncated(Y, upper=1.5), ValueError, r"value\(s\) outside \(0, 1.5\)"),
     "exog": (tobit(exog=X[:5]), ValueError, r"exog has 5 row\(s\); y has 40"),
@@ -233,13 +230,26 @@ def test_a_start_from_which_nothing_climbs_is_refused(method, sigma):
         evb.TruncatedRegression(lower=0.0).fit(Y + 0.01, method, exog=X, init=init, **QUIET)
 
 
+@pytest.mark.parametrize("missing", [[NAN, NAN], [-INF, INF]])
+@pytest.mark.parametrize("method", ["em", "vi"])
+def test_a_row_without_a_response_says_nothing(method, missing):
+    """It is there to be predicted."""
+    fit = evb.CensoredRegression().fit(row(missing), method, exog=X, **QUIET)
+    rest = evb.CensoredRegression().fit(np.delete(PAIRS, 3, axis=0), method, exog=np.delete(X, 3, axis=0), **QUIET)
+    np.testing.assert_allclose(fit.params["coefficients"], rest.params["coefficients"], rtol=1e-6)
+    assert fit.log_likelihood == pytest.approx(rest.log_likelihood, rel=1e-8)
+    assert fit.score_samples()[3] == 0.0
+    assert fit.predict().shape == (N,)
+
+
 def test_em_climbs_from_afar():
     """P(inside) of 3e-7 at the start."""
     spec, init = evb.TruncatedRegression(lower=0.0), {"coefficients": [-5.0, 0.0], "sigma": 1.0}
     y = np.abs(LATENT) + 0.01
     near, far = (spec.fit(y, "em", exog=X, init=i, **QUIET) for i in (None, init))
     assert near.converged and far.converged
-    np.testing.assert_allclose(far.params["coefficients"], near.params["coefficients"], rtol=1e-4)
+    apart = np.abs(far.params["coefficients"] - near.params["coefficients"])
+    assert (apart < 1e-3 * near.std_errors()["coefficients"]).all()
 
 
 def test_fixing_the_dummy_makes_a_maximum():

@@ -58,9 +58,8 @@ class Censoring(Latent):
         return {"weights": np.ones((*leading, 1))}
 
     @property
-    def one_maximum(self) -> bool:
-        # in b / sigma and 1 / sigma it is concave (Olsen 1978; Burridge 1981), or stationary once (Orme 1989)
-        return True
+    def concave(self) -> bool:
+        return not self.truncated  # in b / sigma and 1 / sigma it is concave (Olsen 1978; Burridge 1981)
 
     def prepared(self, data: Any, streams: Any) -> Any:
         return data if self.truncated else single.condense(data, int(streams.size[0]))

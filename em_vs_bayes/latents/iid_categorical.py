@@ -60,7 +60,7 @@ class IidCategorical(Latent):
         return {"weights": simplex(params["weights"], "weights")}
 
     @property
-    def one_maximum(self) -> bool:
+    def concave(self) -> bool:
         return False
 
     def prepared(self, data: Any, streams: Any) -> Any:

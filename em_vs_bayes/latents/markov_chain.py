@@ -83,7 +83,7 @@ class MarkovChain(Latent):
         return {"initial": simplex(params["initial"], "initial"), "transition": transition}
 
     @property
-    def one_maximum(self) -> bool:
+    def concave(self) -> bool:
         return False
 
     def prepared(self, data: Any, streams: Any) -> Any:

@@ -26,6 +26,7 @@ from em_vs_bayes.status import Status
 
 CRAWL = 0.8  # linear rate above which "auto" accelerates
 PATIENCE = 20  # plain iterations "auto" always makes first
+PATIENT = 3  # corrections of Anderson's without a gain, in a row but for plain steps, after which SQUAREM takes over
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class State:
     boundary: tuple[str, ...] = ()
     crawling: bool = False
     trail: Trail | None = None
+    refused: int = 0
     past: tuple[dict[str, float], ...] = ()
 
 
@@ -57,8 +59,8 @@ class EM(Method):
     algorithm : {"em", "hard"}
         Expected statistics, or those of the most probable assignment (classification EM).
     accelerate : {"auto", "squarem", "anderson", None}
-        "auto" is Anderson's acceleration where the likelihood has one maximum (censored and truncated regression: no
-        jump can land near another); elsewhere SQUAREM, from when EM's linear rate exceeds 0.8 after 20 iterations.
+        "auto" is Anderson's acceleration where the likelihood is concave (censored regression: no jump can land near
+        another maximum); elsewhere SQUAREM, from when EM's linear rate exceeds 0.8 after 20 iterations.
     n_init : int, optional
         Starts; by default 10 (4 for large data), 1 when ``init`` is given. All are screened, the best three finished.
     max_iter : int
@@ -125,7 +127,7 @@ class EM(Method):
 
     def step(self, program: Program, state: State, *, screening: bool = False) -> State:
         if self.algorithm == "em" and (
-            self.accelerate == "anderson" or (self.accelerate == "auto" and program.latent.one_maximum)
+            self.accelerate == "anderson" or (self.accelerate == "auto" and program.latent.concave)
         ):
             new = self._mixed(program, state)
         else:
@@ -154,7 +156,10 @@ class EM(Method):
         return State(step.theta, stats, state.climb.then(objective), step.floored, step.boundary)
 
     def _mixed(self, program: Program, state: State) -> State:
-        """One EM step, Anderson's correction of it, and the plain step where that is no gain."""
+        """One EM step with Anderson's correction; the plain step where that is no gain, SQUAREM where it is none again.
+
+        Far from the maximum steps hardly change from one to the next, and where they would cancel is anyone's guess.
+        """
         step = self._maximize(program, state)
         here, there = program.unconstrain(state.theta), program.unconstrain(step.theta)
         trail = (state.trail or Trail.empty(len(here))).then(here, there - here)
@@ -166,9 +171,14 @@ class EM(Method):
                 objective = -np.inf
             if objective > state.climb.objective:
                 return State(theta, stats, state.climb.then(objective), crawling=True, trail=trail)
-            trail = trail.restarted()
+            trail, refused = trail.restarted(), state.refused + 1
+        else:
+            refused = state.refused
         objective, stats = self._expect(program, step.theta)
-        return State(step.theta, stats, state.climb.then(objective), step.floored, step.boundary, trail=trail)
+        once = State(step.theta, stats, state.climb.then(objective), step.floored, step.boundary)
+        if refused < PATIENT:
+            return replace(once, trail=trail, refused=refused)
+        return replace(self._extrapolated(program, state, once), crawling=True, refused=PATIENT - 1)
 
     def _extrapolated(self, program: Program, state: State, once: State) -> State:
         """Two EM steps, a jump along their trend, one EM step from there; the two plain ones where that is no gain."""
@@ -217,6 +227,7 @@ class EM(Method):
             "floored": floored,
             "points": trail.points,
             "steps": trail.steps,
+            "refused": np.array([state.refused], dtype=float),
         }
 
     def restore(self, program: Program, checkpoint: dict[str, Array], records: list[dict[str, float]]) -> Run:
@@ -225,7 +236,8 @@ class EM(Method):
         climb, crawling = Climb.from_array(checkpoint["climb"]), bool(checkpoint["crawling"][0])
         floored = tuple(int(k) for k in checkpoint["floored"])
         trail = Trail(checkpoint["points"], checkpoint["steps"]) if len(checkpoint["points"]) else None
-        return Run(State(theta, stats, climb, floored, crawling=crawling, trail=trail), records)
+        refused = int(checkpoint["refused"][0])
+        return Run(State(theta, stats, climb, floored, crawling=crawling, trail=trail, refused=refused), records)
 
     def outcome(self, program: Program, state: State, status: Status) -> Outcome:
         notes = []

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from em_vs_bayes import starts
 from em_vs_bayes.contract import Array
-from em_vs_bayes.kernels import tables
 from em_vs_bayes.methods.base import Method, Outcome, Run, positive_integer
 from em_vs_bayes.methods.em import EM
 from em_vs_bayes.program import Program
@@ -177,7 +176,7 @@ class Gibbs(Method):
         shortest = min(lengths)
         broken = [f"chain {c} within {chain.done} sweeps" for c, chain in enumerate(state.chains) if chain.broken]
         cause = "the posterior may be improper"
-        if tables.TRUNCATED in program.streams.kind:
+        if program.truncates:
             cause += ", or truncation hides all but one row in ten million (use nuts)"
         notes = (f"Sampling broke off in {', '.join(broken)}: {cause}.",) if broken else ()
         if shortest == 0:
