@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,6 +35,14 @@ class Model(StrEnum):
     mixture = "mixture"
     ghmm = "ghmm"
     hmm = "hmm"
+    tobit = "tobit"
+    censored = "censored"
+    truncated = "truncated"
+
+    @property
+    def regression(self) -> bool:
+        """One regression of a frame's columns, by a formula."""
+        return self in REGRESSIONS
 
     @property
     def gaussian(self) -> bool:
@@ -44,6 +53,9 @@ class Model(StrEnum):
     def sequential(self) -> bool:
         """Hidden Markov."""
         return self in (Model.ghmm, Model.hmm)
+
+
+REGRESSIONS = (Model.tobit, Model.censored, Model.truncated)
 
 
 class EmissionName(StrEnum):
@@ -88,14 +100,17 @@ ModelOption = Annotated[
     Model,
     typer.Option(
         help="gmm: Gaussian mixture; mixture: of any --emission; ghmm: Gaussian hidden Markov model; hmm: with any "
-        "--emission."
+        "--emission; tobit, censored, truncated: a regression by --formula whose response is cut off at --lower and "
+        "--upper, lies in intervals, or is seen within the limits alone."
     ),
 ]
 EmissionOption = Annotated[
     EmissionName | None,
     typer.Option(help="Distribution within a component or state (--model mixture, hmm). Default: normal."),
 ]
-Components = Annotated[int, typer.Option("--components", "--states", "-k", help="Number of components or states.")]
+Components = Annotated[
+    int | None, typer.Option("--components", "--states", "-k", help="Number of components or states. Default: 2.")
+]
 Sizes = Annotated[str, typer.Option("--components", "--states", "-k", help="Numbers to try: 1-7, or 2,3,5.")]
 CovarianceOption = Annotated[
     Covariance | None, typer.Option(help="Structure of the covariances (--model gmm, ghmm). Default: full.")
@@ -106,6 +121,18 @@ InitialOption = Annotated[
 LengthsColumn = Annotated[
     str | None, typer.Option(help="Column that says which sequence a row belongs to (--model hmm, ghmm).")
 ]
+FormulaOption = Annotated[
+    str | None,
+    typer.Option(
+        help='Of the regressions: "y ~ x1 + C(group)"; with --model censored "censored(lower, upper) ~ x1", by the '
+        "columns that hold the ends of each row's interval."
+    ),
+]
+LowerOption = Annotated[
+    float | None,
+    typer.Option(help="Lower limit (--model tobit, truncated). Default: 0 for tobit, unless --upper is given alone."),
+]
+UpperOption = Annotated[float | None, typer.Option(help="Upper limit (--model tobit, truncated). Default: none.")]
 Columns = Annotated[str | None, typer.Option(help="Columns to use, with commas. Default: all.")]
 WeightsColumn = Annotated[str | None, typer.Option(help="Column of case weights.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same result.")]
@@ -121,9 +148,12 @@ def compare(
     data: Data,
     model: ModelOption = Model.gmm,
     emission: EmissionOption = None,
-    components: Components = 2,
+    components: Components = None,
     covariance: CovarianceOption = None,
     initial: InitialOption = None,
+    formula: FormulaOption = None,
+    lower: LowerOption = None,
+    upper: UpperOption = None,
     columns: Columns = None,
     lengths_column: LengthsColumn = None,
     weights_column: WeightsColumn = None,
@@ -139,8 +169,14 @@ def compare(
     """Fit one model by several methods and say where they agree and where not."""
     with said():
         fits_together(model, emission, covariance, initial, lengths_column)
-        y, weights = read(data, columns, weights_column, lengths_column, one=model)
-        spec = build(model, emission, components, covariance, initial, y)
+        line = Line(formula, lower, upper)
+        line.fits_together(model, components, columns)
+        if model.regression:
+            y, weights = read_frame(data, weights_column)
+            spec: Spec = line.build(model)
+        else:
+            y, weights = read(data, columns, weights_column, lengths_column, one=model)
+            spec = build(model, emission, 2 if components is None else components, covariance, initial, y)
         if report is not None and not report.resolve().parent.is_dir():
             raise ValueError(f"--report {report}: there is no directory {report.resolve().parent}")
         from em_vs_bayes.compare import compare as compare_fits
@@ -177,9 +213,12 @@ def fit(
     method: Annotated[str, typer.Option(help="em, vi, gibbs, nuts, laplace or advi.")] = "em",
     model: ModelOption = Model.gmm,
     emission: EmissionOption = None,
-    components: Components = 2,
+    components: Components = None,
     covariance: CovarianceOption = None,
     initial: InitialOption = None,
+    formula: FormulaOption = None,
+    lower: LowerOption = None,
+    upper: UpperOption = None,
     columns: Columns = None,
     lengths_column: LengthsColumn = None,
     weights_column: WeightsColumn = None,
@@ -194,8 +233,14 @@ def fit(
     """Fit one model by one method; print its estimates, and save it."""
     with said():
         fits_together(model, emission, covariance, initial, lengths_column)
-        y, weights = read(data, columns, weights_column, lengths_column, one=model)
-        spec = build(model, emission, components, covariance, initial, y)
+        line = Line(formula, lower, upper)
+        line.fits_together(model, components, columns)
+        if model.regression:
+            y, weights = read_frame(data, weights_column)
+            spec: Spec = line.build(model)
+        else:
+            y, weights = read(data, columns, weights_column, lengths_column, one=model)
+            spec = build(model, emission, 2 if components is None else components, covariance, initial, y)
         done = spec.fit(
             y,
             method,
@@ -249,6 +294,8 @@ def select(
 ) -> None:
     """Fit a model with several numbers of components or states and say which is best."""
     with said():
+        if model.regression:
+            raise ValueError(f"select chooses a number of components or states; --model {model} has neither")
         fits_together(model, emission, covariance, initial, lengths_column)
         y, weights = read(data, columns, weights_column, lengths_column, one=model)
         from em_vs_bayes.select import select as select_size
@@ -336,6 +383,64 @@ def fits_together(
         if value is not None and model not in models:
             wanted = " or ".join(f"--model {m}" for m in models)
             raise ValueError(f"{option} {value} goes with {wanted}; got --model {model}")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What the options say of a regression."""
+
+    formula: str | None
+    lower: float | None
+    upper: float | None
+
+    def fits_together(self, model: Model, components: int | None, columns: str | None) -> None:
+        """Refuse what the model has no use for, and a regression without a formula."""
+        given_limits = (("--lower", self.lower), ("--upper", self.upper))
+        for option, value, models in (
+            ("--formula", self.formula, REGRESSIONS),
+            *((option, value, (Model.tobit, Model.truncated)) for option, value in given_limits),
+        ):
+            if value is not None and model not in models:
+                wanted = " or ".join(f"--model {m}" for m in models)
+                raise ValueError(f"{option} {value} goes with {wanted}; got --model {model}")
+        if not model.regression:
+            return
+        if components is not None:
+            raise ValueError(f"-k {components} goes with mixtures and hidden Markov models; got --model {model}")
+        if columns is not None:
+            raise ValueError(f"--columns {columns}: --model {model} takes its columns from --formula")
+        if self.formula is None:
+            raise ValueError(f'--model {model} wants --formula, such as "{EXAMPLES[model]}"')
+
+    def build(self, model: Model) -> Spec:
+        """The spec."""
+        import em_vs_bayes as evb
+
+        if model is Model.censored:
+            return evb.CensoredRegression(self.formula)
+        if model is Model.truncated:
+            return evb.TruncatedRegression(self.formula, self.lower, self.upper)
+        lower = 0.0 if self.lower is None and self.upper is None else self.lower
+        return evb.Tobit(self.formula, lower, self.upper)
+
+
+EXAMPLES = {
+    Model.tobit: "y ~ x",
+    Model.censored: "censored(lower, upper) ~ x",
+    Model.truncated: "y ~ x",
+}
+
+
+def read_frame(data: str, weights_column: str | None) -> tuple[pd.DataFrame, Any]:
+    """All columns, of which a formula takes what it wants, and the case weights (or None)."""
+    frame = _table(data)
+    if weights_column is None:
+        return frame, None
+    if weights_column not in frame.columns:
+        raise ValueError(f"{data} has no column {weights_column}; it has {', '.join(map(str, frame.columns))}")
+    if frame[weights_column].dtype.kind not in "biuf":
+        raise ValueError(f"{data}: {weights_column} holds no numbers; --weights-column wants some")
+    return frame, frame[weights_column].to_numpy(float)
 
 
 def read(

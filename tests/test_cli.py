@@ -229,3 +229,83 @@ def test_numbers_of_components():
     for words in ("0-2", "two", "3-1", ""):
         with pytest.raises(ValueError, match="wants numbers of components such as 1-7 or 2,3,5"):
             counts(words)
+
+
+# --- censored and truncated regressions -----------------------------------------------------------------------------
+
+FAIR = "affairs ~ age + yearsmarried + religiousness + occupation + rating"
+
+
+def test_fit_a_tobit_regression(tmp_path):
+    path = tmp_path / "tobit.fit"
+    out = run("fit", "affairs", "--model", "tobit", "--formula", FAIR, "-o", path, "--quiet")
+    assert out.exit_code == 0, out.output
+    assert "log-likelihood -705.576" in out.stdout  # as R's AER prints, to more digits
+    assert "coefficients[religiousness]" in out.stdout and "-1.686" in out.stdout
+    assert evb.load(path).spec == evb.Tobit(FAIR, lower=0.0)
+
+
+def test_limits_are_those_that_were_said():
+    """Nothing said is 0 from below; an upper limit alone is alone."""
+    for arguments, spec in (
+        ([], evb.Tobit("durable ~ age", lower=0.0)),
+        (["--upper", "20"], evb.Tobit("durable ~ age", lower=None, upper=20.0)),
+        (["--lower", "-1", "--upper", "20"], evb.Tobit("durable ~ age", lower=-1.0, upper=20.0)),
+    ):
+        out = run("fit", "tobin", "--model", "tobit", "--formula", "durable ~ age", "--json", *arguments)
+        assert out.exit_code == 0, out.output
+        assert json.loads(out.stdout)["spec"] == spec.to_dict()
+
+
+def test_intervals_and_weights(tmp_path):
+    """Classes of heights with their counts; the mean and spread of the latent normal, by R's maximum likelihood."""
+    arguments = ["--model", "censored", "--formula", "censored(lower, upper) ~ 1", "--weights-column", "count"]
+    out = run("fit", "crimtab", *arguments, "--json")
+    assert out.exit_code == 0, out.output
+    told = json.loads(out.stdout)
+    d = evb.datasets.load("crimtab")
+    middle = np.average((d["lower"] + d["upper"]) / 2, weights=d["count"])
+    assert told["params"]["coefficients"][0] == pytest.approx(middle, abs=0.05)
+    assert told["spec"]["spec"] == "CensoredRegression"
+
+
+def test_compare_truncated_regressions(tmp_path):
+    frame = evb.datasets.load("affairs").query("affairs > 0")
+    data, page = tmp_path / "some.csv", tmp_path / "r.html"
+    frame.to_csv(data, index=False)
+    arguments = ["--model", "truncated", "--formula", "affairs ~ age + rating", "--lower", "0"]
+    out = run("compare", data, *arguments, "--methods", "em,vi", "--report", page, "--quiet")
+    assert out.exit_code == 0, out.output
+    assert "coefficients[rating]" in out.stdout
+    assert 'id="margins"' in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--model", "tobit"], '--model tobit wants --formula, such as "y ~ x"'),
+        (["--model", "censored"], '"censored(lower, upper) ~ x"'),
+        (["--formula", "affairs ~ age"], "--formula affairs ~ age goes with --model tobit or --model censored"),
+        (["--lower", "0"], "--lower 0.0 goes with --model tobit or --model truncated; got --model gmm"),
+        (["--model", "censored", "--formula", "censored(age, rating) ~ 1", "--upper", "3"], "--upper 3.0 goes with"),
+        (["--model", "censored", "--formula", "affairs ~ 1"], "wants the response censored(lower, upper)"),
+        (["--model", "tobit", "--formula", "affairs ~ age", "-k", "2"], "-k 2 goes with mixtures"),
+        (["--model", "tobit", "--formula", "affairs ~ age", "--columns", "age"], "takes its columns from --formula"),
+        (["--model", "tobit", "--formula", "affairs ~ height"], "height"),
+        (["--model", "tobit", "--formula", "affairs ~ age", "--weights-column", "many"], "has no column many"),
+        (["--model", "tobit", "--formula", "affairs ~ age", "--emission", "normal"], "--emission normal goes with"),
+        (["--model", "truncated", "--formula", "affairs ~ age"], "limit"),
+        (["--model", "truncated", "--formula", "affairs ~ age", "--lower", "1"], "451 value(s) outside"),
+    ],
+)
+def test_what_a_regression_is_not_given(arguments, words):
+    out = run("fit", "affairs", *arguments, "--quiet")
+    assert out.exit_code == 2, out.output
+    assert words in " ".join(out.stderr.split())
+    assert len(out.stderr.strip().splitlines()) == 1
+
+
+def test_select_has_nothing_to_choose_of_a_regression():
+    out = run("select", "affairs", "--model", "tobit")
+    assert out.exit_code == 2
+    assert "select chooses a number of components or states; --model tobit has neither" in out.stderr

@@ -26,12 +26,12 @@ ROWS = 4000  # rows drawn of a large data set, evenly chosen
 REPLICATES = 50  # data sets drawn from the posterior predictive distribution
 COPIES = 20_000  # rows of a data set that is drawn, when weights are copies
 POINTS = 300  # of a smooth curve
-OPEN = {"facecolors": "none", "linewidths": 0.9, "s": 22}
+OPEN: dict[str, Any] = {"facecolors": "none", "linewidths": 0.9, "s": 22}
 
 
 def response(c: "Comparison") -> str:
     """What the response is called."""
-    formula = c.fits[0].spec.formula
+    formula = regression_of(c.fits[0], "The report").spec.formula  # type: ignore[attr-defined]
     return "y" if formula is None else str(formula.split("~")[0].strip())
 
 
@@ -102,8 +102,8 @@ def _quantiles(ax: "Axes", c: "Comparison") -> None:
     n = len(order)
     if not weighted:  # copies are not independent
         i = even_rows(n, ROWS) + 1.0
-        band = (ndtri(beta.ppf(p, i, n + 1 - i)) for p in (0.025, 0.975))
-        ax.fill_between(at[few], *band, color="#e9edf1", zorder=0)
+        below, above = (ndtri(beta.ppf(p, i, n + 1 - i)) for p in (0.025, 0.975))
+        ax.fill_between(at[few], below, above, color="#e9edf1", zorder=0)
     ends = np.array(ax.get_xlim())
     ax.plot(ends, ends, color="#7b8794", linewidth=1)
     ax.set_xlim(*ends)
