@@ -214,7 +214,7 @@ class Program:
         return pot
 
     @cached_property
-    def prepared(self) -> tables.Data:
+    def prepared(self) -> Any:
         """The data as E-steps read them."""
         return self.latent.prepared(self.data, self.streams)
 
