@@ -56,6 +56,11 @@ def select(
     """
     if criterion not in CRITERIA:
         raise ValueError(f"criterion must be one of {', '.join(map(repr, CRITERIA))}; got {criterion!r}.")
+    if not spec.leading:
+        raise ValueError(
+            f"{spec!r} has no number of components or states to choose. Compare its formulas by compare([fit]).elpd, "
+            "aic or bic."
+        )
     name, other = ("n_states", "n_components") if spec.leading == "state" else ("n_components", "n_states")
     given = {"n_components": n_components, "n_states": n_states}
     if given[other] is not None:

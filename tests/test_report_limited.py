@@ -215,6 +215,16 @@ def test_margins_of_the_page_are_those_of_the_fits(tobit):
         )
 
 
+@pytest.mark.parametrize("lower", [0.0, None])
+def test_mixtures_seen_through_limits_make_a_page(lower):
+    """Not as densities: a limit has a probability, and an interval is no number."""
+    y = np.concatenate([np.random.default_rng(0).normal(m, 1, 60) for m in (0.5, 6.0)])
+    y = np.maximum(y, 0.0) if lower is not None else np.column_stack([y, np.ceil(y)])
+    c = compare(evb.Mixture(evb.emissions.CensoredNormal(lower=lower), 2), y, methods=("em", "vi"), **QUIET)
+    html = page.render(c)
+    assert 'id="data"' not in html and "120 observations of y" in html
+
+
 # --- findings --------------------------------------------------------------------------------------------------------
 
 

@@ -74,3 +74,8 @@ def test_the_submodule_does_not_shadow_the_function():
 
     assert callable(evb.select) and evb.select.__name__ == "select"
     assert module is not None
+
+
+def test_a_regression_has_no_number_to_choose():
+    with pytest.raises(ValueError, match="has no number of components or states to choose"):
+        evb.select(evb.Tobit("durable ~ age"), evb.datasets.load("tobin"))

@@ -8,7 +8,7 @@ from matplotlib.collections import EllipseCollection
 from matplotlib.figure import Figure
 
 from em_vs_bayes.datatree import column_names
-from em_vs_bayes.emissions import Product, read
+from em_vs_bayes.emissions import CensoredNormal, Product, read
 from em_vs_bayes.report import states
 from em_vs_bayes.report.figures import COMPONENT, INK, WIDTH, canvas, colour, dash
 
@@ -37,9 +37,9 @@ def densities(c: "Comparison") -> Figure | None:
 
 
 def observed(c: "Comparison") -> np.ndarray | None:
-    """(n, d) float data of the comparison, or None if it has several streams."""
-    several = isinstance(c.fits[0].spec.model_emission, Product)
-    return None if several or c.fits[0].program.exogs else read.matrix(c.fits[0].program.y)
+    """(n, d) float data of the comparison, or None if it has several streams, or limits instead of numbers."""
+    other = isinstance(c.fits[0].spec.model_emission, (Product, CensoredNormal))
+    return None if other or c.fits[0].program.exogs else read.matrix(c.fits[0].program.y)
 
 
 def names(c: "Comparison") -> list[str]:
@@ -47,6 +47,8 @@ def names(c: "Comparison") -> list[str]:
     y = c.fits[0].program.y
     if c.fits[0].program.exogs and not isinstance(c.fits[0].spec.model_emission, Product):
         return ["y"]  # a frame holds the predictors too
+    if isinstance(c.fits[0].spec.model_emission, CensoredNormal):
+        return ["y"]  # of intervals too, one name
     if isinstance(y, Mapping):
         return [str(name) for name in y]
     count = read.matrix(y).shape[1]
