@@ -97,9 +97,11 @@ def censored(values: Array, lower: float | None, upper: float | None, name: str)
 
 def representative(low: Array, high: Array) -> Array:
     """One number per response: itself, the finite end, or the middle; NaN where missing."""
-    with np.errstate(invalid="ignore"):
-        middle = 0.5 * low + 0.5 * high
-    return np.where(np.isneginf(low), high, np.where(np.isposinf(high), low, middle))
+    values = np.where(np.isneginf(low), high, low)
+    between = (low < high) & np.isfinite(low) & np.isfinite(high)
+    if between.any():
+        values[between] = 0.5 * low[between] + 0.5 * high[between]
+    return values
 
 
 def one_sided(low: Array, high: Array) -> NDArray[np.bool_]:

@@ -17,7 +17,7 @@ import math
 import numpy as np
 
 from em_vs_bayes.kernels.jit import inner, kernel
-from em_vs_bayes.kernels.stream_block import BLOCK, START, STRIDE, allocate, combine, gram, lane, load
+from em_vs_bayes.kernels.stream_block import BLOCK, ROWS, START, STRIDE, allocate, combine, gram, lane, load
 from em_vs_bayes.kernels.stream_censored import log_mass
 from em_vs_bayes.kernels.stream_regression import at_a_point
 from em_vs_bayes.kernels.truncated import interval, lower_tail_lane
@@ -71,18 +71,70 @@ def _limits(pot, w, d, work):
 
 
 @inner
-def _expect_one_sided(pot, w, d, work):
+def _weigh(data, start, rows, row):
+    """Case weights of a block, 0 past its end."""
+    for b in range(BLOCK):
+        row[b] = 0.0
+    for b in range(rows):
+        row[b] = data.weights[start + b] if data.weights.size > 0 else 1.0
+
+
+@inner
+def _standardise(y, start, rows, c, at, d, z):
+    """z = sum_j c[at + j] y[:, j] over rows of y, whose columns are read where they lie."""
+    top = np.uint64(start)
+    for b in range(BLOCK):
+        z[b] = 0.0
+    whole = d - d % 4
+    for j in range(0, whole, 4):
+        c0, c1, c2, c3 = c[at + j], c[at + j + 1], c[at + j + 2], c[at + j + 3]
+        j0, j1, j2, j3 = np.uint64(j), np.uint64(j + 1), np.uint64(j + 2), np.uint64(j + 3)
+        for b in range(np.uint64(rows)):
+            z[b] += c0 * y[top + b, j0] + c1 * y[top + b, j1] + c2 * y[top + b, j2] + c3 * y[top + b, j3]
+    for j in range(whole, d):
+        c0, j0 = c[at + j], np.uint64(j)
+        for b in range(np.uint64(rows)):
+            z[b] += c0 * y[top + b, j0]
+
+
+@inner
+def _add_products(y, start, rows, r, p, out, at):
+    """out[at + j] += sum_b r[b] y[b, j], columns read where they lie."""
+    top = np.uint64(start)
+    whole = p - p % 4
+    for j in range(0, whole, 4):
+        j0, j1, j2, j3 = np.uint64(j), np.uint64(j + 1), np.uint64(j + 2), np.uint64(j + 3)
+        s0 = s1 = s2 = s3 = 0.0
+        for b in range(np.uint64(rows)):
+            s0 += r[b] * y[top + b, j0]
+            s1 += r[b] * y[top + b, j1]
+            s2 += r[b] * y[top + b, j2]
+            s3 += r[b] * y[top + b, j3]
+        out[at + j] += s0
+        out[at + j + 1] += s1
+        out[at + j + 2] += s2
+        out[at + j + 3] += s3
+    for j in range(whole, p):
+        j0, s0 = np.uint64(j), 0.0
+        for b in range(np.uint64(rows)):
+            s0 += r[b] * y[top + b, j0]
+        out[at + j] += s0
+
+
+@inner
+def _expect_one_sided(data, pot, w, d, start, rows, work):
     """E[y*] in work.logp; returns the sums of log P and of E[y*^2], case weights counted."""
-    x, z, mean, weight, limit = work.x, work.z, work.logp, pot[w + d * d - 1], lane(d - 1)
-    _limits(pot, w, d, work)
+    y, z, mean, row = data.y, work.z, work.logp, work.row
+    _weigh(data, start, rows, row)
+    _standardise(y, start, rows, pot, w + (d - 1) * d, d, z)
     lower_tail_lane(z, START, z, LOG_P, z, HAZARD, z, VARIANCE)
+    top, limit, inverse = np.uint64(start), np.uint64(d - 1), 1.0 / pot[w + d * d - 1]
     evidence = squares = 0.0
-    inverse = 1.0 / weight
-    for q in range(BLOCK):
-        value = x[limit + q] - (z[HAZARD + q] + z[q]) * inverse
-        mean[q] = work.row[q] * value
-        evidence += work.row[q] * z[LOG_P + q]
-        squares += work.row[q] * (value * value + z[VARIANCE + q] * inverse * inverse)
+    for b in range(np.uint64(rows)):
+        value = y[top + b, limit] - (z[HAZARD + b] + z[b]) * inverse
+        mean[b] = row[b] * value
+        evidence += row[b] * z[LOG_P + b]
+        squares += row[b] * (value * value + z[VARIANCE + b] * inverse * inverse)
     return evidence, squares
 
 
@@ -101,8 +153,8 @@ def _expect_intervals(pot, w, d, rows, work):
     """As `_expect_one_sided`."""
     x, mean, low = work.x, work.logp, lane(d - 1)
     evidence = squares = 0.0
-    for q in range(BLOCK):
-        mean[q] = 0.0
+    for i in range(mean.size):
+        mean[i] = 0.0
     for b in range(rows):
         q = np.uint64(b)
         start, stop, sigma = _ends(pot, w, d, work, q)
@@ -121,8 +173,8 @@ def _draw_rows(pot, w, d, rows, one_sided, work, rng):
     squares = 0.0
     if one_sided:
         _limits(pot, w, d, work)
-    for q in range(BLOCK):
-        drawn[q] = 0.0
+    for i in range(drawn.size):
+        drawn[i] = 0.0
     for b in range(rows):
         q = np.uint64(b)
         if one_sided:
@@ -168,15 +220,16 @@ def expect(data, streams, pot, first, last, stats):
     edge = data.parts[0]
     start = first
     while start < last:
-        one_sided = start < edge
-        rows = load(data, start, min(last, edge) if one_sided else last, work)
-        if one_sided:
-            part, squares = _expect_one_sided(pot, w, d, work)
+        if start < edge:
+            rows = min(ROWS, min(last, edge) - start)
+            part, squares = _expect_one_sided(data, pot, w, d, start, rows, work)
+            _add_products(data.y, start, rows, work.logp, d - 1, stats, 2 + (d - 1) * d)
         else:
+            rows = load(data, start, last, work)
             part, squares = _expect_intervals(pot, w, d, rows, work)
+            gram(work.logp, 1, work.x, START, d - 1, stats, 2 + (d - 1) * d, d)
         evidence += part
         stats[1 + d * d] += squares
-        gram(work.logp, 1, work.x, START, d - 1, stats, 2 + (d - 1) * d, d)
         start += rows
     _finish(d, stats)
     return evidence
