@@ -83,10 +83,11 @@ def imagined(program: Program, theta: Array) -> float:
 def _certain(program: Program, theta: Array) -> bool:
     """Whether the limits of some response are as good as certain to hold."""
     coefficients, sigma = (np.ravel(value) for value in program.placed[-1].params(theta).values())
-    y = program.data.y
-    limited = y[:, -2] < y[:, -1]
+    y, (sided, _) = program.prepared.y, program.prepared.parts  # what is known on one side is known from above there
     lines = y[:, :-2] @ coefficients
-    return bool((limited & (np.minimum(lines - y[:, -2], y[:, -1] - lines) > FAR * sigma)).any())
+    room = y[:, -2] - lines
+    room[sided:] = np.minimum(-room[sided:], y[sided:, -1] - lines[sided:])
+    return bool((room > FAR * sigma).any())
 
 
 def _direction(program: Program) -> Array | None:

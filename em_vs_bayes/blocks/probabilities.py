@@ -97,6 +97,8 @@ class ProbabilityRows(Block):
         return ("conjugate",)
 
     def maximize(self, params: Params, stats: Params, *, flat_prior: bool, floor: float) -> Maximum:
+        if not self._free.any():
+            return Maximum(params)
         alpha = np.ones(self._shape) if flat_prior else np.asarray(self.prior.alpha)
         counts = stats[self.statistic].reshape(self._shape)
         weights = np.maximum(alpha - 1.0 + counts, 0.0)

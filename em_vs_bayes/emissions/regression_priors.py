@@ -12,6 +12,7 @@ from em_vs_bayes.contract import Array, Context
 from em_vs_bayes.emissions import design as designs
 from em_vs_bayes.priors import GPrior, InverseGamma, Normal, NormalInverseGamma, Prior
 
+NEAR = 1e-3  # residual squares, as a share of y'y, below which they are summed themselves
 LARGEST = 1e6  # of y, relative to its residuals: y'y then holds their squares to four digits
 
 
@@ -56,13 +57,18 @@ def pooled(values: Array, rows: Rows, context: Context, *, limited: bool = False
     if own is not None:
         second = heavy.T @ x
         sure = sure and designs.well_conditioned(second)
+    squares = _sum(y, y, own)
     if sure:
-        coefficients = np.linalg.solve(second, heavy.T @ y)
+        products = heavy.T @ y
+        coefficients = np.linalg.solve(second, products)
+        left = squares - float(coefficients @ products)
     else:
         root = 1.0 if own is None else np.sqrt(own)
         coefficients = np.linalg.lstsq((root * x.T).T, root * y, rcond=None)[0]
-    residual = y - x @ coefficients
-    variance = _mean_square(residual, own, total)
+    if not (sure and left > NEAR * squares):  # else the difference has digits enough for a scale
+        residual = y - x @ coefficients
+        left = _sum(residual, residual, own)
+    variance = left / total
     if variance <= (1e-14 * np.abs(y).max(initial=1e-300)) ** 2:
         if limited and ("emission" in context.priors or {"coefficients", "sigmas"} <= set(context.priors)):
             return Pooled(coefficients, float(np.abs(y).max(initial=0.0)) ** 2 or 1.0, second / total, total)
@@ -75,7 +81,7 @@ def pooled(values: Array, rows: Rows, context: Context, *, limited: bool = False
             f"{context.prefix}y is an exact linear function of the {x.shape[1]} predictor(s) in its {len(y)} row(s): "
             "there is no variance to estimate. Give more rows or fewer predictors."
         )
-    size = float(np.sqrt(_mean_square(y, own, total)))
+    size = float(np.sqrt(squares / total))
     if size > LARGEST * np.sqrt(variance):
         raise ValueError(
             f"{context.prefix}y is of size {size:.3g} and varies by {np.sqrt(variance):.1g} about its regression: sums "
@@ -84,8 +90,8 @@ def pooled(values: Array, rows: Rows, context: Context, *, limited: bool = False
     return Pooled(coefficients, variance, second / total, total)
 
 
-def _mean_square(values: Array, weights: Array | None, total: float) -> float:
-    return float(values @ (values if weights is None else weights * values)) / total
+def _sum(a: Array, b: Array, weights: Array | None) -> float:
+    return float(a @ (b if weights is None else weights * b))
 
 
 def regression_priors(context: Context, whole: Pooled, shape: tuple[int, int]) -> tuple[Any, Any, Any]:

@@ -23,6 +23,7 @@ from em_vs_bayes.kernels.stream_regression import at_a_point
 from em_vs_bayes.kernels.truncated import interval, lower_tail_lane
 from em_vs_bayes.kernels.truncated_draws import draw as draw_truncated
 
+NEAR = 1e-3  # residual squares, as a share of y'y, below which exact responses are taken about their regression
 LOG_P, HAZARD, VARIANCE = STRIDE, STRIDE + STRIDE, STRIDE + STRIDE + STRIDE  # work.z; its first lane is the limit
 
 
@@ -311,13 +312,21 @@ def _products(x, weights):
 
 
 def _exact_sums(x, y, exact, weights, xx):
-    """Weight of the exact rows, b, sums of (x, r) (x, r)' about it, and sums of (x, y) (x, y)', flat."""
+    """Weight of the exact rows, b, sums of (x, r) (x, r)' about it, and sums of (x, y) (x, y)', flat.
+
+    b is zero where y itself is not much larger than its residuals: no digits to save then, and a pass is spared.
+    """
     share = np.where(exact, weights if weights.size else 1.0, 0.0)
     at = np.where(exact, y, 0.0)
-    shift = np.linalg.lstsq(xx, x.T @ (share * at), rcond=None)[0]
-    residual = np.where(exact, at - x @ shift, 0.0)
-    xr, rr = x.T @ (share * residual), (share * residual) @ residual
-    xy = xr + xx @ shift
+    weighted = share * at
+    xy, yy = x.T @ weighted, weighted @ at
+    shift = np.linalg.lstsq(xx, xy, rcond=None)[0]
+    if yy - shift @ xy > NEAR * yy:
+        shift, xr, rr = np.zeros_like(shift), xy, yy
+    else:
+        residual = np.where(exact, at - x @ shift, 0.0)
+        xr, rr = x.T @ (share * residual), (share * residual) @ residual
+        xy = xr + xx @ shift
     about = np.block([[xx, xr[:, None]], [xr[None, :], rr]])
     sums = np.block([[xx, xy[:, None]], [xy[None, :], rr + shift @ (xr + xy)]])
     return np.concatenate([[share.sum()], shift, about.ravel(), sums.ravel()])
