@@ -8,10 +8,11 @@ any order come with them. Branches that do not apply are evaluated at harmless a
 
 from __future__ import annotations
 
-from math import lgamma
 from typing import Any
 
 import numpy as np
+
+from em_vs_bayes.kernels.student_interval import log_constant
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)
 STEPS = np.arange(-52, 53) / 16.0
@@ -29,7 +30,7 @@ class Intervals:
 
     def __init__(self, df: float) -> None:
         self.df = df
-        self.constant = lgamma(0.5 * df + 0.5) - lgamma(0.5 * df) - 0.5 * np.log(np.pi * df)
+        self.constant = float(log_constant(df))
         self.body = float(np.sqrt(3.0 * df / (df + 2.0)))  # where the density is integrated from 0
 
     def log_density(self, values: Any, lines: Any, sigmas: Any) -> Any:

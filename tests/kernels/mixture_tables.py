@@ -108,7 +108,9 @@ def random_stream(kind, size, K, first, rng):
         return Regression(
             first, rng.normal(size=(K, size)), rng.uniform(0.5, 2, size=K), A @ A.transpose(0, 2, 1), rng.normal(size=K)
         )
-    if kind.startswith(("censored", "truncated", "robust")):  # known exactly, on average, or but for the variance, as CAVI does
+    if kind.startswith(
+        ("censored", "truncated", "robust")
+    ):  # known exactly, on average, or but for the variance, as CAVI does
         A = rng.normal(size=(K, size, size)) * 0.3 * ("averaged" in kind)
         excess = -rng.uniform(0.05, 0.5, size=K) * (" " in kind)
         coefficients, sds = rng.normal(size=(K, size)), rng.uniform(0.5, 2, size=K)
