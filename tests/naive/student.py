@@ -6,6 +6,7 @@ integrals from the double exponential rule (Takahasi & Mori 1974).
 
 from __future__ import annotations
 
+import itertools
 import math
 from decimal import Context, Decimal, localcontext
 
@@ -62,7 +63,7 @@ def _side(low, high, nu):
     unit, total = min(nu.sqrt(), Decimal(1)), [Decimal(0)] * 4
     top = max(low, min(high, 32 * unit))
     edges = [low, *(e for e in (unit * Decimal(2) ** j for j in range(-3, 6)) if low < e < top), top]
-    for a, b in zip(edges, edges[1:], strict=False):
+    for a, b in itertools.pairwise(edges):
         if a < b:
             _add(total, lambda t: _terms(t, nu), a, b)
     if high > top:
