@@ -1,8 +1,10 @@
-"""Information and scores at a point estimate: exact for censored and truncated regressions, by differences elsewhere.
+"""Information and scores at a point estimate: by differences, or exact.
+
+Exact they are for censored and truncated regressions with normal errors.
 
 By differences, curvature is taken in unconstrained coordinates, where nothing is on a boundary, and carried to the
 user's parameters by the delta method: at a maximum the information transforms as a tensor, so this is the information
-in either. Regressions have it in their own free parameters, in closed form.
+in either. Those regressions have it in their own free parameters, in closed form.
 """
 
 from __future__ import annotations
@@ -59,7 +61,8 @@ class Curvature(ABC):
 
 def curvature(fit: Fit) -> Curvature:
     """The curvature of a fit; ValueError in words where the estimate lies on a boundary."""
-    return ClosedForm(fit) if isinstance(fit.spec, Regression) else Differences(fit)
+    closed = isinstance(fit.spec, Regression) and fit.spec.degrees is None
+    return ClosedForm(fit) if closed else Differences(fit)
 
 
 @final
@@ -148,8 +151,8 @@ class Differences(Curvature):
 
     def louis(self) -> Array:
         raise ValueError(
-            "kind='louis' is worked out for Tobit, CensoredRegression and TruncatedRegression; here it would be the "
-            "number that kind='observed' gives."
+            "kind='louis' is worked out for Tobit, CensoredRegression and TruncatedRegression with normal errors "
+            "(no df); here it would be the number that kind='observed' gives."
         )
 
     def scores(self) -> Array:

@@ -192,7 +192,7 @@ class Program:
 
         _, kind, first, d = self._regressions()[0]
         columns = self.data.y[:, first : first + d]
-        if kind != tables.CENSORED:
+        if kind not in (tables.CENSORED, tables.ROBUST):
             return columns
         return np.column_stack([columns[:, :-1], representative(columns[:, -1], self.data.y[:, first + d])])
 

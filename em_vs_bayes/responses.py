@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import log_ndtr, ndtr, pdtr, pdtrc, stdtr
+from scipy.special import gammaln, log_ndtr, ndtr, pdtr, pdtrc, stdtr
 
 from em_vs_bayes.contract import Array, Emission, Params
 from em_vs_bayes.emissions import (
@@ -95,9 +95,9 @@ def _normal(y: Array, p: Params) -> Tails:
     return log_ndtr(z), log_ndtr(-z)
 
 
-def _censored(low: float, high: float, y: Array, p: Params) -> Tails:
-    """Of a normal cut off at ``low`` and ``high``, one of them perhaps infinite."""
-    below, above = _normal(y, p)
+def _censored(low: float, high: float, latent: Callable[[Array, Params], Tails], y: Array, p: Params) -> Tails:
+    """Of a latent response cut off at ``low`` and ``high``, one of them perhaps infinite."""
+    below, above = latent(y, p)
     under, over = y < low, y >= high
     return (
         np.where(under, -np.inf, np.where(over, 0.0, below)),
@@ -133,6 +133,19 @@ def _standard(low: float, high: float, p: Params) -> tuple[Array, Array]:
 def _student(df: float, y: Array, p: Params) -> Tails:
     z = (y - p["means"]) / p["sigmas"]
     return _logs(stdtr(df, z), stdtr(df, -z))
+
+
+def _censored_student_mean(df: float, low: float, high: float, p: Params) -> Array:
+    """NaN for df <= 1. The integral of t f(t) from a to b is df / (df - 1) ((1 + a^2 / df) f(a) - ... b)."""
+    if df <= 1.0:
+        return np.full(np.broadcast_shapes(p["means"].shape, p["sigmas"].shape), np.nan)
+    mean, scale = p["means"], p["sigmas"]
+    (a, b) = ((end - mean) / scale for end in (low, high))
+    top = np.sqrt(df / np.pi) * np.exp(gammaln(0.5 * df + 0.5) - gammaln(0.5 * df)) / (df - 1.0)
+    near, far = ((1.0 + end**2 / df) ** (0.5 - 0.5 * df) for end in (a, b))
+    inside = mean * (stdtr(df, b) - stdtr(df, a)) + scale * top * (near - far)
+    at_ends = (end * stdtr(df, tail) for end, tail in ((low, a), (high, -b)) if np.isfinite(end))
+    return np.asarray(inside + sum(at_ends))
 
 
 def _poisson(y: Array, p: Params) -> Tails:
@@ -176,13 +189,18 @@ LAWS: dict[type[Emission], Law] = {
 
 
 def _law(emission: Emission) -> Law | None:
-    if isinstance(emission, StudentT):
+    if isinstance(emission, StudentT) or (isinstance(emission, LinearRegression) and emission.df is not None):
+        assert emission.df is not None
         exists = 0.0 if emission.df > 1.0 else np.nan
         return Law(False, lambda p: p["means"] + exists, partial(_student, emission.df))
     if isinstance(emission, (CensoredNormal, CensoredRegression)):
         ends = limits.ends(emission.lower, emission.upper)
         atoms = tuple(end for end in ends if np.isfinite(end))
-        return Law(False, partial(_censored_mean, *ends), partial(_censored, *ends), atoms)
+        df = emission.df if isinstance(emission, CensoredRegression) else None
+        if df is None:
+            return Law(False, partial(_censored_mean, *ends), partial(_censored, *ends, _normal), atoms)
+        tails = partial(_censored, *ends, partial(_student, df))
+        return Law(False, partial(_censored_student_mean, df, *ends), tails, atoms)
     if isinstance(emission, TruncatedRegression):
         ends = limits.ends(emission.lower, emission.upper)
         return Law(False, partial(_truncated_mean, *ends), partial(_truncated, *ends))

@@ -1,4 +1,4 @@
-"""Censored regression: y* ~ N(x'b_k, sigma_k^2), of which only an interval is known."""
+"""Censored regression: y* ~ N(x'b_k, sigma_k^2) or a Student t, of which only an interval is known."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy as np
 
 from em_vs_bayes.contract import Array, Context, Emission, Params, Stream
 from em_vs_bayes.emissions import design as designs
-from em_vs_bayes.emissions import limits, read
-from em_vs_bayes.emissions.normal_intervals import log_above, log_below, log_between, log_density
+from em_vs_bayes.emissions import limits, normal_intervals, read
+from em_vs_bayes.emissions.degrees import checked_df, given_df, shown
 from em_vs_bayes.emissions.regression_priors import Rows
 from em_vs_bayes.emissions.regression_streams import drawn_lines, regression_stream, side_by_side, symbolic_lines
+from em_vs_bayes.emissions.student_intervals import Intervals
 from em_vs_bayes.kernels import tables
 
 
@@ -31,11 +32,13 @@ class CensoredRegression(Emission):
         Where the response is cut off (Tobin 1958): a value at a limit says that the latent response is there or beyond.
         Without either, y is (n, 2), the interval of each row: equal ends are an exact response, an infinite end is no
         limit, and a row with both is missing.
+    df : float, optional
+        As in `LinearRegression`: degrees of freedom of Student t errors. None: normal errors.
 
     Notes
     -----
-    Fitted parameters: ``coefficients (component, predictor)``, ``sigmas (component,)``, of the latent response. A
-    missing response (NaN) is integrated out.
+    Fitted parameters: ``coefficients (component, predictor)``, ``sigmas (component,)``, of the latent response; with
+    ``df`` sigma is the scale, not the standard deviation. A missing response (NaN) is integrated out.
 
     Default prior: as `LinearRegression`, with the limit in the place of a response known on one side and the middle in
     that of one known on both.
@@ -44,8 +47,10 @@ class CensoredRegression(Emission):
     formula: str | None = None
     lower: float | None = None
     upper: float | None = None
+    df: float | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "df", checked_df(self.df))
         limits.check_limits(self.lower, self.upper)
         if self.formula is None:
             return
@@ -59,6 +64,9 @@ class CensoredRegression(Emission):
             )
         for one in pair or (self.formula,):
             designs.check_formula(one)
+
+    def __repr__(self) -> str:
+        return shown(self)
 
     @property
     def _limited(self) -> bool:
@@ -96,9 +104,12 @@ class CensoredRegression(Emission):
 
     def streams(self, y: Any, n_components: int, context: Context) -> tuple[Stream, ...]:
         low, high, rows = self._read(y, context)
-        columns = side_by_side(rows.matrix, low, high)
+        if self.df is None:
+            kind, columns = tables.CENSORED, side_by_side(rows.matrix, low, high)
+        else:
+            kind, columns = tables.ROBUST, side_by_side(rows.matrix, low, high, np.full(len(low), self.df))
         values = limits.representative(low, high)
-        return (regression_stream(tables.CENSORED, columns, values, rows, n_components, context),)
+        return (regression_stream(kind, columns, values, rows, n_components, context),)
 
     def observed(self, y: Any) -> Any:
         if self.formula is None:
@@ -130,7 +141,7 @@ class CensoredRegression(Emission):
 
     def simulate(self, params: Mapping[str, Array], z: Any, rng: np.random.Generator) -> Array:
         """Responses cut off at the limits; intervals are those of exact responses, for nothing says how they came."""
-        latent = drawn_lines(params, z, rng)
+        latent = drawn_lines(params, z, rng, self.df)
         if self._limited:
             return np.clip(latent, *limits.ends(self.lower, self.upper))
         return np.column_stack([latent, latent])
@@ -141,11 +152,12 @@ class CensoredRegression(Emission):
         low, high = self._limits_of(self.observed(y))
         lines, sigmas = symbolic_lines(params)
         density = pt.zeros((len(low), n_components))
+        law = normal_intervals if self.df is None else Intervals(self.df)
         kinds: tuple[tuple[Any, Any, tuple[Array, ...]], ...] = (
-            (low == high, log_density, (low,)),
-            (np.isneginf(low), log_below, (high,)),
-            (np.isposinf(high), log_above, (low,)),
-            (np.isfinite(low) & np.isfinite(high) & (low != high), log_between, (low, high)),
+            (low == high, law.log_density, (low,)),
+            (np.isneginf(low), law.log_below, (high,)),
+            (np.isposinf(high), law.log_above, (low,)),
+            (np.isfinite(low) & np.isfinite(high) & (low != high), law.log_between, (low, high)),
         )
         for rows, term, given in kinds:
             i = np.flatnonzero(rows)
@@ -154,4 +166,5 @@ class CensoredRegression(Emission):
         return density
 
     def to_dict(self) -> dict[str, Any]:
-        return {"emission": "CensoredRegression", "formula": self.formula, "lower": self.lower, "upper": self.upper}
+        own = {"emission": "CensoredRegression", "formula": self.formula, "lower": self.lower, "upper": self.upper}
+        return own | given_df(self.df)

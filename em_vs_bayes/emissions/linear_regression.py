@@ -1,4 +1,4 @@
-"""Linear regression: y ~ N(x'b_k, sigma_k^2), with the design given as a matrix or made by a formula."""
+"""Linear regression: y ~ N(x'b_k, sigma_k^2) or a Student t, with the design given as a matrix or made by a formula."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from em_vs_bayes.contract import Array, Context, Emission, Params, Stream
 from em_vs_bayes.emissions import design as designs
 from em_vs_bayes.emissions import read
+from em_vs_bayes.emissions.degrees import checked_df, given_df, shown
 from em_vs_bayes.emissions.regression_priors import Rows
 from em_vs_bayes.emissions.regression_streams import drawn_lines, regression_stream, side_by_side, symbolic_lines
 from em_vs_bayes.kernels import tables
@@ -27,10 +28,14 @@ class LinearRegression(Emission):
         ``"y ~ x1 + C(group)"``, read by formulaic; y is then the frame that has its columns, and new frames are encoded
         as the fitted one was. Without a formula the design is ``exog``, (n, p), used as it is: no intercept is added.
         Without either it is an intercept alone.
+    df : float, optional
+        Degrees of freedom of Student t errors, from 0.1 to 1e6, known and the same for every component: far responses
+        count for less (Lange, Little & Taylor 1989). None: normal errors.
 
     Notes
     -----
-    Fitted parameters: ``coefficients (component, predictor)``, ``sigmas (component,)`` (standard deviations). A missing
+    Fitted parameters: ``coefficients (component, predictor)``, ``sigmas (component,)``: standard deviations, or with
+    ``df`` scales, the standard deviation being sigma sqrt(df / (df - 2)) where df > 2, else infinite. A missing
     response (NaN) is integrated out: its row says nothing here. Predictors must be finite.
 
     Default prior, with b and s^2 the coefficients and the residual variance (divisor n) of one regression for all rows:
@@ -39,10 +44,15 @@ class LinearRegression(Emission):
     """
 
     formula: str | None = None
+    df: float | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "df", checked_df(self.df))
         if self.formula is not None:
             designs.check_formula(self.formula)
+
+    def __repr__(self) -> str:
+        return shown(self)
 
     @property
     def takes_exog(self) -> bool:
@@ -59,8 +69,11 @@ class LinearRegression(Emission):
 
     def streams(self, y: Any, n_components: int, context: Context) -> tuple[Stream, ...]:
         values, rows = self._read(y, context)
-        columns = side_by_side(rows.matrix, values)
-        return (regression_stream(tables.REGRESSION, columns, values, rows, n_components, context),)
+        if self.df is None:
+            kind, columns = tables.REGRESSION, side_by_side(rows.matrix, values)
+        else:
+            kind, columns = tables.ROBUST, side_by_side(rows.matrix, values, values, np.full(len(values), self.df))
+        return (regression_stream(kind, columns, values, rows, n_components, context),)
 
     def observed(self, y: Any) -> Any:
         return y if self.formula is None else designs.from_formula(self.formula, y, None)[0]
@@ -78,7 +91,7 @@ class LinearRegression(Emission):
         return read.vector(self.observed(y), "y", "LinearRegression")[:, None]
 
     def simulate(self, params: Mapping[str, Array], z: Any, rng: np.random.Generator) -> Array:
-        return drawn_lines(params, z, rng)
+        return drawn_lines(params, z, rng, self.df)
 
     def symbolic_log_density(self, y: Any, params: Mapping[str, Any], n_components: int) -> Any:
         import pymc as pm
@@ -86,8 +99,13 @@ class LinearRegression(Emission):
 
         values = read.vector(self.observed(y), "y", "LinearRegression")[:, None]
         seen = ~np.isnan(values)
-        density = pm.logp(pm.Normal.dist(*symbolic_lines(params)), np.where(seen, values, 0.0))
+        lines, sigmas = symbolic_lines(params)
+        if self.df is None:
+            errors = pm.Normal.dist(lines, sigmas)
+        else:  # a plain number would become float32, and lose half its digits
+            errors = pm.StudentT.dist(nu=pt.constant(self.df, dtype="float64"), mu=lines, sigma=sigmas)
+        density = pm.logp(errors, np.where(seen, values, 0.0))
         return density if seen.all() else pt.where(seen, density, 0.0)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"emission": "LinearRegression", "formula": self.formula}
+        return {"emission": "LinearRegression", "formula": self.formula, **given_df(self.df)}

@@ -62,10 +62,12 @@ def regression_stream(
     return Stream(kind, columns, np.zeros(columns.shape[1]), p + 1, block, design=design)
 
 
-def drawn_lines(params: Mapping[str, Array], z: Any, rng: np.random.Generator) -> Array:
-    """Responses (n,) given components ``z``, at the design ``params["exog"]``."""
+def drawn_lines(params: Mapping[str, Array], z: Any, rng: np.random.Generator, df: float | None = None) -> Array:
+    """Responses (n,) given components ``z``, at the design ``params["exog"]``; with t errors where ``df`` is given."""
     lines, sigmas = lines_of(params, z)
-    return rng.normal(lines, sigmas)
+    if df is None:
+        return rng.normal(lines, sigmas)
+    return np.asarray(lines + sigmas * rng.standard_t(df, size=len(lines)))
 
 
 def lines_of(params: Mapping[str, Array], z: Any) -> tuple[Array, Array]:

@@ -31,7 +31,7 @@ class Work(NamedTuple):
     z: np.ndarray  # 4 lanes: a piece of W x - b
     feature: np.ndarray  # FEATURES lanes: products of columns
     row: np.ndarray  # 3 lanes: case weight; largest log potential; sum of exponentials
-    hidden: np.ndarray  # 2 K lanes, only with CENSORED or TRUNCATED ones: rows meant, and their sums of responses
+    hidden: np.ndarray  # 2 K lanes, with REGRESSIONS but REGRESSION: rows meant, and their sums of responses
     u: np.ndarray  # a lane per stream, only with STUDENT ones: drawn multipliers of precisions
     bias: np.ndarray  # like pot, with W m in the place of each mean m; see prepare_full and prepare_diag
 

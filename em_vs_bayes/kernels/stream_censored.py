@@ -19,17 +19,14 @@ import math
 import numpy as np
 
 from em_vs_bayes.kernels.jit import inner
-from em_vs_bayes.kernels.stream_block import BLOCK, FEATURES, START, STRIDE, combine, gram, lane
-from em_vs_bayes.kernels.stream_gauss import product
+from em_vs_bayes.kernels.stream_block import BLOCK, STRIDE, combine, lane
 from em_vs_bayes.kernels.stream_regression import at_a_point
-from em_vs_bayes.kernels.tables import TRUNCATED
 from em_vs_bayes.kernels.truncated import interval, outside
 from em_vs_bayes.kernels.truncated_draws import draw, draw_outside
 
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 FIRST = STRIDE  # work.z: lane 0 is what a row counts for, the next ones E[y*] and E[y*^2], summed over what it counts
 SECOND = STRIDE + STRIDE
-SEEN = STRIDE + STRIDE + STRIDE  # 1, or 0 where the response is missing
 POINT = -1e-13  # a potential of larger log mass is a density, and its mass one
 MOST = 1e7  # imagined rows per seen one beyond which drawing them is given up
 
@@ -64,7 +61,7 @@ def log_mass(c, weight):
 
 
 @inner
-def _prepared(pot, o, first, d, K, k, plain, work):
+def prepared(pot, o, first, d, K, k, plain, work):
     """Fill lanes 0 and SECOND of work.z for component k; return c_k, its weight 1 / sigma and log mass at x = 0."""
     w, p = o + K + k * d * d, d - 1
     if plain:
@@ -92,7 +89,7 @@ def add_censored(pot, o, first, d, K, rows, work):
     low, high = lane(first + d - 1), lane(first + d)
     plain = at_a_point(pot, o, d, K)
     for k in range(K):
-        c, weight, mass = _prepared(pot, o, first, d, K, k, plain, work)
+        c, weight, mass = prepared(pot, o, first, d, K, k, plain, work)
         t = lane(k)
         for q in range(np.uint64(rows)):
             a = weight * x[low + q] + z[q]
@@ -109,7 +106,7 @@ def add_truncated(pot, o, first, d, K, rows, work):
     y, low, high = lane(first + d - 1), lane(first + d), lane(first + d + 1)
     plain = at_a_point(pot, o, d, K)
     for k in range(K):
-        c, weight, mass = _prepared(pot, o, first, d, K, k, plain, work)
+        c, weight, mass = prepared(pot, o, first, d, K, k, plain, work)
         t = lane(k)
         for q in range(np.uint64(rows)):
             a = weight * x[y + q] + z[q]
@@ -119,22 +116,11 @@ def add_truncated(pot, o, first, d, K, rows, work):
 
 
 @inner
-def _seen(data, first, d, start, rows, z):
-    for q in range(BLOCK):
-        z[SEEN + q] = 1.0 if q < np.uint64(rows) else 0.0
-    if data.pattern.size > 0:
-        for b in range(rows):
-            pattern = data.pattern[start + b]
-            if pattern != 0 and not data.observed[pattern, first + d - 1]:
-                z[SEEN + np.uint64(b)] = 0.0
-
-
-@inner
-def _complete_censored(pot, o, first, d, K, k, plain, rows, work):
+def complete_censored(pot, o, first, d, K, k, plain, rows, work):
     """work.z = 1, E[y*], E[y*^2] of each row, were it of component k."""
     x, z = work.x, work.z
     low, high = lane(first + d - 1), lane(first + d)
-    weight = _prepared(pot, o, first, d, K, k, plain, work)[1]
+    weight = prepared(pot, o, first, d, K, k, plain, work)[1]
     for q in range(np.uint64(rows)):
         y, more = x[low + q], 0.0
         if y != x[high + q]:
@@ -144,11 +130,11 @@ def _complete_censored(pot, o, first, d, K, k, plain, rows, work):
 
 
 @inner
-def _complete_truncated(pot, o, first, d, K, k, plain, rows, work):
+def complete_truncated(pot, o, first, d, K, k, plain, rows, work):
     """work.z = 1 + E m, y + E m E[y*], y^2 + E m E[y*^2], y* outside the limits."""
     x, z = work.x, work.z
     y, low, high = lane(first + d - 1), lane(first + d), lane(first + d + 1)
-    _, weight, mass = _prepared(pot, o, first, d, K, k, plain, work)
+    _, weight, mass = prepared(pot, o, first, d, K, k, plain, work)
     for q in range(np.uint64(rows)):
         log_out, log_in, mean, second = outside(weight * x[low + q] + z[q], weight * x[high + q] + z[q])
         own = mass - z[SECOND + q]
@@ -161,55 +147,13 @@ def _complete_truncated(pot, o, first, d, K, k, plain, rows, work):
 
 
 @inner
-def _complete_drawn(first, d, rows, work):
+def complete_drawn(first, d, rows, work):
     """The same for rows that `draw_truncated` has drawn."""
     x, z = work.x, work.z
     for q in range(np.uint64(rows)):
         z[q] = x[lane(first + d + 1) + q]
         z[FIRST + q] = x[lane(first + d - 1) + q]
         z[SECOND + q] = x[lane(first + d) + q]
-
-
-@inner
-def sum_limited(data, kind, pot, o, first, d, K, start, rows, work, drawn, stats, at):
-    """Add counts to stats[at + k], and sums of (x, y) (x, y)' to packed lower triangles after the K counts."""
-    x, z, r, own = work.x, work.z, work.logp, work.hidden
-    p, F, then = d - 1, d * (d + 1) // 2, lane(K)
-    plain = at_a_point(pot, o, d, K)
-    _seen(data, first, d, start, rows, z)
-    for k in range(K):
-        if kind != TRUNCATED:
-            _complete_censored(pot, o, first, d, K, k, plain, rows, work)
-        elif drawn:
-            _complete_drawn(first, d, rows, work)
-        else:
-            _complete_truncated(pot, o, first, d, K, k, plain, rows, work)
-        t = lane(k)
-        count = squares = 0.0
-        for q in range(BLOCK):
-            weight = r[t + q] * z[SEEN + q]
-            own[t + q] = own[then + t + q] = 0.0
-            if weight == 0.0:
-                continue
-            rows_meant = weight * z[q]
-            own[t + q] = rows_meant
-            own[then + t + q] = weight * z[FIRST + q]
-            count += rows_meant
-            squares += weight * z[SECOND + q]
-        stats[at + k] += count
-        stats[at + K + (k + 1) * F - 1] += squares
-    at += K
-    done, held = np.int64(0), np.int64(0)
-    for i in range(p):
-        for j in range(i + 1):
-            product(x, first + i, first + j, work.feature, held)
-            held += 1
-            if held == FEATURES:
-                gram(own, K, work.feature, START, held, stats, at + done, F)
-                done += held
-                held = np.int64(0)
-    gram(own, K, work.feature, START, held, stats, at + done, F)
-    gram(own[np.int64(then) :], K, x, lane(first), p, stats, at + F - d, F)
 
 
 @inner

@@ -12,7 +12,6 @@ from em_vs_bayes.kernels.stream_censored import (
     add_truncated,
     draw_censored,
     draw_truncated,
-    sum_limited,
 )
 from em_vs_bayes.kernels.stream_discrete import add_linear, add_lookup, sum_lookup
 from em_vs_bayes.kernels.stream_gauss import (
@@ -24,6 +23,7 @@ from em_vs_bayes.kernels.stream_gauss import (
     sum_full,
     unpack_full,
 )
+from em_vs_bayes.kernels.stream_limited import sum_limited
 from em_vs_bayes.kernels.stream_missing import (
     add_diag_missing,
     add_full_missing,
@@ -39,6 +39,7 @@ from em_vs_bayes.kernels.stream_regression import (
     sum_regression,
     unpack_regression,
 )
+from em_vs_bayes.kernels.stream_robust import add_robust, draw_robust
 from em_vs_bayes.kernels.stream_student import add_student, draw_student, sum_student
 from em_vs_bayes.kernels.tables import (
     CENSORED,
@@ -47,6 +48,7 @@ from em_vs_bayes.kernels.tables import (
     LINEAR,
     LOOKUP,
     REGRESSION,
+    ROBUST,
     STUDENT,
     TRUNCATED,
 )
@@ -97,11 +99,13 @@ def add_log_potentials(data, streams, pot, K, start, rows, work, conditionals):
             add_regression(pot, o, first, size, K, work)
             if missing:
                 restore_missing(data, first, size, K, start, rows, work)
-        elif kind in (STUDENT, CENSORED, TRUNCATED):
+        elif kind in (STUDENT, CENSORED, TRUNCATED, ROBUST):
             if kind == STUDENT:
                 add_student(pot, o, first, K, work)
             elif kind == CENSORED:
                 add_censored(pot, o, first, size, K, rows, work)
+            elif kind == ROBUST:
+                add_robust(pot, o, first, size, K, rows, work)
             else:
                 add_truncated(pot, o, first, size, K, rows, work)
             if missing:
@@ -135,7 +139,7 @@ def add_statistics(data, streams, pot, K, start, rows, work, conditionals, drawn
             sum_regression(first, size, K, work, stats, at + K)
             if data.pattern.size > 0:
                 count_observed(data, first + size - 1, one, K, start, rows, work, stats, at)
-        elif kind in (CENSORED, TRUNCATED):
+        elif kind in (CENSORED, TRUNCATED, ROBUST):
             sum_limited(data, kind, pot, streams.pot[s], first, size, K, start, rows, work, drawn, stats, at)
         elif kind == STUDENT:
             sum_student(data, first, pot, streams.pot[s], K, s, start, rows, work, drawn, stats, at)
@@ -146,7 +150,7 @@ def draw_hidden(data, streams, pot, K, start, rows, work, conditionals, rng, z):
     """Draw what rows hide besides their component z (-1: none), given it.
 
     Missing values of GAUSS_FULL streams replace the zeros in work.x; multipliers of STUDENT streams go to work.u. Drawn
-    responses of CENSORED and TRUNCATED streams replace limits in work.x.
+    responses of CENSORED and TRUNCATED streams replace limits in work.x; those of ROBUST ones limits and nu.
     """
     missing = _any_missing(data, start, rows)
     for s in range(streams.kind.size):
@@ -158,6 +162,8 @@ def draw_hidden(data, streams, pot, K, start, rows, work, conditionals, rng, z):
             draw_censored(streams.col[s], streams.size[s], pot, streams.pot[s], K, rows, work, rng, z)
         elif streams.kind[s] == TRUNCATED:
             draw_truncated(streams.col[s], streams.size[s], pot, streams.pot[s], K, rows, work, rng, z)
+        elif streams.kind[s] == ROBUST:
+            draw_robust(streams.col[s], streams.size[s], pot, streams.pot[s], K, rows, work, rng, z)
 
 
 @spliced
@@ -178,5 +184,5 @@ def finish(data, streams, K, counts, stats):
             if data.pattern.size == 0:
                 for k in range(K):
                     stats[at + k] = counts[k]
-        elif streams.kind[s] in (CENSORED, TRUNCATED):
+        elif streams.kind[s] in (CENSORED, TRUNCATED, ROBUST):
             unpack_regression(size, K, stats, at + K)

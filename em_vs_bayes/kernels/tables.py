@@ -28,7 +28,8 @@ REGRESSION = 4  # c_k - 0.5 |W_k (x, y)|^2, columns x_1 ... x_p, y, the last row
 STUDENT = 5  # c_k - h_k log(1 + (v_k (x - m_k))^2), one column
 CENSORED = 6  # REGRESSION whose y is known to lie in an interval: columns x_1 ... x_p, lower, upper
 TRUNCATED = 7  # REGRESSION of rows that are there only if y lies in an interval: x_1 ... x_p, y, lower, upper
-REGRESSIONS = (REGRESSION, CENSORED, TRUNCATED)  # x_1 ... x_p, then what is known of the response
+ROBUST = 8  # CENSORED with Student t errors: x_1 ... x_p, lower, upper, degrees of freedom
+REGRESSIONS = (REGRESSION, CENSORED, TRUNCATED, ROBUST)  # x_1 ... x_p, then what is known of the response
 
 # --- codes of parameter blocks: the conjugate family that ties theta, pot, stats and hyper --------------------
 DIRICHLET = 0  # rows of probabilities (R, C)

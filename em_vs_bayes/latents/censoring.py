@@ -1,7 +1,8 @@
 """The response itself is the latent variable: one regression for all rows, seen through limits.
 
 Nothing discrete is hidden, so this is a mixture of one component, whose weight of one is no parameter of the user's.
-What is asked row by row is answered by the mixture; the E-step of censored rows is fused (`kernels.single`).
+What is asked row by row is answered by the mixture; the E-step of censored rows with normal errors is fused
+(`kernels.single`).
 """
 
 from __future__ import annotations
@@ -31,13 +32,20 @@ class Censoring(Latent):
     ----------
     truncated : bool
         Rows beyond the limits are missing altogether. Else they are censored, and the exact ones are summed once.
+    robust : bool
+        Errors are Student t: every row is weighed anew in every E-step, the exact ones too.
     """
 
     truncated: bool = False
+    robust: bool = False
+
+    @property
+    def _fused(self) -> bool:
+        return not (self.truncated or self.robust)
 
     @property
     def code(self) -> int:
-        return tables.MIXTURE if self.truncated else tables.SINGLE
+        return tables.SINGLE if self._fused else tables.MIXTURE
 
     @property
     def sequential(self) -> bool:
@@ -59,16 +67,16 @@ class Censoring(Latent):
 
     @property
     def concave(self) -> bool:
-        return not self.truncated  # in b / sigma and 1 / sigma it is concave (Olsen 1978; Burridge 1981)
+        return self._fused  # in b / sigma and 1 / sigma, for normal errors (Olsen 1978; Burridge 1981)
 
     def prepared(self, data: Any, streams: Any) -> Any:
-        return data if self.truncated else single.condense(data, int(streams.size[0]))
+        return single.condense(data, int(streams.size[0])) if self._fused else data
 
     def expect(self, data: Any, streams: Any, pot: Array, stats: Array, cores: int) -> float:
         def part(first: int, last: int, own: Array) -> float:
-            if self.truncated:
-                return float(mixture.expect(data, streams, pot, 1, first, last, own))
-            return float(single.expect(data, streams, pot, first, last, own))
+            if self._fused:
+                return float(single.expect(data, streams, pot, first, last, own))
+            return float(mixture.expect(data, streams, pot, 1, first, last, own))
 
         cores = max(1, min(cores, data.y.shape[0]))  # the sums that are known go with the first row
         return shared(part, [data.y.shape[0] * i // cores for i in range(cores + 1)], stats)

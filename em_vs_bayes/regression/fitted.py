@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """One regression, y* ~ N(x'b, sigma^2), and what its sample knows.
+    """One regression, y* ~ N(x'b, sigma^2) or a Student t, and what its sample knows.
 
     Parameters
     ----------
@@ -72,6 +72,18 @@ class Fitted:
                 "Use kind='latent', or Tobit(lower=, upper=)."
             )
         return self.ends
+
+    def require_normal(self, what: str) -> None:
+        """Refuse in words what is worked out for normal errors only."""
+        if self.spec.degrees is not None:
+            raise ValueError(
+                f"{what} is worked out for normal errors; this regression's are Student t, df={self.spec.degrees:g}."
+            )
+
+    def require_mean(self, what: str) -> None:
+        """Refuse in words the mean of errors that have none."""
+        if self.spec.degrees is not None and self.spec.degrees <= 1.0:
+            raise ValueError(f"{what} does not exist: Student t errors with df={self.spec.degrees:g} have no mean.")
 
 
 def regression_of(fit: Fit, what: str) -> Fitted:

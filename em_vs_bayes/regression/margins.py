@@ -58,7 +58,9 @@ def _function(fitted: Fitted, kind: str) -> tuple[Function, tuple[float, float]]
     if kind not in FUNCTIONS:
         raise ValueError(f"kind must be one of {', '.join(map(repr, FUNCTIONS))}; got {kind!r}.")
     if kind == "latent":
+        fitted.require_mean("kind='latent', E[y*],")
         return FUNCTIONS[kind], (-np.inf, np.inf)
+    fitted.require_normal(f"kind={kind!r}")
     if fitted.truncated and kind == "probability":
         raise ValueError("kind='probability' is that of an uncensored response; a truncated sample has no others.")
     observed = "conditional" if fitted.truncated and kind == "observed" else kind

@@ -46,7 +46,9 @@ def _functions(fitted: Fitted, kind: str) -> tuple[dict[str, Function], tuple[fl
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}; got {kind!r}.")
     if kind == "latent":
+        fitted.require_mean("kind='latent', E[y*],")
         return {"latent": expectations.latent}, (-np.inf, np.inf)
+    fitted.require_normal(f"kind={kind!r}")
     ends = fitted.limits(f"kind={kind!r}")
     if kind == "observed":
         return {"observed": expectations.conditional if fitted.truncated else expectations.observed}, ends

@@ -25,6 +25,7 @@ def residuals(fit: Fit, kind: str, seed: Any) -> Array:
         raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}; got {kind!r}.")
     if kind == "response":
         return np.asarray(representative(fitted.low, fitted.high) - fitted.line)
+    fitted.require_normal(f"kind={kind!r}")
     if kind == "deviance":
         return _deviance(fitted)
     return _truncated_quantiles(fitted) if fitted.truncated else _quantiles(fitted, np.random.default_rng(seed))

@@ -1,7 +1,7 @@
 """From a naive mixture and rows to the tables that kernels read, and random ones to test with."""
 
 import numpy as np
-from naive.mixture import Censored, Diagonal, Full, Linear, Lookup, Mixture, Regression, Student, Truncated
+from naive.mixture import Censored, Diagonal, Full, Linear, Lookup, Mixture, Regression, Robust, Student, Truncated
 from scipy.special import gammaln
 
 from em_vs_bayes.kernels.tables import (
@@ -11,6 +11,7 @@ from em_vs_bayes.kernels.tables import (
     LINEAR,
     LOOKUP,
     REGRESSION,
+    ROBUST,
     STUDENT,
     TRUNCATED,
     Data,
@@ -75,7 +76,7 @@ def potentials_of(model, centre):
                     W[k, :-1, :-1] = np.linalg.cholesky(s.V[k][::-1, ::-1])[::-1, ::-1].T
             W[:, -1] = np.column_stack([-s.coefficients, np.ones(K)]) / s.sds[:, None]
             pot += [s.excess - np.log(s.sds) - 0.5 * LOG_2PI, W.ravel()]
-            kind = {Regression: REGRESSION, Censored: CENSORED, Truncated: TRUNCATED}[type(s)]
+            kind = {Regression: REGRESSION, Censored: CENSORED, Truncated: TRUNCATED, Robust: ROBUST}[type(s)]
             rows.append((kind, s.first, d, at, n_stats))
             n_stats += K * (1 + d * d)
         elif isinstance(s, Student):
@@ -107,13 +108,14 @@ def random_stream(kind, size, K, first, rng):
         return Regression(
             first, rng.normal(size=(K, size)), rng.uniform(0.5, 2, size=K), A @ A.transpose(0, 2, 1), rng.normal(size=K)
         )
-    if kind.startswith(("censored", "truncated")):  # known exactly, on average, or but for the variance, as CAVI does
+    if kind.startswith(
+        ("censored", "truncated", "robust")
+    ):  # known exactly, on average, or but for the variance, as CAVI does
         A = rng.normal(size=(K, size, size)) * 0.3 * ("averaged" in kind)
         excess = -rng.uniform(0.05, 0.5, size=K) * (" " in kind)
         coefficients, sds = rng.normal(size=(K, size)), rng.uniform(0.5, 2, size=K)
-        return (Censored if "censored" in kind else Truncated)(
-            first, coefficients, sds, A @ A.transpose(0, 2, 1), excess
-        )
+        stream = {"censored": Censored, "truncated": Truncated, "robust": Robust}[kind.split()[0]]
+        return stream(first, coefficients, sds, A @ A.transpose(0, 2, 1), excess)
     if kind == "student":  # half of them averaged over means, as CAVI does
         extra = np.where(np.arange(K) % 2 == 0, rng.uniform(0.0, 0.5, K), 0.0)
         return Student(first, rng.normal(size=K), rng.uniform(0.5, 2.0, K), rng.uniform(0.8, 8.0, K), extra)
@@ -123,7 +125,7 @@ def random_stream(kind, size, K, first, rng):
 
 
 def limited(kind, n, rng):
-    """Ends of intervals of every sort (n, 2), or responses and the limits that they lie between (n, 3)."""
+    """Ends of intervals of every sort (n, 2), with degrees of freedom (n, 3), or responses and their limits (n, 3)."""
     y = rng.normal(size=n) * 1.5 + 1.0
     low, high = y - rng.exponential(1.0, n), y + rng.exponential(1.0, n)
     sort = rng.integers(0, 4, n)
@@ -133,6 +135,8 @@ def limited(kind, n, rng):
     )
     if kind.startswith("censored"):
         return np.column_stack([low, high])
+    if kind.startswith("robust"):
+        return np.column_stack([low, high, np.full(n, rng.uniform(0.8, 8.0))])
     unlimited = sort == 3
     return np.column_stack([y, np.where(unlimited, -np.inf, low), np.where(unlimited, np.inf, high)])
 
@@ -150,9 +154,9 @@ def random_case(parts, n, K, rng, missing=0.0):
         elif kind in ("regression", "averaged"):
             responses.append(first + size)
             columns.append(rng.normal(size=(n, size + 1)) * 1.5 + 1.0)
-        elif kind.startswith(("censored", "truncated")):
+        elif kind.startswith(("censored", "truncated", "robust")):
             last = first + size
-            responses += [last, last + 1] if kind.startswith("censored") else [last]
+            responses += [last] if kind.startswith("truncated") else [last, last + 1]
             columns.append(np.column_stack([rng.normal(size=(n, size)), limited(kind, n, rng)]))
         elif kind == "linear":
             columns.append(rng.poisson(1.5, size=(n, size)).astype(float))
@@ -162,7 +166,7 @@ def random_case(parts, n, K, rng, missing=0.0):
     for j in gaussian + responses:
         y[rng.random(n) < missing, j] = np.nan
     for s in streams:  # both ends of an interval, or neither
-        if type(s) is Censored:
+        if type(s) in (Censored, Robust):
             low = s.first + s.coefficients.shape[1]
             y[np.isnan(y[:, low]), low + 1] = np.nan
             y[np.isnan(y[:, low + 1]), low] = np.nan

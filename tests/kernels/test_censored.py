@@ -29,7 +29,7 @@ def tables(kind, rows, sd=1.0, b=(0.5,), weights=(), labels=()):
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.3])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "robust"])
 def test_drawn_statistics_have_the_expected_means(kind, missing, rng):
     """Every sum, over repeated draws given the components, in its standard errors."""
     model, y, _ = random_case([(kind, 2)], 300, 2, rng, missing)

@@ -19,6 +19,8 @@ STREAMS = {
     "censored averaged": [("censored averaged", 4)],
     "truncated averaged": [("truncated averaged", 1)],
     **{kind: [(kind, 2)] for kind in ("censored spread", "truncated spread")},
+    **{kind: [(kind, 2)] for kind in ("robust", "robust averaged", "robust spread")},
+    "robusts": [("robust", 1), ("full", 2), ("robust averaged", 3), ("lookup", 3), ("robust", 11)],
     "limits": [("censored", 2), ("full", 2), ("truncated averaged", 3), ("lookup", 3), ("censored averaged", 11)],
     "student": [("student", 1)],
     "students": [("student", 1), ("full", 2), ("student", 1), ("lookup", 3)],
@@ -28,7 +30,7 @@ STREAMS = {
     "product": [("full", 2), ("linear", 2), ("diag", 3), ("lookup", 3), ("full", 1)],
 }
 GAUSSIAN = [name for name in STREAMS if name not in ("linear1", "linear6", "lookup")]
-HIDING = ("student", "censored", "truncated", "limits")
+HIDING = ("student", "censored", "truncated", "limits", "robust")
 DETERMINED = [name for name in STREAMS if not name.startswith(HIDING)]  # by z: nothing else is drawn
 every_stream = pytest.mark.parametrize("name", STREAMS)
 

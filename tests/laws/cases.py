@@ -256,6 +256,7 @@ by_component = {
     "sigmas": evb.Prior("HalfNormal", sigma=[2.0, 3.0]),
 }
 tobits = e.CensoredRegression(lower=0.0)
+robust = e.CensoredRegression(df=3.0)
 product = e.Product(u=e.Normal(), v=e.Poisson(), w=e.Categorical(3))
 chain = {"initial": p.Dirichlet(2.0), "transition": p.Dirichlet(2.0)}
 sticky = {"initial": p.Dirichlet(2.0), "transition": p.Dirichlet(1.5 + 10.0 * np.eye(2))}
@@ -338,6 +339,11 @@ CASES = [
     Case("truncated", evb.TruncatedRegression(lower=0.0), kept, design=ramp),
     Case("truncated, both limits", evb.TruncatedRegression(lower=0.0, upper=4.0), kept, design=ramp),
     Case("truncated, independent", evb.TruncatedRegression(upper=4.0, priors=single_apart), kept, design=ramp),
+    Case("regression, t errors", evb.Mixture(e.LinearRegression(df=4.0), 2), lines, design=ramp),
+    Case("tobit, t errors", evb.Tobit(df=4.0), cut, design=ramp),
+    Case("tobit, t errors, independent priors", evb.Tobit(df=4.0, priors=single_apart), cut, design=ramp),
+    Case("censored, t errors", evb.CensoredRegression(df=3.0), ends, design=ramp),
+    Case("hmm intervals, t errors", evb.HMM(robust, 2, priors=chain), ends_with_gaps, lengths=several, design=ramp),
     Case("mixture of tobits", evb.Mixture(tobits, 2), cut_below, design=ramp),
     Case("mixture of intervals", evb.Mixture(e.CensoredRegression(), 2), ends, design=ramp),
     Case("mixture, truncated", evb.Mixture(e.TruncatedRegression(lower=0.0), 2, priors=apart), kept, design=ramp),

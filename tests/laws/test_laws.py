@@ -150,7 +150,7 @@ RESUMABLE = {
 
 
 ONES = ("full", "full, three", "product", "student", "hmm full", "hmm labels")
-ONES += ("tobit", "truncated, both limits", "mixture of tobits", "hmm tobit")
+ONES += ("tobit", "truncated, both limits", "mixture of tobits", "hmm tobit", "censored, t errors")
 RESUMED = [case for case in CONJUGATE if case.name in ONES]
 
 

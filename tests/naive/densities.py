@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
 from math import exp, inf, log
 
@@ -43,6 +44,11 @@ def log_density(emission, row, params, k, x=None):
     if isinstance(emission, emissions.CensoredRegression):
         limits = (emission.lower, emission.upper)
         ends = np.reshape(row, (1, 2)) if limits == (None, None) else censored.tobit_intervals([value], *limits)
+        if emission.df is not None:
+            line = sum(b * v for b, v in zip(params["coefficients"][k], x, strict=True))
+            return log_student(
+                emission.df, *((end - line) / params["sigmas"][k] for end in ends[0]), params["sigmas"][k]
+            )
         return float(censored.censored_terms(ends, [x], params["coefficients"][k], params["sigmas"][k])[0])
     if isinstance(emission, emissions.TruncatedRegression):
         limits = (-inf if emission.lower is None else emission.lower, inf if emission.upper is None else emission.upper)
@@ -53,7 +59,8 @@ def log_density(emission, row, params, k, x=None):
         return float(stats.t(emission.df, params["means"][k], params["sigmas"][k]).logpdf(value))
     if isinstance(emission, emissions.LinearRegression):
         line = sum(b * v for b, v in zip(params["coefficients"][k], x, strict=True))
-        return float(stats.norm(line, params["sigmas"][k]).logpdf(value))
+        law = stats.norm if emission.df is None else partial(stats.t, emission.df)
+        return float(law(line, params["sigmas"][k]).logpdf(value))
     if isinstance(emission, emissions.Poisson):
         return float(stats.poisson(params["rates"][k]).logpmf(value))
     if isinstance(emission, emissions.Exponential):
@@ -63,6 +70,14 @@ def log_density(emission, row, params, k, x=None):
     if isinstance(emission, emissions.Categorical):
         return log(params["probs"][k][int(value)])
     raise TypeError(emission)
+
+
+def log_student(df, a, b, sigma):
+    """Log probability of an interval of a standard t; where the ends are equal, its log density over sigma."""
+    own = stats.t(df)
+    if a == b:
+        return float(own.logpdf(a)) - log(sigma)
+    return log(own.sf(a) - own.sf(b) if a > 0 else own.cdf(b) - own.cdf(a))
 
 
 def rows(y):

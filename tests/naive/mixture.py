@@ -214,6 +214,48 @@ class Truncated(Censored):
 
 
 @dataclass(frozen=True)
+class Robust(Censored):
+    """Censored with Student t errors: an integral over the multiplier u of the precision. The last column is df."""
+
+    def split(self, row):
+        last = self.first + self.coefficients.shape[1]
+        return row[self.first : last], row[last : last + 3]
+
+    def integrals(self, row, k):
+        """Of 1, u, u z and u z^2 over u and the interval of z = y - line, by the trapezoidal rule in log u."""
+        x, (low, high, df) = self.split(row)
+        line, step = sum(b * v for b, v in zip(self.coefficients[k], x)), 0.05
+        u = np.exp(np.arange(-90.0, 8.0, step))
+        sd = self.sds[k] / np.sqrt(u)
+        if low == high:
+            z = low - line
+            mass, first, second = np.array([1.0, z, z * z])[:, None] * norm.pdf(z, 0.0, sd)
+        else:
+            a, b = (low - line) / sd, (high - line) / sd
+            mass = np.exp(censored.log_mass(a, b))
+            at_a, at_b = norm.pdf(a), norm.pdf(b)
+            first = sd * (at_a - at_b)
+            ends = np.where(np.isfinite(a), a, 0.0) * at_a - np.where(np.isfinite(b), b, 0.0) * at_b
+            second = sd**2 * (mass + ends)
+        weight = exp(self.excess[k]) * np.exp(-0.5 * u * (x @ self.V[k] @ x)) * gamma.pdf(u, df / 2, scale=2 / df) * u
+        return [float((weight * part).sum() * step) for part in (mass, u * mass, u * first, u * second)], line
+
+    def log_potential(self, row, k):
+        return 0.0 if isnan(self.split(row)[1][0]) else log(self.integrals(row, k)[0][0])
+
+    def statistics(self, row, k, centre):
+        x, ends = self.split(row)
+        if isnan(ends[0]):
+            return [0.0, np.zeros((len(x) + 1, len(x) + 1))]
+        (whole, u, uz, uzz), line = self.integrals(row, k)
+        cross = np.zeros((len(x) + 1, len(x) + 1))
+        cross[:-1, :-1] = u * np.outer(x, x)
+        cross[-1, :-1] = cross[:-1, -1] = x * (uz + line * u)
+        cross[-1, -1] = uzz + 2.0 * line * uz + line**2 * u
+        return [1.0, cross / whole]
+
+
+@dataclass(frozen=True)
 class Student:
     """A Student t; ``extra`` is what CAVI adds to the expected squares: a variance of the mean."""
 

@@ -221,6 +221,13 @@ CASES = {
     "tobit named": (evb.Tobit(lower=FLOOR, priors=NAMED), CUT, {"exog": X, "weights": POWERS}),
     "tobit named fixed": (evb.Tobit(lower=FLOOR, priors=NAMED, fixed=SLOPE), CUT, {"exog": X}),
     "censored": (evb.CensoredRegression(), ENDS, {"exog": X}),
+    "regression, t errors": (mixture(LinearRegression(df=4.0)), LINE, {"exog": X}),
+    "regression, t errors, missing": (mixture(Product(u=LinearRegression(df=1.5), n=Poisson())), PAIRED_Y, {"exog": X}),
+    "tobit, t errors": (evb.Tobit(lower=FLOOR, upper=CEILING, df=4.0), LINE.clip(FLOOR, CEILING), {"exog": X}),
+    "censored, t errors": (evb.CensoredRegression(df=3.0), ENDS, {"exog": X, "weights": POWERS}),
+    "censored in a chain, t errors": (
+        evb.HMM(CensoredRegression(df=3.0), 2), ENDS_AND_GAPS, {"exog": X, "lengths": [25, 15]}
+    ),
     "censored formula": (evb.CensoredRegression("censored(a, b) ~ x + C(g)"), ENDS_FRAME, {"weights": POWERS}),
     "censored named": (evb.CensoredRegression(priors=NAMED, fixed=SLOPE), ENDS, {"exog": X}),
     "truncated": (evb.TruncatedRegression(lower=LINE.min() - 0.1), LINE, {"exog": X}),
