@@ -249,6 +249,16 @@ def test_what_is_hidden_is_the_rate_of_em():
     assert where in compare([best]).table.index
 
 
+def test_where_there_is_no_maximum_the_page_says_so():
+    """Every row with the dummy is censored, and its coefficient runs off: the rate there means nothing."""
+    d = frame().assign(y=lambda d: d["y"].clip(lower=0.0))
+    d["rare"] = ((d["y"] == 0) & (d.index % 5 == 0)).astype(float)
+    c = compare(evb.Tobit("y ~ x + rare"), d, methods=("em",), **QUIET)
+    html = page.render(c)
+    assert "(rare to -inf)" in html
+    assert "hidden_information" not in [f.kind for f in c.findings]
+
+
 def test_an_exact_sample_hides_nothing():
     c = compare(evb.Tobit("y ~ x", lower=-99.0), frame(), methods=("em",), **QUIET)
     kinds = [f.kind for f in c.findings]
