@@ -223,6 +223,20 @@ def test_mixtures_seen_through_limits_make_a_page(lower):
     c = compare(evb.Mixture(evb.emissions.CensoredNormal(lower=lower), 2), y, methods=("em", "vi"), **QUIET)
     html = page.render(c)
     assert 'id="data"' not in html and "120 observations of y" in html
+    assert 'id="distribution"' in html
+    ax, params = limited.mixture(c).axes[0], c.aligned[0].params
+    x, s = ax.lines[1].get_data()
+    wanted = (params["weights"] * stats.norm.sf(x[:, None], params["means"], params["sigmas"])).sum(axis=1)
+    np.testing.assert_allclose(s, wanted, rtol=1e-9)
+    x, s = ax.lines[0].get_data()
+    assert s[np.searchsorted(x, 3.0)] == pytest.approx(0.5, abs=0.02)
+
+
+def test_states_seen_through_limits_make_a_page():
+    y = np.maximum(np.random.default_rng(1).normal(np.repeat([1.0, 5.0, 1.0], 40), 1.0), 0.5)
+    y[7] = np.nan
+    c = compare(evb.HMM(evb.emissions.CensoredNormal(lower=0.5), 2), y, methods=("em", "vi"), **QUIET)
+    assert 'id="distribution"' in page.render(c)
 
 
 # --- findings --------------------------------------------------------------------------------------------------------
@@ -247,6 +261,16 @@ def test_what_is_hidden_is_the_rate_of_em():
     late = np.flatnonzero(gap < 1e-4)[:20]
     assert np.sqrt(gap[late[-1]] / gap[late[0]]) ** (1 / (len(late) - 1)) == pytest.approx(rate, abs=0.01)
     assert where in compare([best]).table.index
+
+
+def test_where_there_is_no_maximum_the_page_says_so():
+    """Every row with the dummy is censored, and its coefficient runs off: the rate there means nothing."""
+    d = frame().assign(y=lambda d: d["y"].clip(lower=0.0))
+    d["rare"] = ((d["y"] == 0) & (d.index % 5 == 0)).astype(float)
+    c = compare(evb.Tobit("y ~ x + rare"), d, methods=("em",), **QUIET)
+    html = page.render(c)
+    assert "(rare to -inf)" in html
+    assert "hidden_information" not in [f.kind for f in c.findings]
 
 
 def test_an_exact_sample_hides_nothing():

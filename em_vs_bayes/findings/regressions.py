@@ -109,7 +109,7 @@ def censoring(c: "Comparison") -> Iterator[Finding]:
 
 def hidden_information(c: "Comparison") -> Iterator[Finding]:
     """Largest fraction of missing information: EM's rate, Gibbs' memory (Dempster et al. 1977; Liu 1994)."""
-    if not is_regression(c) or c.fits[0].spec.fixed:
+    if not is_regression(c) or c.fits[0].spec.fixed or not c.reference.converged:
         return
     fitted = regression_of(of_reference(c).fit, "The report")
     rate, where = worst_direction(fitted)

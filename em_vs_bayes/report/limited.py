@@ -1,4 +1,4 @@
-"""One censored or truncated regression: responses against fits, their distribution, residuals, marginal effects."""
+"""What limits let through: responses against fits, their distribution, residuals, marginal effects."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,6 +9,7 @@ from scipy.stats import beta, truncnorm
 
 from em_vs_bayes.align import even_rows
 from em_vs_bayes.contract import Array
+from em_vs_bayes.emissions import CensoredNormal
 from em_vs_bayes.findings import yardstick
 from em_vs_bayes.findings.regressions import Share, is_regression, shares
 from em_vs_bayes.regression import expectations
@@ -148,11 +149,13 @@ def distributions(c: "Comparison") -> Figure | None:
     for ax in axes[0]:
         ax.plot(*known, color=INK, linewidth=1.6, label="without a model", zorder=4)
         ax.set_xlim(left, right)
-        ax.set_ylim(-0.02, 1.02)
         ax.set_xlabel(of.name, fontsize=9)
+    top = known[1].max(initial=0.0)
     for a in c.aligned:
         curve = marginal(shown(c, a), grid, of)
+        top = max(top, curve[0])
         axes[0, 0].plot(grid, curve, color=colour(a), linestyle=dash(a), linewidth=1.6, label=a.name)
+    axes[0, 0].set_ylim(-0.02 * top, min(1.25 * top, 1.02))
     axes[0, 0].set_ylabel("share above", fontsize=9)
     axes[0, 0].set_title("As fitted", loc="left", fontsize=10, color=INK)
     axes[0, 0].legend(frameon=False, fontsize=8)
@@ -199,6 +202,30 @@ def replicates(c: "Comparison", a: "Aligned", of: Scale) -> list[tuple[Array, Ar
         order = np.argsort(y)
         curves.append((y[order], 1.0 - np.cumsum(w[order]) / w.sum()))
     return curves
+
+
+def mixture(c: "Comparison") -> Figure | None:
+    """Of normals seen through limits: share above, without a model and under each method's mixture."""
+    if not isinstance(c.fits[0].spec.model_emission, CensoredNormal):
+        return None
+    program = c.fits[0].program
+    low, high = program.data.y[:, -2:].T
+    rows = np.flatnonzero(~np.isnan(low))
+    weights = program.data.weights[rows] if program.data.weights.size else np.ones(len(rows))
+    left, right = _range(np.concatenate([low, high]))
+    grid = np.linspace(left, right, POINTS)
+    figure, axes = canvas(1, 1, 3.6)
+    ax = axes[0, 0]
+    ax.plot(*survival(low[rows], high[rows], weights), color=INK, linewidth=1.6, label="without a model", zorder=4)
+    for a in c.aligned:
+        share = a.params["weights"] if "weights" in a.params else a.fit.predict_proba().mean(axis=0)[a.order]
+        above = ndtr((a.params["means"] - grid[:, None]) / a.params["sigmas"]) @ share
+        ax.plot(grid, above, color=colour(a), linestyle=dash(a), linewidth=1.6, label=a.name)
+    ax.set_xlim(left, right)
+    ax.set_xlabel("y", fontsize=9)
+    ax.set_ylabel("share above", fontsize=9)
+    ax.legend(frameon=False, fontsize=8)
+    return figure
 
 
 def censored(c: "Comparison") -> list[dict[str, Any]]:

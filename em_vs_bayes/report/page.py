@@ -89,6 +89,7 @@ def _content(c: "Comparison") -> dict[str, Any]:
         "states": _states(c),
         "ahead": _image(states.ahead, c),
         "limited": _image(limited.fits, c),
+        "mixture": _image(limited.mixture, c),
         "distributions": _image(limited.distributions, c),
         "has_line": limited.has_line(c),
         "drawn": any(a.sample is not None for a in c.aligned),
