@@ -230,6 +230,13 @@ def test_a_start_from_which_nothing_climbs_is_refused(method, sigma):
         evb.TruncatedRegression(lower=0.0).fit(Y + 0.01, method, exog=X, init=init, **QUIET)
 
 
+def test_values_at_the_limit_of_a_truncated_sample_are_doubted():
+    y = np.abs(LATENT) + 0.01
+    y[:3] = 0.0
+    with pytest.warns(UserWarning, match=r"3 value\(s\) exactly at a limit.*Tobit"):
+        evb.TruncatedRegression(lower=0.0).fit(y, "vi", exog=X, **QUIET)
+
+
 @pytest.mark.parametrize("missing", [[NAN, NAN], [-INF, INF]])
 @pytest.mark.parametrize("method", ["em", "vi"])
 def test_a_row_without_a_response_says_nothing(method, missing):

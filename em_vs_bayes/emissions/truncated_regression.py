@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
@@ -67,6 +68,14 @@ class TruncatedRegression(Emission):
             raise ValueError(
                 f"{context.prefix}y has {outside.sum()} value(s) outside ({low:g}, {high:g}) (first: row {i}, "
                 f"{values[i]:g}): a truncated sample has none. Drop those rows, or use a censored regression."
+            )
+        at_limit = (values == low) | (values == high)
+        if at_limit.sum() > 1:
+            warnings.warn(
+                f"{context.prefix}y has {at_limit.sum()} value(s) exactly at a limit, where a truncated sample of a "
+                "continuous response has none: if they stand for values beyond it, this is censoring (Tobit).",
+                UserWarning,
+                stacklevel=2,
             )
         columns = side_by_side(rows.matrix, values, np.full(len(values), low), np.full(len(values), high))
         return (regression_stream(tables.TRUNCATED, columns, values, rows, n_components, context),)
