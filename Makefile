@@ -8,7 +8,8 @@
 SHELL := bash
 BIN := .venv/bin
 READY := .venv/.ready
-PYTEST ?= -n auto --dist loadfile -m "not slow"
+# the examples first: each is long, and at the end one core would wait for them
+PYTEST ?= -n auto --dist loadfile --no-loadscope-reorder -m "not slow" tests/test_examples.py tests
 
 # One thread of BLAS for each process: the tests already run one process per core.
 export OMP_NUM_THREADS ?= 1
