@@ -380,9 +380,13 @@ def fits_together(
         ("--initial", initial, (Model.hmm, Model.ghmm)),
         ("--lengths-column", lengths_column, (Model.hmm, Model.ghmm)),
     ):
-        if value is not None and model not in models:
-            wanted = " or ".join(f"--model {m}" for m in models)
-            raise ValueError(f"{option} {value} goes with {wanted}; got --model {model}")
+        _refuse(option, value, models, model)
+
+
+def _refuse(option: str, value: Any, models: tuple[Model, ...], model: Model) -> None:
+    if value is not None and model not in models:
+        wanted = " or ".join(f"--model {m}" for m in models)
+        raise ValueError(f"{option} {value} goes with {wanted}; got --model {model}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,9 +404,7 @@ class Line:
             ("--formula", self.formula, REGRESSIONS),
             *((option, value, (Model.tobit, Model.truncated)) for option, value in given_limits),
         ):
-            if value is not None and model not in models:
-                wanted = " or ".join(f"--model {m}" for m in models)
-                raise ValueError(f"{option} {value} goes with {wanted}; got --model {model}")
+            _refuse(option, value, models, model)
         if not model.regression:
             return
         if components is not None:

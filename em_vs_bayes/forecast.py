@@ -19,6 +19,7 @@ from em_vs_bayes.emissions import Categorical
 from em_vs_bayes.program import Program
 from em_vs_bayes.responses import LAWS, Law, Tails, responses
 from em_vs_bayes.states import chain_of, some_draws
+from em_vs_bayes.uncertainty import check_level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,8 +35,7 @@ def forecast(fit: Fit, program: Program, steps: int, level: float, draws: int) -
     for name, value in (("steps", steps), ("draws", draws)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
             raise ValueError(f"{name} must be a positive integer; got {value!r}.")
-    if not 0.0 < level < 1.0:
-        raise ValueError(f"level must lie in (0, 1); got {level!r}.")
+    check_level(level)
     columns = responses(program, "forecast")
     if any(column.by_row for column in columns):
         raise NotImplementedError(

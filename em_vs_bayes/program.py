@@ -156,6 +156,11 @@ class Program:
         return sum(prod(s) for p in self.placed for _, s in p.block.potentials)
 
     @property
+    def case_weights(self) -> Array:
+        """Of each row (n,), ones where none were given."""
+        return self.data.weights if self.data.weights.size else np.ones(self.n)
+
+    @property
     def total_weight(self) -> float:
         """Number of observations, case weights counted."""
         return float(self.data.weights.sum()) if self.data.weights.size else float(self.n)

@@ -14,6 +14,7 @@ from em_vs_bayes.contract import Array, Params
 from em_vs_bayes.latents import MarkovChain
 from em_vs_bayes.markov import dwell_times, stationary_distribution
 from em_vs_bayes.program import Program
+from em_vs_bayes.uncertainty import check_level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,8 +72,7 @@ def state_summary(fit: Fit, level: float, draws: int, seed: Any) -> pd.DataFrame
     """See `Fit.state_summary`."""
     import pandas as pd
 
-    if not 0.0 < level < 1.0:
-        raise ValueError(f"level must lie in (0, 1); got {level!r}.")
+    check_level(level)
     matrix, k = transition(fit, "state_summary"), fit.spec.size
     path = fit.predict()
     point = {

@@ -58,8 +58,7 @@ def confint(fit: Fit, level: float, asked: Asked) -> pd.DataFrame:
 
     from em_vs_bayes.describe import scalar_names
 
-    if not 0.0 < level < 1.0:
-        raise ValueError(f"level must lie in (0, 1); got {level!r}.")
+    check_level(level)
     kind = _kind(fit, asked)
     names = scalar_names(fit)
     tails = np.array([0.5 - level / 2, 0.5 + level / 2])
@@ -70,6 +69,12 @@ def confint(fit: Fit, level: float, asked: Asked) -> pd.DataFrame:
         sd = np.sqrt(np.maximum(np.diag(_covariance(fit, asked)), 0.0))
         low, high = estimate + ndtri(tails[0]) * sd, estimate + ndtri(tails[1]) * sd
     return pd.DataFrame({"lower": low, "upper": high}, index=names)
+
+
+def check_level(level: Any) -> None:
+    """Refuse what is no level of an interval."""
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"level must lie in (0, 1); got {level!r}.")
 
 
 def flat_draws(fit: Fit) -> Array:
@@ -141,8 +146,8 @@ def _scaled(information: Array) -> Array:
 
 def _meat(fit: Fit, bent: Curvature, clusters: Any) -> Array:
     """Sum of score score' over rows, a row of case weight w counted w times, or over clusters (CR1)."""
-    scores, data = bent.scores(), fit.program.data
-    weights = data.weights if data.weights.size else np.ones(len(scores))
+    scores = bent.scores()
+    weights = fit.program.case_weights
     if clusters is None:
         return np.asarray((scores * weights[:, None]).T @ scores)
     from em_vs_bayes.clusters import cluster_codes

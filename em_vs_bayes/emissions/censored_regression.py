@@ -13,7 +13,14 @@ from em_vs_bayes.emissions import design as designs
 from em_vs_bayes.emissions import limits, normal_intervals, read
 from em_vs_bayes.emissions.degrees import checked_df, given_df, shown
 from em_vs_bayes.emissions.regression_priors import Rows
-from em_vs_bayes.emissions.regression_streams import drawn_lines, regression_stream, side_by_side, symbolic_lines
+from em_vs_bayes.emissions.regression_streams import (
+    drawn_lines,
+    regression_stream,
+    response,
+    response_and_rows,
+    side_by_side,
+    symbolic_lines,
+)
 from em_vs_bayes.emissions.student_intervals import Intervals
 from em_vs_bayes.kernels import tables
 
@@ -80,27 +87,19 @@ class CensoredRegression(Emission):
     def ends(self) -> tuple[str, ...]:
         return () if self._limited else ("lower", "upper")
 
-    def _ends(self, y: Any, name: str) -> tuple[Array, Array]:
-        """Ends of the responses where no formula picks them."""
-        if not self._limited:
-            return limits.intervals(y, name)
-        return limits.censored(read.vector(y, name, "CensoredRegression"), self.lower, self.upper, name)
-
     def _read(self, y: Any, context: Context) -> tuple[Array, Array, Rows]:
         """Ends (n,), and the design."""
         name, like = context.prefix + "y", context.like and context.like["design"]
-        if self.formula is None:
-            low, high = self._ends(y, name)
+        if self._limited:
+            values, rows = response_and_rows(self.formula, y, context, "CensoredRegression")
+            return *limits.censored(values, self.lower, self.upper, name), rows
+        pair = self.formula and limits.interval_formula(self.formula)
+        if not pair:
+            low, high = limits.intervals(y, name)
             return low, high, Rows(*designs.from_exog(context.exog, len(low), "exog"), "exog")
-        pair = limits.interval_formula(self.formula)
-        if pair is None:
-            values, matrix, design = designs.from_formula(self.formula, y, like)  # type: ignore[arg-type]
-            low, high = limits.censored(values, self.lower, self.upper, name)
-        else:
-            low, matrix, design = designs.from_formula(pair[0], y, like, finite=False)  # type: ignore[arg-type]
-            high = designs.from_formula(pair[1], y, None, finite=False)[0]
-            low, high = limits.checked_intervals(low, high, name)
-        return low, high, Rows(matrix, design, "The design")
+        low, matrix, design = designs.from_formula(pair[0], y, like, finite=False)  # type: ignore[arg-type]
+        high = designs.from_formula(pair[1], y, None, finite=False)[0]
+        return *limits.checked_intervals(low, high, name), Rows(matrix, design, "The design")
 
     def streams(self, y: Any, n_components: int, context: Context) -> tuple[Stream, ...]:
         low, high, rows = self._read(y, context)
@@ -112,10 +111,10 @@ class CensoredRegression(Emission):
         return (regression_stream(kind, columns, values, rows, n_components, context),)
 
     def observed(self, y: Any) -> Any:
-        if self.formula is None:
-            return read.vector(y, "y", "CensoredRegression") if self._limited else np.column_stack(self._ends(y, "y"))
         if self._limited:
-            return designs.from_formula(self.formula, y, None)[0]
+            return read.vector(response(self.formula, y), "y", "CensoredRegression")
+        if self.formula is None:
+            return np.column_stack(limits.intervals(y, "y"))
         low, high, _ = self._read(y, Context())
         return np.column_stack([low, high])
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.emissions import read
+from em_vs_bayes.priors import regression_normal_inverse_gamma
 
 FUNCTIONS = (
     *("C", "I", "log", "log10", "log2", "exp", "poly", "bs", "cr", "cc", "center", "scale", "standardize"),
@@ -186,10 +187,7 @@ def well_conditioned(second: Array) -> bool:
     lengths = np.sqrt(np.diagonal(second))
     if not (np.isfinite(second).all() and (lengths > 0).all()):
         return False
-    try:
-        return bool(np.diagonal(np.linalg.cholesky(second / lengths / lengths[:, None])).min() > SURE)
-    except np.linalg.LinAlgError:
-        return False
+    return regression_normal_inverse_gamma.well_conditioned(second / lengths / lengths[:, None], SURE)
 
 
 def check_rank(matrix: Array, names: tuple[str, ...], name: str) -> None:

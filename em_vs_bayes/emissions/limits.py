@@ -8,7 +8,6 @@ import warnings
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.emissions import read
@@ -102,8 +101,3 @@ def representative(low: Array, high: Array) -> Array:
     if between.any():
         values[between] = 0.5 * low[between] + 0.5 * high[between]
     return values
-
-
-def one_sided(low: Array, high: Array) -> NDArray[np.bool_]:
-    """Which responses have one finite end."""
-    return np.isinf(low) | np.isinf(high)

@@ -12,8 +12,14 @@ from em_vs_bayes.contract import Array, Context, Emission, Params, Stream
 from em_vs_bayes.emissions import design as designs
 from em_vs_bayes.emissions import read
 from em_vs_bayes.emissions.degrees import checked_df, given_df, shown
-from em_vs_bayes.emissions.regression_priors import Rows
-from em_vs_bayes.emissions.regression_streams import drawn_lines, regression_stream, side_by_side, symbolic_lines
+from em_vs_bayes.emissions.regression_streams import (
+    drawn_lines,
+    regression_stream,
+    response,
+    response_and_rows,
+    side_by_side,
+    symbolic_lines,
+)
 from em_vs_bayes.kernels import tables
 
 
@@ -58,17 +64,8 @@ class LinearRegression(Emission):
     def takes_exog(self) -> bool:
         return self.formula is None
 
-    def _read(self, y: Any, context: Context) -> tuple[Array, Rows]:
-        """Response (n,) and design."""
-        if self.formula is not None:
-            like = context.like and context.like["design"]
-            values, matrix, design = designs.from_formula(self.formula, y, like)  # type: ignore[arg-type]
-            return values, Rows(matrix, design, "The design")
-        values = read.vector(y, context.prefix + "y", "LinearRegression")
-        return values, Rows(*designs.from_exog(context.exog, len(values), "exog"), "exog")
-
     def streams(self, y: Any, n_components: int, context: Context) -> tuple[Stream, ...]:
-        values, rows = self._read(y, context)
+        values, rows = response_and_rows(self.formula, y, context, "LinearRegression")
         if self.df is None:
             kind, columns = tables.REGRESSION, side_by_side(rows.matrix, values)
         else:
@@ -76,7 +73,7 @@ class LinearRegression(Emission):
         return (regression_stream(kind, columns, values, rows, n_components, context),)
 
     def observed(self, y: Any) -> Any:
-        return y if self.formula is None else designs.from_formula(self.formula, y, None)[0]
+        return response(self.formula, y)
 
     def public(self, params: Params, centre: Mapping[str, Array]) -> Params:
         return dict(params)

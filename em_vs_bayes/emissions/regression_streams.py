@@ -10,9 +10,25 @@ import numpy as np
 from em_vs_bayes.blocks import RegressionBlock
 from em_vs_bayes.contract import Array, Context, Stream
 from em_vs_bayes.emissions import design as designs
+from em_vs_bayes.emissions import read
 from em_vs_bayes.emissions.regression_priors import Pooled, Rows, pooled, regression_priors
 from em_vs_bayes.kernels import tables
 from em_vs_bayes.values import broadcast, scalars_per_component
+
+
+def response_and_rows(formula: str | None, y: Any, context: Context, emission: str) -> tuple[Array, Rows]:
+    """Response (n,) and design: by a formula of the frame y, or y itself with ``exog``."""
+    if formula is not None:
+        like = context.like and context.like["design"]
+        values, matrix, design = designs.from_formula(formula, y, like)  # type: ignore[arg-type]
+        return values, Rows(matrix, design, "The design")
+    values = read.vector(y, context.prefix + "y", emission)
+    return values, Rows(*designs.from_exog(context.exog, len(values), "exog"), "exog")
+
+
+def response(formula: str | None, y: Any) -> Any:
+    """The response alone: all of y, unless a formula names it among the columns."""
+    return y if formula is None else designs.from_formula(formula, y, None)[0]
 
 
 def side_by_side(matrix: Array, *others: Array) -> Array:

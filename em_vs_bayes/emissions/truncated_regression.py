@@ -13,8 +13,14 @@ from em_vs_bayes.contract import Array, Context, Emission, Params, Stream
 from em_vs_bayes.emissions import design as designs
 from em_vs_bayes.emissions import limits, read
 from em_vs_bayes.emissions.normal_intervals import log_above, log_below, log_between, log_density
-from em_vs_bayes.emissions.regression_priors import Rows
-from em_vs_bayes.emissions.regression_streams import lines_of, regression_stream, side_by_side, symbolic_lines
+from em_vs_bayes.emissions.regression_streams import (
+    lines_of,
+    regression_stream,
+    response,
+    response_and_rows,
+    side_by_side,
+    symbolic_lines,
+)
 from em_vs_bayes.kernels import tables
 
 
@@ -51,16 +57,8 @@ class TruncatedRegression(Emission):
     def takes_exog(self) -> bool:
         return self.formula is None
 
-    def _read(self, y: Any, context: Context) -> tuple[Array, Rows]:
-        if self.formula is not None:
-            like = context.like and context.like["design"]
-            values, matrix, design = designs.from_formula(self.formula, y, like)  # type: ignore[arg-type]
-            return values, Rows(matrix, design, "The design")
-        values = read.vector(y, context.prefix + "y", "TruncatedRegression")
-        return values, Rows(*designs.from_exog(context.exog, len(values), "exog"), "exog")
-
     def streams(self, y: Any, n_components: int, context: Context) -> tuple[Stream, ...]:
-        values, rows = self._read(y, context)
+        values, rows = response_and_rows(self.formula, y, context, "TruncatedRegression")
         low, high = limits.ends(self.lower, self.upper)
         outside = (values < low) | (values > high)
         if outside.any():
@@ -81,7 +79,7 @@ class TruncatedRegression(Emission):
         return (regression_stream(tables.TRUNCATED, columns, values, rows, n_components, context),)
 
     def observed(self, y: Any) -> Any:
-        return y if self.formula is None else designs.from_formula(self.formula, y, None)[0]
+        return response(self.formula, y)
 
     def public(self, params: Params, centre: Mapping[str, Array]) -> Params:
         return dict(params)

@@ -167,13 +167,14 @@ def solve(precision: Array, linear: Array) -> Array:
     scale = np.sqrt(np.diagonal(precision, axis1=-2, axis2=-1))
     scale = np.where(scale > 0, scale, 1.0)
     scaled, right = precision / (scale[..., :, None] * scale[..., None, :]), linear / scale
-    if _well_conditioned(scaled):
+    if well_conditioned(scaled, WELL):
         return np.linalg.solve(scaled, right[..., None])[..., 0] / scale
     return apply(np.linalg.pinv(scaled, rcond=1e-13, hermitian=True), right) / scale
 
 
-def _well_conditioned(matrix: Array) -> bool:
+def well_conditioned(matrix: Array, least: float) -> bool:
+    """Whether the pivots (of the Cholesky factor) of matrices (..., p, p) with unit diagonals all exceed ``least``."""
     try:
-        return bool(np.diagonal(np.linalg.cholesky(matrix), axis1=-2, axis2=-1).min() > WELL)
+        return bool(np.diagonal(np.linalg.cholesky(matrix), axis1=-2, axis2=-1).min() > least)
     except np.linalg.LinAlgError:
         return False

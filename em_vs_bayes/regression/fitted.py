@@ -104,7 +104,7 @@ def regression_of(fit: Fit, what: str) -> Fitted:
         low=np.ascontiguousarray(low),
         high=np.ascontiguousarray(high),
         ends=None if isinstance(spec, CensoredRegression) else limits.ends(spec.lower, spec.upper),  # type: ignore[attr-defined]
-        weights=program.data.weights if program.data.weights.size else np.ones(program.n),
+        weights=program.case_weights,
         coefficients=params["coefficients"],
         sigma=float(params["sigma"]),
     )
@@ -139,9 +139,3 @@ def some_draws(fit: Fit, at_most: int) -> tuple[Array, Array]:
         raise ValueError(f"draws must be a positive number of posterior draws; got {at_most!r}.")
     public = fit.program.public(thetas(fit, at_most))
     return public["coefficients"], public["sigma"]
-
-
-def check_level(level: Any) -> None:
-    """Refuse what is no level of an interval."""
-    if not 0.0 < level < 1.0:
-        raise ValueError(f"level must lie in (0, 1); got {level!r}.")

@@ -13,7 +13,8 @@ from scipy.special import ndtr, ndtri
 from em_vs_bayes.contract import Array
 from em_vs_bayes.regression import expectations
 from em_vs_bayes.regression.expectations import Function
-from em_vs_bayes.regression.fitted import Fitted, check_level, new_design, regression_of, some_draws
+from em_vs_bayes.regression.fitted import Fitted, new_design, regression_of, some_draws
+from em_vs_bayes.uncertainty import check_level
 
 if TYPE_CHECKING:
     import pandas as pd
