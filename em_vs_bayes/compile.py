@@ -18,6 +18,7 @@ from em_vs_bayes.contract import Array, Block, Context, Layout, Stream
 from em_vs_bayes.coordinates import coordinates
 from em_vs_bayes.emissions import read
 from em_vs_bayes.kernels import gibbs, tables
+from em_vs_bayes.kernels.streams import ADD, FILL, MISSING, SUM, address_roles, table
 from em_vs_bayes.ordering import Ordering, ordering
 from em_vs_bayes.priors import Prior
 from em_vs_bayes.program import Placed, Program, Tables
@@ -104,7 +105,7 @@ def compile(
         n=n,
         y=y,
         data=data,
-        streams=_stream_table(streams, placed[len(own) :]),
+        streams=_stream_table(streams, placed[len(own) :], data.pattern.size > 0),
         placed=placed,
         centre=centre,
         order=order,
@@ -188,7 +189,7 @@ def _data(
     pattern, observed = _patterns(y, gaussian)
     bases = [s.base for s in streams if s.base is not None]
     return tables.Data(
-        y=np.require(y, float, ["F", "A", "W"]),  # one array type, so kernels compile once
+        columns=np.require(y.T, float, ["C", "A", "W"]),  # one array type, so kernels compile once
         centre=np.concatenate([s.centre for s in streams]),
         base=sum(bases[1:], bases[0]).astype(float) if bases else np.empty(0),
         weights=weights,
@@ -212,12 +213,13 @@ def _patterns(y: Array, gaussian: NDArray[np.bool_]) -> tuple[NDArray[np.int64],
     return rank[np.ravel(inverse)[:-1]], np.ascontiguousarray(unique[order])
 
 
-def _stream_table(streams: tuple[Stream, ...], placed: tuple[Placed, ...]) -> tables.Streams:
+def _stream_table(streams: tuple[Stream, ...], placed: tuple[Placed, ...], missing: bool) -> tables.Streams:
     rows, col = [], 0
     for s, p in zip(streams, placed, strict=True):
         rows.append((s.kind, col, s.size, p.pot, p.stat))
         col += s.columns.shape[1]
-    return tables.Streams(*np.ascontiguousarray(np.array(rows, dtype=np.int64).T))
+    roles = (ADD, SUM, MISSING, FILL) if missing else (ADD, SUM)
+    return address_roles(table(*zip(*rows, strict=True)), *roles)
 
 
 def _place(own: tuple[Block, ...], streams: tuple[Stream, ...]) -> tuple[Placed, ...]:

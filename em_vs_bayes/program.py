@@ -486,7 +486,7 @@ class Program:
                 ("pattern", data.pattern),
             )
         }
-        chosen = data._replace(y=np.asfortranarray(data.y[rows]), starts=starts, **picked)
+        chosen = data._replace(columns=np.ascontiguousarray(data.columns[:, rows]), starts=starts, **picked)
         return replace(self, n=len(rows), y=None, data=chosen)
 
     @cached_property

@@ -349,11 +349,15 @@ def _expect(data, streams, pot, K, first, last, stats, out, memory):
         end = _group_end(data, s, last if s >= alone else s + 1)
         if not chain.dense:
             before, pairs, counts = stats.copy(), chain.pairs.copy(), chain.counts.copy()
-        part, safe = _expect_group(data, streams, pot, K, s, end, False, work, conditionals, chain, stats, out)
-        if not safe:
-            if not chain.dense:
+        part, safe = 0.0, False
+        for logarithmic in (False, True):  # a variable: constants would be compiled once each
+            if safe:
+                break
+            if logarithmic and not chain.dense:
                 stats[:], chain.pairs[:], chain.counts[:] = before, pairs, counts
-            part, safe = _expect_group(data, streams, pot, K, s, end, True, work, conditionals, chain, stats, out)
+            part, safe = _expect_group(
+                data, streams, pot, K, s, end, logarithmic, work, conditionals, chain, stats, out
+            )
         if not part > -math.inf and end > s + 1:  # one of them is impossible: one by one
             alone = end
             continue
@@ -488,14 +492,16 @@ def draw(data, streams, pot, K, rng, z, stats):
     chain = make_chain(pot, K, rows, span, spans, memory)
     prepare(streams, pot, K, work)
     chosen = np.empty(ROWS, np.int64)
-    evidence = base_measure(data, 0, data.y.shape[0])
-    s = alone = 0
+    evidence = base_measure(data, 0, data.columns.shape[1])
+    s = alone = np.int64(0)
     while s < last:
         end = _group_end(data, s, last if s >= alone else s + 1)
-        part, safe = _draw_group(data, streams, pot, K, s, end, False, work, conditionals, chain, rng, z, chosen, stats)
-        if not safe:
+        part, safe = 0.0, False
+        for logarithmic in (False, True):
+            if safe:
+                break
             part, safe = _draw_group(
-                data, streams, pot, K, s, end, True, work, conditionals, chain, rng, z, chosen, stats
+                data, streams, pot, K, s, end, logarithmic, work, conditionals, chain, rng, z, chosen, stats
             )
         if not part > -math.inf and end > s + 1:
             alone = end

@@ -51,7 +51,7 @@ def viterbi(data, streams, pot, K, z, stats):
     prepare(streams, pot, K, work)
     stats[:] = 0.0
     chosen = np.empty(ROWS, np.int64)
-    total = base_measure(data, 0, data.y.shape[0])
+    total = base_measure(data, 0, data.columns.shape[1])
     for s in range(data.starts.size - 1):
         start, stop = data.starts[s], data.starts[s + 1]
         weight = data.weights[start] if data.weights.size > 0 else 1.0
@@ -145,7 +145,7 @@ def pointwise(data: Data, streams: Streams, pot: np.ndarray, K: int, kind: str) 
     ``kind``: "loo", p(y_t | all other rows of the sequence) (n,); "predictive", p(y_t | rows before) (n,); "sequence",
     p(y_s) (sequences,).
     """
-    n, none = data.y.shape[0], np.empty((0, K))
+    n, none = data.columns.shape[1], np.empty((0, K))
     code = {"loo": LOO, "predictive": PREDICTIVE, "sequence": SEQUENCE}[kind]
     terms = np.empty(data.starts.size - 1 if code == SEQUENCE else n)
     plain = data._replace(weights=np.empty(0))
@@ -157,6 +157,6 @@ def pointwise(data: Data, streams: Streams, pot: np.ndarray, K: int, kind: str) 
 
 def rows(data: Data, streams: Streams, pot: np.ndarray, K: int) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities of the states given the rows up to and including each (n, K), and before each (n, K)."""
-    filtered, predicted = np.empty((data.y.shape[0], K)), np.empty((data.y.shape[0], K))
+    filtered, predicted = np.empty((data.columns.shape[1], K)), np.empty((data.columns.shape[1], K))
     _scores(data, streams, pot, K, FILTERED, np.empty(0), filtered, predicted)
     return filtered, predicted

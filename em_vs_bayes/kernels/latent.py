@@ -1,31 +1,42 @@
-"""Which latent structure a program has is a number: the one place in compiled code where it is looked at."""
+"""Which functions a latent structure has for all data: what posteriors and samplers call, by their addresses."""
+
+from typing import Any
 
 import numpy as np
 
 from em_vs_bayes.kernels import chain, mixture, single
-from em_vs_bayes.kernels.jit import kernel
+from em_vs_bayes.kernels.addresses import address, by_address, calls
+from em_vs_bayes.kernels.jit import inlined
+from em_vs_bayes.kernels.signatures import DRAW_ALL_TYPES, EXPECT_TYPES
 from em_vs_bayes.kernels.tables import CHAIN, MIXTURE, SINGLE
 
-
-@kernel
-def expect(latent, data, streams, pot, K, stats):
-    """Log evidence of all data; the expected statistics are written to ``stats``."""
-    if latent == MIXTURE:
-        return mixture.expect(data, streams, pot, K, 0, data.y.shape[0], stats)
-    if latent == CHAIN:
-        return chain.expect(data, streams, pot, K, 0, data.starts.size - 1, stats, np.empty(0))
-    if latent == SINGLE:
-        return single.expect(data, streams, pot, 0, data.y.shape[0], stats)
-    raise ValueError("latent: want MIXTURE, CHAIN or SINGLE")
+EXPECT: dict[int, Any] = {MIXTURE: mixture.expect, CHAIN: chain.expect, SINGLE: single.expect}
+DRAW: dict[int, Any] = {MIXTURE: mixture.draw, CHAIN: chain.draw, SINGLE: single.draw}
 
 
-@kernel
-def draw(latent, data, streams, pot, K, rng, z, stats):
+def expect_code(latent: int) -> int:
+    """The address of the structure's E-step."""
+    return address(EXPECT[latent], EXPECT_TYPES)
+
+
+def draw_code(latent: int) -> int:
+    """The address of its draw of everything latent."""
+    return address(DRAW[latent], DRAW_ALL_TYPES)
+
+
+@calls
+def _expect(typing, code, data, streams, pot, K, first, last, stats, memory):
+    return by_address(EXPECT_TYPES)
+
+
+@calls
+def draw(typing, code, data, streams, pot, K, rng, z, stats):
     """Draw all latent categories into ``z``, and missing values; their statistics are written to ``stats``."""
-    if latent == MIXTURE:
-        return mixture.draw(data, streams, pot, K, rng, z, stats)
-    if latent == CHAIN:
-        return chain.draw(data, streams, pot, K, rng, z, stats)
-    if latent == SINGLE:
-        return single.draw(data, streams, pot, rng, stats)
-    raise ValueError("latent: want MIXTURE, CHAIN or SINGLE")
+    return by_address(DRAW_ALL_TYPES)
+
+
+@inlined
+def expect(code, data, streams, pot, K, stats):
+    """Log evidence of all data, sequences if there are any, rows else; their statistics are written to ``stats``."""
+    units = data.starts.size - 1 if data.starts.size > 0 else data.columns.shape[1]
+    return _expect(code, data, streams, pot, K, 0, units, stats, np.empty(0))

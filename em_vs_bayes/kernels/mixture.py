@@ -96,7 +96,7 @@ def _choose(K, rng, rows, work, z):
 
 
 @kernel
-def expect(data, streams, pot, K, first, last, stats):
+def expect(data, streams, pot, K, first, last, stats, memory):
     """Log evidence of rows first, ..., last - 1; their expected statistics are written to ``stats``.
 
     Parameters
@@ -148,8 +148,8 @@ def decode(data, streams, pot, K, stats):
     prepare(streams, pot, K, work)
     z = np.empty(ROWS, np.int64)
     total = 0.0
-    for start in range(0, data.y.shape[0], ROWS):
-        rows = log_potentials(data, streams, pot, K, True, start, data.y.shape[0], work, conditionals)
+    for start in range(0, data.columns.shape[1], ROWS):
+        rows = log_potentials(data, streams, pot, K, True, start, data.columns.shape[1], work, conditionals)
         largest(K, work)
         for b in range(rows):
             q = np.uint64(b)
@@ -160,7 +160,7 @@ def decode(data, streams, pot, K, stats):
         harden(K, z, rows, work, stats)
         add_statistics(data, streams, pot, K, start, rows, work, conditionals, False, stats)
     finish(data, streams, K, stats, stats)
-    return total + base_measure(data, 0, data.y.shape[0])
+    return total + base_measure(data, 0, data.columns.shape[1])
 
 
 @kernel
@@ -189,8 +189,8 @@ def draw(data, streams, pot, K, rng, z, stats):
     prepare(streams, pot, K, work)
     chosen = np.empty(ROWS, np.int64)
     evidence = 0.0
-    for start in range(0, data.y.shape[0], ROWS):
-        rows = log_potentials(data, streams, pot, K, True, start, data.y.shape[0], work, conditionals)
+    for start in range(0, data.columns.shape[1], ROWS):
+        rows = log_potentials(data, streams, pot, K, True, start, data.columns.shape[1], work, conditionals)
         largest(K, work)
         _exponentiate(K, work)
         evidence += _evidence(work)
@@ -201,7 +201,7 @@ def draw(data, streams, pot, K, rng, z, stats):
         for b in range(rows):
             z[start + b] = chosen[b]
     finish(data, streams, K, stats, stats)
-    return evidence + base_measure(data, 0, data.y.shape[0])
+    return evidence + base_measure(data, 0, data.columns.shape[1])
 
 
 @kernel
@@ -210,8 +210,8 @@ def _scores(data, streams, pot, K, evidence, responsibility, best):
     work = allocate(data, streams, pot, K)
     conditionals = allocate_conditionals(data, streams, K)
     prepare(streams, pot, K, work)
-    for start in range(0, data.y.shape[0], ROWS):
-        rows = log_potentials(data, streams, pot, K, True, start, data.y.shape[0], work, conditionals)
+    for start in range(0, data.columns.shape[1], ROWS):
+        rows = log_potentials(data, streams, pot, K, True, start, data.columns.shape[1], work, conditionals)
         largest(K, work)
         if best.size > 0:
             for b in range(rows):

@@ -16,7 +16,7 @@ from em_vs_bayes.kernels.block_priors import log_prior
 from em_vs_bayes.kernels.blocks import gradient, potentials
 from em_vs_bayes.kernels.coordinates import all_finite, constrain, pull_back_scaled
 from em_vs_bayes.kernels.jit import inlined, kernel
-from em_vs_bayes.kernels.latent import expect
+from em_vs_bayes.kernels.latent import expect, expect_code
 from em_vs_bayes.kernels.tables import MIXTURE, Blocks, Coordinates, Data, Prior, Streams
 
 # Merged into what Python calls: each layer compiled on its own would optimise all below it once more.
@@ -36,7 +36,7 @@ class Program(NamedTuple):
     prior: Prior
     coords: Coordinates
     K: int
-    latent: int
+    expect: int  # address of the E-step
     powers: np.ndarray
     theta: np.ndarray  # (P,) holds the fixed elements; the free ones are overwritten
     pot: np.ndarray
@@ -65,7 +65,7 @@ def log_joint(p, theta, g):
     g[:] = 0.0
     total = -inf
     if potentials(p.blocks, theta, p.pot):
-        total = p.powers[0] * expect(p.latent, p.data, p.streams, p.pot, p.K, p.stats)
+        total = p.powers[0] * expect(p.expect, p.data, p.streams, p.pot, p.K, p.stats)
         gradient(p.blocks, theta, p.stats, g)
         if p.powers[0] != 1.0:
             g *= p.powers[0]
@@ -131,7 +131,7 @@ def _hold(p):
         p.prior,
         p.coords,
         p.K,
-        p.latent,
+        p.expect,
         p.powers,
         p.theta,
         p.pot,
@@ -178,7 +178,7 @@ def program(data, streams, blocks, prior, coords, K, theta, n_pot, n_stats, late
         prior,
         coords,
         int(K),
-        int(latent),
+        expect_code(latent),
         np.array(powers, dtype=np.float64),
         theta,
         np.zeros(n_pot),

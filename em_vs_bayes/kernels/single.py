@@ -40,7 +40,7 @@ def _quadratic(matrix, at, d, u, first):
 
 
 @inner
-def _known(data, pot, o, w, d, stats):
+def _known(data, pot, o, w, d, K, stats):
     """Write the known statistics; return the log evidence of the exact rows, and what is sure of that of the others."""
     known, p, weight = data.known, d - 1, pot[w + d * d - 1]
     shift, about, base, others = 2, 2 + p, 2 + p + d * d, 2 + p + 2 * d * d
@@ -53,7 +53,7 @@ def _known(data, pot, o, w, d, stats):
     u[p] = weight
     evidence = known[0] * pot[o] - 0.5 * _quadratic(known, about, d, u, 0)
     evidence += known[1] * log_mass(pot[o], weight)
-    if not at_a_point(pot, o, d, 1):
+    if not at_a_point(pot, o, d, K):
         u[p] = 0.0
         for i in range(p):
             for j in range(p):
@@ -82,7 +82,7 @@ def _weigh(data, start, rows, row):
 
 @inner
 def _standardise(y, start, rows, c, at, d, z):
-    """z = sum_j c[at + j] y[:, j] over rows of y, whose columns are read where they lie."""
+    """z = sum_j c[at + j] y[j] over rows, columns y[j] being read where they lie."""
     top = np.uint64(start)
     for b in range(BLOCK):
         z[b] = 0.0
@@ -91,26 +91,26 @@ def _standardise(y, start, rows, c, at, d, z):
         c0, c1, c2, c3 = c[at + j], c[at + j + 1], c[at + j + 2], c[at + j + 3]
         j0, j1, j2, j3 = np.uint64(j), np.uint64(j + 1), np.uint64(j + 2), np.uint64(j + 3)
         for b in range(np.uint64(rows)):
-            z[b] += c0 * y[top + b, j0] + c1 * y[top + b, j1] + c2 * y[top + b, j2] + c3 * y[top + b, j3]
+            z[b] += c0 * y[j0, top + b] + c1 * y[j1, top + b] + c2 * y[j2, top + b] + c3 * y[j3, top + b]
     for j in range(whole, d):
         c0, j0 = c[at + j], np.uint64(j)
         for b in range(np.uint64(rows)):
-            z[b] += c0 * y[top + b, j0]
+            z[b] += c0 * y[j0, top + b]
 
 
 @inner
 def _add_products(y, start, rows, r, p, out, at):
-    """out[at + j] += sum_b r[b] y[b, j], columns read where they lie."""
+    """out[at + j] += sum_b r[b] y[j, b], columns y[j] being read where they lie."""
     top = np.uint64(start)
     whole = p - p % 4
     for j in range(0, whole, 4):
         j0, j1, j2, j3 = np.uint64(j), np.uint64(j + 1), np.uint64(j + 2), np.uint64(j + 3)
         s0 = s1 = s2 = s3 = 0.0
         for b in range(np.uint64(rows)):
-            s0 += r[b] * y[top + b, j0]
-            s1 += r[b] * y[top + b, j1]
-            s2 += r[b] * y[top + b, j2]
-            s3 += r[b] * y[top + b, j3]
+            s0 += r[b] * y[j0, top + b]
+            s1 += r[b] * y[j1, top + b]
+            s2 += r[b] * y[j2, top + b]
+            s3 += r[b] * y[j3, top + b]
         out[at + j] += s0
         out[at + j + 1] += s1
         out[at + j + 2] += s2
@@ -118,21 +118,21 @@ def _add_products(y, start, rows, r, p, out, at):
     for j in range(whole, p):
         j0, s0 = np.uint64(j), 0.0
         for b in range(np.uint64(rows)):
-            s0 += r[b] * y[top + b, j0]
+            s0 += r[b] * y[j0, top + b]
         out[at + j] += s0
 
 
 @inner
 def _expect_one_sided(data, pot, w, d, start, rows, work):
     """E[y*] in work.logp; returns the sums of log P and of E[y*^2], case weights counted."""
-    y, z, mean, row = data.y, work.z, work.logp, work.row
+    y, z, mean, row = data.columns, work.z, work.logp, work.row
     _weigh(data, start, rows, row)
     _standardise(y, start, rows, pot, w + (d - 1) * d, d, z)
     lower_tail_lane(z, START, z, LOG_P, z, HAZARD, z, VARIANCE)
     top, limit, inverse = np.uint64(start), np.uint64(d - 1), 1.0 / pot[w + d * d - 1]
     evidence = squares = 0.0
     for b in range(np.uint64(rows)):
-        value = y[top + b, limit] - (z[HAZARD + b] + z[b]) * inverse
+        value = y[limit, top + b] - (z[HAZARD + b] + z[b]) * inverse
         mean[b] = row[b] * value
         evidence += row[b] * z[LOG_P + b]
         squares += row[b] * (value * value + z[VARIANCE + b] * inverse * inverse)
@@ -197,7 +197,7 @@ def _finish(d, stats):
 
 
 @kernel
-def expect(data, streams, pot, first, last, stats):
+def expect(data, streams, pot, K, first, last, stats, memory):
     """Log evidence and expected statistics of the censored rows ``first`` to ``last`` - 1; exact rows go with row 0.
 
     Parameters
@@ -206,6 +206,10 @@ def expect(data, streams, pot, first, last, stats):
         As `condense` lays it out.
     pot, stats : array
         Those of one component: log weight (0) or count, then those of the regression.
+    K : int
+        1.
+    memory : array
+        Not used.
 
     Returns
     -------
@@ -216,19 +220,19 @@ def expect(data, streams, pot, first, last, stats):
     w = o + 1
     for i in range(stats.size):
         stats[i] = 0.0
-    work = allocate(data, streams, pot, 1)
-    evidence = _known(data, pot, o, w, d, stats) if first == 0 else 0.0
+    work = allocate(data, streams, pot, K)
+    evidence = _known(data, pot, o, w, d, K, stats) if first == 0 else 0.0
     edge = data.parts[0]
     start = first
     while start < last:
         if start < edge:
             rows = min(ROWS, min(last, edge) - start)
             part, squares = _expect_one_sided(data, pot, w, d, start, rows, work)
-            _add_products(data.y, start, rows, work.logp, d - 1, stats, 2 + (d - 1) * d)
+            _add_products(data.columns, start, rows, work.logp, d - 1, stats, 2 + (d - 1) * d)
         else:
             rows = load(data, start, last, work)
             part, squares = _expect_intervals(pot, w, d, rows, work)
-            gram(work.logp, 1, work.x, START, d - 1, stats, 2 + (d - 1) * d, d)
+            gram(work.logp, K, work.x, START, d - 1, stats, 2 + (d - 1) * d, d)
         evidence += part
         stats[1 + d * d] += squares
         start += rows
@@ -237,20 +241,20 @@ def expect(data, streams, pot, first, last, stats):
 
 
 @kernel
-def draw(data, streams, pot, rng, stats):
+def draw(data, streams, pot, K, rng, z, stats):
     """Draw all censored responses; the statistics of the completed data. Returns NaN: no sampler asks for evidence."""
     d = streams.size[0]
     o = streams.pot[0]
     w = o + 1
-    work = allocate(data, streams, pot, 1)
-    _known(data, pot, o, w, d, stats)
+    work = allocate(data, streams, pot, K)
+    _known(data, pot, o, w, d, K, stats)
     edge = data.parts[0]
     start = 0
-    while start < data.y.shape[0]:
+    while start < data.columns.shape[1]:
         one_sided = start < edge
-        rows = load(data, start, edge if one_sided else data.y.shape[0], work)
+        rows = load(data, start, edge if one_sided else data.columns.shape[1], work)
         stats[1 + d * d] += _draw_rows(pot, w, d, rows, one_sided, work, rng)
-        gram(work.logp, 1, work.x, START, d - 1, stats, 2 + (d - 1) * d, d)
+        gram(work.logp, K, work.x, START, d - 1, stats, 2 + (d - 1) * d, d)
         start += rows
     _finish(d, stats)
     return math.nan
@@ -280,7 +284,7 @@ def condense(data, d):
     known = _exact_sums(x, low, exact, data.weights, whole - others)
     count = weights.sum() if weights.size else float(len(order))
     return data._replace(
-        y=rows,
+        columns=rows.T,
         centre=np.zeros(d + 1),
         weights=weights,
         pattern=np.empty(0, np.int64),
@@ -294,7 +298,7 @@ def condense(data, d):
 def _turned(x, low, high, above, order, n_sided):
     """Columns of the rows in ``order``; of the first, known on one side, the limit, negated where it is the lower."""
     p = x.shape[1]
-    rows = np.empty((len(order), p + 2), order="F")
+    rows = np.empty((p + 2, len(order))).T
     sign = np.where(above[order[:n_sided]], -1.0, 1.0)
     for j in range(p):
         rows[:, j] = x[order, j]

@@ -58,7 +58,7 @@ def allocate(data, streams, pot, K):
     width = ROWS + GAP
     kept = K if data.pattern.size > 0 else 0
     return Work(
-        np.empty(data.y.shape[1] * width),
+        np.empty(data.columns.shape[0] * width),
         np.empty(K * width),
         np.empty(kept * width),
         np.empty(4 * width),
@@ -77,14 +77,14 @@ def load(data, start, stop, work):
     Where the data have missing values, NaN becomes 0 (the streams put it right); elsewhere NaN stays NaN.
     Lanes past the end hold 0 with weight 0. Returns the number of rows.
     """
-    p = data.y.shape[1]
+    p = data.columns.shape[0]
     rows = min(ROWS, stop - start)
     x = work.x
     top = np.uint64(start)
     for j in range(p):
         c0, t0, column = data.centre[j], lane(j), np.uint64(j)
         for b in range(np.uint64(rows)):
-            x[t0 + b] = data.y[top + b, column] - c0
+            x[t0 + b] = data.columns[column, top + b] - c0
     for j in range(p):
         t0 = lane(j)
         for unused in range(np.uint64(rows), BLOCK):

@@ -18,7 +18,7 @@ import math
 
 import numpy as np
 
-from em_vs_bayes.kernels.jit import inner
+from em_vs_bayes.kernels.jit import inner, spliced
 from em_vs_bayes.kernels.stream_block import BLOCK, STRIDE, combine, lane
 from em_vs_bayes.kernels.stream_regression import at_a_point
 from em_vs_bayes.kernels.truncated import interval, outside
@@ -156,7 +156,7 @@ def complete_drawn(first, d, rows, work):
         z[SECOND + q] = x[lane(first + d) + q]
 
 
-@inner
+@spliced
 def draw_censored(first, d, pot, o, K, rows, work, rng, z):
     """The column of lower limits = y* drawn given the row's component z (-1: none)."""
     x, p = work.x, d - 1
@@ -175,7 +175,7 @@ def draw_censored(first, d, pot, o, K, rows, work, rng, z):
         x[high + q] = x[low + q]
 
 
-@inner
+@spliced
 def draw_truncated(first, d, pot, o, K, rows, work, rng, z):
     """y, lower, upper = sum y*, sum y*^2 and number of a row and of the rows imagined with it, given component z."""
     x, p = work.x, d - 1

@@ -2,11 +2,11 @@
 
 from math import isfinite
 
-from em_vs_bayes.kernels.jit import inner
+from em_vs_bayes.kernels.jit import spliced
 from em_vs_bayes.kernels.stream_block import BLOCK, combine, lane
 
 
-@inner
+@spliced
 def add_linear(pot, o, first, n, K, work):
     """logp += sum_q eta_kq T_q. Where eta is infinite (a rate or probability of 0), 0 times it counts as 0."""
     x, out = work.x, work.logp
@@ -24,7 +24,7 @@ def add_linear(pot, o, first, n, K, work):
                 out[t + q] += c * x[at + q] if x[at + q] != 0.0 else 0.0
 
 
-@inner
+@spliced
 def add_lookup(pot, o, column, categories, K, work):
     """logp += eta_k[code]; code -1 (missing) adds nothing."""
     start = lane(column)
@@ -35,7 +35,7 @@ def add_lookup(pot, o, column, categories, K, work):
                 work.logp[lane(k) + b] += pot[o + k * categories + code]
 
 
-@inner
+@spliced
 def sum_lookup(column, categories, K, work, stats, at):
     """Add sum of r over the rows of each category to stats[at + k C + code]."""
     start = lane(column)

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from em_vs_bayes.kernels.jit import inner
+from em_vs_bayes.kernels.jit import inner, spliced
 from em_vs_bayes.kernels.stream_block import BLOCK, FEATURES, START, STRIDE, gram, lane
 
 SECOND = STRIDE + STRIDE  # lanes of z, after the one at STRIDE
@@ -146,7 +146,7 @@ def _close(x, first, W, w, ld, z, out, k):
         out[t + q] -= 0.5 * (z0 * z0 + z1 * z1 + z2 * z2 + z3 * z3)
 
 
-@inner
+@spliced
 def add_full(pot, o, first, d, K, work):
     """logp += c_k - |W_k x - b_k|^2 / 2."""
     for k in range(K):
@@ -204,7 +204,7 @@ def _square5(x, x0, v, w, b, c, out, t):
         out[t + q] += c - (z0 * z0 + z1 * z1 + z2 * z2 + z3 * z3 + z4 * z4)
 
 
-@inner
+@spliced
 def add_diag(o, first, d, K, work):
     """logp += sum_j c_kj - (w_kj x_j - b_kj)^2 / 2: a few columns for all components, then the next few."""
     x, bias, out = work.x, work.bias, work.logp
@@ -239,7 +239,7 @@ def product(x, i, j, out, to):
         out[t + q] = x[a + q] * x[b + q]
 
 
-@inner
+@spliced
 def sum_full(first, d, K, work, stats, at):
     """Add sum r x and sum r x x' to packed rows of F = d + d (d + 1) / 2 at stats[at + k F]: x, then x x' by rows.
 
@@ -312,7 +312,7 @@ def _moments2(r, r0, x, x0, out, at, square, ld):
     out[square + ld] += t1
 
 
-@inner
+@spliced
 def sum_diag(first, d, K, work, stats, at):
     """Add sum r x to stats[at + k d + j] and sum r x^2 to stats[at + K d + k d + j]."""
     for j in range(d):

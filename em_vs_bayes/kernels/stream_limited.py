@@ -11,7 +11,6 @@ from em_vs_bayes.kernels.stream_censored import FIRST, SECOND, complete_censored
 from em_vs_bayes.kernels.stream_gauss import product
 from em_vs_bayes.kernels.stream_regression import at_a_point
 from em_vs_bayes.kernels.stream_robust import complete_drawn_robust, complete_robust
-from em_vs_bayes.kernels.tables import CENSORED, ROBUST, TRUNCATED
 
 SEEN = STRIDE + STRIDE + STRIDE  # lane of work.z: 1, or 0 where the response is missing
 
@@ -28,38 +27,32 @@ def _seen(data, first, d, start, rows, z):
 
 
 @inner
-def sum_limited(data, kind, pot, o, first, d, K, start, rows, work, drawn, stats, at):
-    """Add counts to stats[at + k], and sums of (x, y) (x, y)' to packed lower triangles after the K counts."""
-    x, z, r, own = work.x, work.z, work.logp, work.hidden
-    p, F, then = d - 1, d * (d + 1) // 2, lane(K)
-    plain = at_a_point(pot, o, d, K)
-    _seen(data, first, d, start, rows, z)
-    for k in range(K):
-        if kind == CENSORED:
-            complete_censored(pot, o, first, d, K, k, plain, rows, work)
-        elif kind == TRUNCATED:
-            if drawn:
-                complete_drawn(first, d, rows, work)
-            else:
-                complete_truncated(pot, o, first, d, K, k, plain, rows, work)
-        elif drawn:
-            complete_drawn_robust(first, d, rows, work)
-        else:
-            complete_robust(pot, o, first, d, K, k, plain, rows, work)
-        t = lane(k)
-        count = squares = 0.0
-        for q in range(BLOCK):
-            weight = r[t + q] * z[SEEN + q]
-            own[t + q] = own[then + t + q] = 0.0
-            if weight == 0.0:
-                continue
-            rows_meant = weight * z[q]
-            own[t + q] = rows_meant
-            own[then + t + q] = weight * z[FIRST + q]
-            count += weight if kind == ROBUST else rows_meant  # a row is one whatever its u
-            squares += weight * z[SECOND + q]
-        stats[at + k] += count
-        stats[at + K + (k + 1) * F - 1] += squares
+def _weigh(K, k, F, whole, work, stats, at):
+    """Lanes k of what rows count for and of their responses; counts and squares of component k go to the statistics.
+
+    ``whole``: in the count a row is one, whatever it counts for in the sums of products.
+    """
+    z, r, own = work.z, work.logp, work.hidden
+    then, t = lane(K), lane(k)
+    count = squares = 0.0
+    for q in range(BLOCK):
+        weight = r[t + q] * z[SEEN + q]
+        own[t + q] = own[then + t + q] = 0.0
+        if weight == 0.0:
+            continue
+        rows_meant = weight * z[q]
+        own[t + q] = rows_meant
+        own[then + t + q] = weight * z[FIRST + q]
+        count += weight if whole else rows_meant
+        squares += weight * z[SECOND + q]
+    stats[at + k] += count
+    stats[at + K + (k + 1) * F - 1] += squares
+
+
+@inner
+def _add_products(first, d, K, work, stats, at):
+    """Sums of x x' and x y over the lanes of `_weigh`, to packed lower triangles after the K counts."""
+    x, own, p, F = work.x, work.hidden, d - 1, d * (d + 1) // 2
     at += K
     done, held = np.int64(0), np.int64(0)
     for i in range(p):
@@ -71,4 +64,43 @@ def sum_limited(data, kind, pot, o, first, d, K, start, rows, work, drawn, stats
                 done += held
                 held = np.int64(0)
     gram(own, K, work.feature, START, held, stats, at + done, F)
-    gram(own[np.int64(then) :], K, x, lane(first), p, stats, at + F - d, F)
+    gram(own[np.int64(lane(K)) :], K, x, lane(first), p, stats, at + F - d, F)
+
+
+@inner
+def sum_censored(data, pot, o, first, d, K, s, start, rows, work, drawn, stats, at):
+    """Add counts to stats[at + k], and sums of (x, y) (x, y)' to packed lower triangles after the K counts."""
+    plain, F = at_a_point(pot, o, d, K), d * (d + 1) // 2
+    _seen(data, first, d, start, rows, work.z)
+    for k in range(K):
+        complete_censored(pot, o, first, d, K, k, plain, rows, work)
+        _weigh(K, k, F, False, work, stats, at)
+    _add_products(first, d, K, work, stats, at)
+
+
+@inner
+def sum_truncated(data, pot, o, first, d, K, s, start, rows, work, drawn, stats, at):
+    """As `sum_censored`, imagined rows counted."""
+    plain, F = at_a_point(pot, o, d, K), d * (d + 1) // 2
+    _seen(data, first, d, start, rows, work.z)
+    for k in range(K):
+        if drawn:
+            complete_drawn(first, d, rows, work)
+        else:
+            complete_truncated(pot, o, first, d, K, k, plain, rows, work)
+        _weigh(K, k, F, False, work, stats, at)
+    _add_products(first, d, K, work, stats, at)
+
+
+@inner
+def sum_robust(data, pot, o, first, d, K, s, start, rows, work, drawn, stats, at):
+    """As `sum_censored`, multipliers of precision being counted but for the number of rows."""
+    plain, F = at_a_point(pot, o, d, K), d * (d + 1) // 2
+    _seen(data, first, d, start, rows, work.z)
+    for k in range(K):
+        if drawn:
+            complete_drawn_robust(first, d, rows, work)
+        else:
+            complete_robust(pot, o, first, d, K, k, plain, rows, work)
+        _weigh(K, k, F, True, work, stats, at)
+    _add_products(first, d, K, work, stats, at)

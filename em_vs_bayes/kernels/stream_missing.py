@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from em_vs_bayes.kernels.jit import inner
+from em_vs_bayes.kernels.jit import inner, spliced
 from em_vs_bayes.kernels.smallmatrix import invert_lower
 from em_vs_bayes.kernels.stream_block import BLOCK, START, gram, lane
 from em_vs_bayes.kernels.tables import GAUSS_FULL
@@ -37,7 +37,7 @@ class Conditionals(NamedTuple):
 @inner
 def allocate_conditionals(data, streams, K):
     """An empty table; of size 0 where nothing is missing."""
-    S, p = streams.kind.size, data.y.shape[1]
+    S, p = streams.kind.size, data.columns.shape[0]
     at = np.zeros(S, np.int64)
     size = 0
     for s in range(S):
@@ -168,7 +168,7 @@ def add_full_missing(data, streams, s, pot, K, start, rows, work, conditionals):
             work.logp[lane(k) + q] = work.kept[lane(k) + q] + value[conditionals.at[s] + k] - 0.5 * square
 
 
-@inner
+@spliced
 def add_diag_missing(data, first, d, pot, o, K, start, rows, work):
     """For rows with a missing value: logp = what it was before the stream + the terms of the observed columns."""
     for b in range(rows):
@@ -200,11 +200,11 @@ def _expect_missing(value, T, n, d, order, pot, m, work, first, q, u):
 
 
 @inner
-def sum_full_missing(data, streams, s, pot, K, start, rows, work, conditionals, stats, at):
+def sum_full_missing(data, streams, s, pot, K, start, rows, work, conditionals, stats):
     """Add to the packed sums what the missing columns contribute (their zeros have contributed nothing so far)."""
     first, d, o = streams.col[s], streams.size[s], streams.pot[s]
     order, u = conditionals.order, conditionals.u
-    F = d + d * (d + 1) // 2
+    at, F = streams.stat[s] + K, d + d * (d + 1) // 2
     for b in range(rows):
         pattern = data.pattern[start + b]
         if pattern == 0:
@@ -239,6 +239,8 @@ def sum_full_missing(data, streams, s, pot, K, start, rows, work, conditionals, 
 @inner
 def draw_full_missing(data, streams, s, pot, K, start, rows, work, conditionals, rng, z):
     """Draw the missing columns of stream s into work.x from their conditional given the observed ones and z."""
+    if data.pattern.size == 0:
+        return
     first, d, o = streams.col[s], streams.size[s], streams.pot[s]
     order, u = conditionals.order, conditionals.u
     for b in range(rows):

@@ -10,7 +10,7 @@ A row whose y is missing adds nothing.
 
 import numpy as np
 
-from em_vs_bayes.kernels.jit import inner
+from em_vs_bayes.kernels.jit import inner, spliced
 from em_vs_bayes.kernels.stream_block import BLOCK, FEATURES, START, combine, gram, lane
 from em_vs_bayes.kernels.stream_gauss import add_quadratic, product
 
@@ -35,7 +35,7 @@ def at_a_point(pot, o, d, K):
     return True
 
 
-@inner
+@spliced
 def add_regression(pot, o, first, d, K, work):
     """logp += c_k - |W_k (x, y)|^2 / 2."""
     z, out, zero = work.z, work.logp, np.int64(0)
@@ -53,7 +53,7 @@ def add_regression(pot, o, first, d, K, work):
             out[t + q] += c - 0.5 * (z[q] * z[q])
 
 
-@inner
+@spliced
 def restore_missing(data, first, d, K, start, rows, work):
     """For rows whose y is missing: logp = what it was before the stream."""
     for b in range(rows):
@@ -75,7 +75,7 @@ def blank_missing(data, first, d, start, rows, work):
                 work.x[lane(first + j) + q] = 0.0
 
 
-@inner
+@spliced
 def sum_regression(first, d, K, work, stats, at):
     """Add sum r v v', v = (x, y), to packed lower triangles of F = d (d + 1) / 2 at stats[at + k F]."""
     F = d * (d + 1) // 2

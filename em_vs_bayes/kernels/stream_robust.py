@@ -18,7 +18,7 @@ import math
 import numpy as np
 
 from em_vs_bayes.kernels.draws import gamma
-from em_vs_bayes.kernels.jit import inner
+from em_vs_bayes.kernels.jit import inner, spliced
 from em_vs_bayes.kernels.stream_block import lane
 from em_vs_bayes.kernels.stream_censored import FIRST, HALF_LOG_2PI, SECOND, prepared
 from em_vs_bayes.kernels.stream_regression import at_a_point
@@ -83,7 +83,7 @@ def complete_drawn_robust(first, d, rows, work):
         z[q], z[FIRST + q], z[SECOND + q] = u, u * y, u * y * y
 
 
-@inner
+@spliced
 def draw_robust(first, d, pot, o, K, rows, work, rng, z):
     """lower, nu = y*, u drawn together given the row's component z (-1: none), at a point: q = 0."""
     x, p = work.x, d - 1

@@ -15,12 +15,12 @@ A row whose x is missing adds nothing.
 import numpy as np
 
 from em_vs_bayes.kernels.draws import gamma
-from em_vs_bayes.kernels.jit import inner
+from em_vs_bayes.kernels.jit import inner, spliced
 from em_vs_bayes.kernels.stream_block import BLOCK, lane
 from em_vs_bayes.kernels.vectormath import log
 
 
-@inner
+@spliced
 def add_student(pot, o, first, K, work):
     """logp += c_k - h_k log(1 + t^2)."""
     x, out, x0 = work.x, work.logp, lane(first)
@@ -43,7 +43,7 @@ def _seen(data, first, start, rows, out):
                 out[np.uint64(b)] = 0.0
 
 
-@inner
+@spliced
 def draw_student(data, first, pot, o, K, s, start, rows, work, rng, z):
     """work.u[s] = the multiplier of each row's precision, drawn given its component z (-1: none)."""
     x, u, x0, u0 = work.x, work.u, lane(first), lane(s)
@@ -56,7 +56,7 @@ def draw_student(data, first, pot, o, K, s, start, rows, work, rng, z):
             u[u0 + q] = gamma(rng, h, (1.0 + t * t) * h / g)
 
 
-@inner
+@spliced
 def sum_student(data, first, pot, o, K, s, start, rows, work, drawn, stats, at):
     """Add the sums of one block, with u as it was drawn or its expectation."""
     x, r, u, seen, x0, u0 = work.x, work.logp, work.u, work.z, lane(first), lane(s)

@@ -1,18 +1,17 @@
 """What a stream owes a latent structure: log potentials of a block of rows, and statistics from responsibilities.
 
-One function for each, over all streams; which arithmetic a stream needs is read from its kind at run time.
+Each kind of stream has a function for each of the roles below. Kernels call them by the addresses in ``streams.code``.
 """
+
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from em_vs_bayes.kernels.addresses import NOTHING, address, by_address, calls
 from em_vs_bayes.kernels.jit import inner, spliced
+from em_vs_bayes.kernels.signatures import ADD_TYPES, DRAW_TYPES, FILL_TYPES, MISSING_TYPES, SUM_TYPES
 from em_vs_bayes.kernels.stream_block import gram, keep, lane
-from em_vs_bayes.kernels.stream_censored import (
-    add_censored,
-    add_truncated,
-    draw_censored,
-    draw_truncated,
-)
+from em_vs_bayes.kernels.stream_censored import add_censored, add_truncated, draw_censored, draw_truncated
 from em_vs_bayes.kernels.stream_discrete import add_linear, add_lookup, sum_lookup
 from em_vs_bayes.kernels.stream_gauss import (
     add_diag,
@@ -23,7 +22,7 @@ from em_vs_bayes.kernels.stream_gauss import (
     sum_full,
     unpack_full,
 )
-from em_vs_bayes.kernels.stream_limited import sum_limited
+from em_vs_bayes.kernels.stream_limited import sum_censored, sum_robust, sum_truncated
 from em_vs_bayes.kernels.stream_missing import (
     add_diag_missing,
     add_full_missing,
@@ -51,7 +50,183 @@ from em_vs_bayes.kernels.tables import (
     ROBUST,
     STUDENT,
     TRUNCATED,
+    Streams,
 )
+
+# --- roles: rows of ``streams.code`` --------------------------------------------------------------------------------
+ADD = 0  # work.logp[k] += the log potential of component k
+MISSING = 1  # put right what ADD did to rows with missing values; work.kept is what logp was before it
+SUM = 2  # add the statistics, with responsibilities times case weights in work.logp
+FILL = 3  # add what missing values contribute to them, integrated out
+DRAW = 4  # draw what rows hide besides their component z (-1: none), given it, into work
+UNKNOWN = -1  # in place of an address that has not been asked for
+
+
+@calls
+def _add(typing, code, pot, o, first, size, K, rows, work):
+    return by_address(ADD_TYPES)
+
+
+@calls
+def _missing(typing, code, data, streams, s, pot, K, start, rows, work, conditionals):
+    return by_address(MISSING_TYPES)
+
+
+@calls
+def _sum(typing, code, data, pot, o, first, size, K, s, start, rows, work, drawn, stats, at):
+    return by_address(SUM_TYPES)
+
+
+@calls
+def _fill(typing, code, data, streams, s, pot, K, start, rows, work, conditionals, stats):
+    return by_address(FILL_TYPES)
+
+
+@calls
+def _draw(typing, code, data, streams, s, pot, K, start, rows, work, conditionals, rng, z):
+    return by_address(DRAW_TYPES)
+
+
+# --- the roles, kind by kind ----------------------------------------------------------------------------------------
+
+
+@inner
+def _add_full(pot, o, first, size, K, rows, work):
+    add_full(pot, o, first, size, K, work)
+
+
+@inner
+def _add_diag(pot, o, first, size, K, rows, work):
+    add_diag(o, first, size, K, work)
+
+
+@inner
+def _add_linear(pot, o, first, size, K, rows, work):
+    add_linear(pot, o, first, size, K, work)
+
+
+@inner
+def _add_lookup(pot, o, first, size, K, rows, work):
+    add_lookup(pot, o, first, size, K, work)
+
+
+@inner
+def _add_regression(pot, o, first, size, K, rows, work):
+    add_regression(pot, o, first, size, K, work)
+
+
+@inner
+def _add_student(pot, o, first, size, K, rows, work):
+    add_student(pot, o, first, K, work)
+
+
+@inner
+def _diag_missing(data, streams, s, pot, K, start, rows, work, conditionals):
+    add_diag_missing(data, streams.col[s], streams.size[s], pot, streams.pot[s], K, start, rows, work)
+
+
+@inner
+def _response_missing(data, streams, s, pot, K, start, rows, work, conditionals):
+    restore_missing(data, streams.col[s], streams.size[s], K, start, rows, work)
+
+
+@inner
+def _sum_full(data, pot, o, first, size, K, s, start, rows, work, drawn, stats, at):
+    sum_full(first, size, K, work, stats, at + K)
+
+
+@inner
+def _sum_diag(data, pot, o, first, size, K, s, start, rows, work, drawn, stats, at):
+    sum_diag(first, size, K, work, stats, at + K * size)
+    if data.pattern.size > 0:
+        count_observed(data, first, size, K, start, rows, work, stats, at)
+
+
+@inner
+def _sum_linear(data, pot, o, first, size, K, s, start, rows, work, drawn, stats, at):
+    gram(work.logp, K, work.x, lane(first), size, stats, at, size)
+
+
+@inner
+def _sum_lookup(data, pot, o, first, size, K, s, start, rows, work, drawn, stats, at):
+    sum_lookup(first, size, K, work, stats, at)
+
+
+@inner
+def _sum_regression(data, pot, o, first, size, K, s, start, rows, work, drawn, stats, at):
+    if data.pattern.size > 0:
+        blank_missing(data, first, size, start, rows, work)
+    sum_regression(first, size, K, work, stats, at + K)
+    if data.pattern.size > 0:
+        count_observed(data, first + size - 1, np.int64(1), K, start, rows, work, stats, at)
+
+
+@inner
+def _sum_student(data, pot, o, first, size, K, s, start, rows, work, drawn, stats, at):
+    sum_student(data, first, pot, o, K, s, start, rows, work, drawn, stats, at)
+
+
+@inner
+def _draw_student(data, streams, s, pot, K, start, rows, work, conditionals, rng, z):
+    draw_student(data, streams.col[s], pot, streams.pot[s], K, s, start, rows, work, rng, z)
+
+
+@inner
+def _draw_censored(data, streams, s, pot, K, start, rows, work, conditionals, rng, z):
+    draw_censored(streams.col[s], streams.size[s], pot, streams.pot[s], K, rows, work, rng, z)
+
+
+@inner
+def _draw_truncated(data, streams, s, pot, K, start, rows, work, conditionals, rng, z):
+    draw_truncated(streams.col[s], streams.size[s], pot, streams.pot[s], K, rows, work, rng, z)
+
+
+@inner
+def _draw_robust(data, streams, s, pot, K, start, rows, work, conditionals, rng, z):
+    draw_robust(streams.col[s], streams.size[s], pot, streams.pot[s], K, rows, work, rng, z)
+
+
+class Roles(NamedTuple):
+    """What a kind of stream does in each role, in their order; None: nothing."""
+
+    add: Any
+    missing: Any
+    sum: Any
+    fill: Any = None
+    draw: Any = None
+
+
+TYPES = Roles(ADD_TYPES, MISSING_TYPES, SUM_TYPES, FILL_TYPES, DRAW_TYPES)
+KINDS = {
+    GAUSS_FULL: Roles(_add_full, add_full_missing, _sum_full, sum_full_missing, draw_full_missing),
+    GAUSS_DIAG: Roles(_add_diag, _diag_missing, _sum_diag),
+    LINEAR: Roles(_add_linear, None, _sum_linear),
+    LOOKUP: Roles(_add_lookup, None, _sum_lookup),
+    REGRESSION: Roles(_add_regression, _response_missing, _sum_regression),
+    STUDENT: Roles(_add_student, _response_missing, _sum_student, None, _draw_student),
+    CENSORED: Roles(add_censored, _response_missing, sum_censored, None, _draw_censored),
+    TRUNCATED: Roles(add_truncated, _response_missing, sum_truncated, None, _draw_truncated),
+    ROBUST: Roles(add_robust, _response_missing, sum_robust, None, _draw_robust),
+}
+
+
+def table(kind: Any, col: Any, size: Any, pot: Any, stat: Any) -> Streams:
+    """The tables of streams, one value per stream each, without addresses: `address_roles` fills those in."""
+    given = [np.array(values, dtype=np.int64) for values in (kind, col, size, pot, stat)]
+    return Streams(*given, np.full((len(Roles._fields), len(given[0])), UNKNOWN, dtype=np.int64))
+
+
+def address_roles(streams: Streams, *roles: int) -> Streams:
+    """The same streams, able to play these roles."""
+    for role in roles:
+        for s, kind in enumerate(streams.kind):
+            if streams.code[role, s] == UNKNOWN:
+                function = KINDS[int(kind)][role]
+                streams.code[role, s] = NOTHING if function is None else address(function, TYPES[role])
+    return streams
+
+
+# --- what latent structures call ------------------------------------------------------------------------------------
 
 
 @spliced
@@ -75,41 +250,25 @@ def _any_missing(data, start, rows):
     return False
 
 
+@inner
+def _known(streams, role, s):
+    """The address of what stream s does in a role."""
+    code = streams.code[role, s]
+    if code < 0:
+        raise ValueError("streams.code: call address_roles for this role first")
+    return code
+
+
 @spliced
 def add_log_potentials(data, streams, pot, K, start, rows, work, conditionals):
     """work.logp[k] += sum over streams of the log potential of component k, for the loaded block."""
     missing = _any_missing(data, start, rows)
     for s in range(streams.kind.size):
-        kind, first, size, o = streams.kind[s], streams.col[s], streams.size[s], streams.pot[s]
         if missing:
             keep(work)
-        if kind == GAUSS_FULL:
-            add_full(pot, o, first, size, K, work)
-            if missing:
-                add_full_missing(data, streams, s, pot, K, start, rows, work, conditionals)
-        elif kind == GAUSS_DIAG:
-            add_diag(o, first, size, K, work)
-            if missing:
-                add_diag_missing(data, first, size, pot, o, K, start, rows, work)
-        elif kind == LINEAR:
-            add_linear(pot, o, first, size, K, work)
-        elif kind == LOOKUP:
-            add_lookup(pot, o, first, size, K, work)
-        elif kind == REGRESSION:
-            add_regression(pot, o, first, size, K, work)
-            if missing:
-                restore_missing(data, first, size, K, start, rows, work)
-        elif kind in (STUDENT, CENSORED, TRUNCATED, ROBUST):
-            if kind == STUDENT:
-                add_student(pot, o, first, K, work)
-            elif kind == CENSORED:
-                add_censored(pot, o, first, size, K, rows, work)
-            elif kind == ROBUST:
-                add_robust(pot, o, first, size, K, rows, work)
-            else:
-                add_truncated(pot, o, first, size, K, rows, work)
-            if missing:
-                restore_missing(data, first, size, K, start, rows, work)
+        _add(_known(streams, ADD, s), pot, streams.pot[s], streams.col[s], streams.size[s], K, rows, work)
+        if missing and streams.code[MISSING, s] != NOTHING:
+            _missing(_known(streams, MISSING, s), data, streams, s, pot, K, start, rows, work, conditionals)
 
 
 @spliced
@@ -118,31 +277,12 @@ def add_statistics(data, streams, pot, K, start, rows, work, conditionals, drawn
 
     ``drawn``: `draw_hidden` has drawn what rows hide; else it is integrated out.
     """
-    missing, one = _any_missing(data, start, rows), np.int64(1)
+    missing = _any_missing(data, start, rows)
     for s in range(streams.kind.size):
-        kind, first, size, at = streams.kind[s], streams.col[s], streams.size[s], streams.stat[s]
-        if kind == GAUSS_FULL:
-            sum_full(first, size, K, work, stats, at + K)
-            if missing and not drawn:
-                sum_full_missing(data, streams, s, pot, K, start, rows, work, conditionals, stats, at + K)
-        elif kind == GAUSS_DIAG:
-            sum_diag(first, size, K, work, stats, at + K * size)
-            if data.pattern.size > 0:
-                count_observed(data, first, size, K, start, rows, work, stats, at)
-        elif kind == LINEAR:
-            gram(work.logp, K, work.x, lane(first), size, stats, at, size)
-        elif kind == LOOKUP:
-            sum_lookup(first, size, K, work, stats, at)
-        elif kind == REGRESSION:
-            if missing:
-                blank_missing(data, first, size, start, rows, work)
-            sum_regression(first, size, K, work, stats, at + K)
-            if data.pattern.size > 0:
-                count_observed(data, first + size - 1, one, K, start, rows, work, stats, at)
-        elif kind in (CENSORED, TRUNCATED, ROBUST):
-            sum_limited(data, kind, pot, streams.pot[s], first, size, K, start, rows, work, drawn, stats, at)
-        elif kind == STUDENT:
-            sum_student(data, first, pot, streams.pot[s], K, s, start, rows, work, drawn, stats, at)
+        o, first, size, at = streams.pot[s], streams.col[s], streams.size[s], streams.stat[s]
+        _sum(_known(streams, SUM, s), data, pot, o, first, size, K, s, start, rows, work, drawn, stats, at)
+        if missing and not drawn and streams.code[FILL, s] != NOTHING:
+            _fill(_known(streams, FILL, s), data, streams, s, pot, K, start, rows, work, conditionals, stats)
 
 
 @spliced
@@ -152,18 +292,9 @@ def draw_hidden(data, streams, pot, K, start, rows, work, conditionals, rng, z):
     Missing values of GAUSS_FULL streams replace the zeros in work.x; multipliers of STUDENT streams go to work.u. Drawn
     responses of CENSORED and TRUNCATED streams replace limits in work.x; those of ROBUST ones limits and nu.
     """
-    missing = _any_missing(data, start, rows)
     for s in range(streams.kind.size):
-        if streams.kind[s] == GAUSS_FULL and missing:
-            draw_full_missing(data, streams, s, pot, K, start, rows, work, conditionals, rng, z)
-        elif streams.kind[s] == STUDENT:
-            draw_student(data, streams.col[s], pot, streams.pot[s], K, s, start, rows, work, rng, z)
-        elif streams.kind[s] == CENSORED:
-            draw_censored(streams.col[s], streams.size[s], pot, streams.pot[s], K, rows, work, rng, z)
-        elif streams.kind[s] == TRUNCATED:
-            draw_truncated(streams.col[s], streams.size[s], pot, streams.pot[s], K, rows, work, rng, z)
-        elif streams.kind[s] == ROBUST:
-            draw_robust(streams.col[s], streams.size[s], pot, streams.pot[s], K, rows, work, rng, z)
+        if streams.code[DRAW, s] != NOTHING:
+            _draw(_known(streams, DRAW, s), data, streams, s, pot, K, start, rows, work, conditionals, rng, z)
 
 
 @spliced

@@ -84,7 +84,7 @@ INTERVAL = 5  # theta = a + (b - a) / (1 + exp(-x))
 class Data(NamedTuple):
     """One data set as kernels see it. Absent pieces are arrays of length 0, so types never change."""
 
-    y: np.ndarray  # (n, p) float64, Fortran order: blocks read columns; NaN where a Gaussian value is missing
+    columns: np.ndarray  # (p, n) float64: those of y, side by side; NaN where a Gaussian value is missing
     centre: np.ndarray  # (p,) subtracted from each column as it is read (0 for non-Gaussian columns)
     base: np.ndarray  # (n,) or (0,): log base measure h(y), added to each row's evidence
     weights: np.ndarray  # (n,) or (0,): case weights
@@ -95,9 +95,14 @@ class Data(NamedTuple):
     known: np.ndarray = np.empty(0)  # sums over rows that are not in y, or (0,): see `single`
     parts: np.ndarray = np.empty(0, np.int64)  # where rows of each kind end, or (0,): see `single`
 
+    @property
+    def y(self) -> np.ndarray:
+        """(n, p), the same memory. Arrays that kernels are given have one order, so that each is compiled once."""
+        return self.columns.T
+
 
 class Streams(NamedTuple):
-    """Column groups of y. All int64 (S,)."""
+    """Column groups of y. All int64 (S,), but for ``code``. Made by `streams.table`."""
 
     kind: np.ndarray
     col: np.ndarray  # first column in y
@@ -106,6 +111,7 @@ class Streams(NamedTuple):
     )  # d (Gaussian), statistics q (LINEAR), categories (LOOKUP; one column), p + 1 (REGRESSION and kin), 1 (STUDENT)
     pot: np.ndarray  # offset in pot
     stat: np.ndarray  # offset in stats
+    code: np.ndarray  # (roles, S): addresses of the kind's functions, see `streams`
 
 
 class Blocks(NamedTuple):

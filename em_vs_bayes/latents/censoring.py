@@ -22,6 +22,8 @@ from em_vs_bayes.latents.probabilities import probability_block
 from em_vs_bayes.latents.threads import shared
 from em_vs_bayes.priors import Dirichlet
 
+NONE = np.empty(0)  # E-steps need no working memory of the caller
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -74,26 +76,25 @@ class Censoring(Latent):
 
     def expect(self, data: Any, streams: Any, pot: Array, stats: Array, cores: int) -> float:
         def part(first: int, last: int, own: Array) -> float:
-            if self._fused:
-                return float(single.expect(data, streams, pot, first, last, own))
-            return float(mixture.expect(data, streams, pot, 1, first, last, own))
+            kernel = single.expect if self._fused else mixture.expect
+            return float(kernel(data, streams, pot, 1, first, last, own, NONE))
 
-        cores = max(1, min(cores, data.y.shape[0]))  # the sums that are known go with the first row
-        return shared(part, [data.y.shape[0] * i // cores for i in range(cores + 1)], stats)
+        cores = max(1, min(cores, data.columns.shape[1]))  # the sums that are known go with the first row
+        return shared(part, [data.columns.shape[1] * i // cores for i in range(cores + 1)], stats)
 
     def decode(self, data: Any, streams: Any, pot: Array, stats: Array) -> float:
         return float(mixture.decode(data, streams, pot, 1, stats))
 
     def assign(self, data: Any, streams: Any, pot: Array) -> NDArray[np.int64]:
-        return np.zeros(data.y.shape[0], dtype=np.int64)
+        return np.zeros(data.columns.shape[1], dtype=np.int64)
 
     def pointwise(self, data: Any, streams: Any, pot: Array, kind: str) -> Array:
-        out = np.empty(data.y.shape[0])
+        out = np.empty(data.columns.shape[1])
         mixture.pointwise(data, streams, pot, 1, out)
         return out
 
     def probabilities(self, data: Any, streams: Any, pot: Array) -> Array:
-        return np.ones((data.y.shape[0], 1))
+        return np.ones((data.columns.shape[1], 1))
 
     def occupancy(self, stats: Array) -> Array:
         return stats[:1]

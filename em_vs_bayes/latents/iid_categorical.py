@@ -17,6 +17,8 @@ from em_vs_bayes.latents.probabilities import probability_block, simplex
 from em_vs_bayes.latents.threads import shared
 from em_vs_bayes.priors import Beta, Dirichlet
 
+NONE = np.empty(0)  # the E-step needs no working memory of the caller
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -68,25 +70,25 @@ class IidCategorical(Latent):
 
     def expect(self, data: Any, streams: Any, pot: Array, stats: Array, cores: int) -> float:
         def part(first: int, last: int, own: Array) -> float:
-            return float(mixture.expect(data, streams, pot, self.n_components, first, last, own))
+            return float(mixture.expect(data, streams, pot, self.n_components, first, last, own, NONE))
 
-        return shared(part, [data.y.shape[0] * i // cores for i in range(cores + 1)], stats)
+        return shared(part, [data.columns.shape[1] * i // cores for i in range(cores + 1)], stats)
 
     def decode(self, data: Any, streams: Any, pot: Array, stats: Array) -> float:
         return float(mixture.decode(data, streams, pot, self.n_components, stats))
 
     def assign(self, data: Any, streams: Any, pot: Array) -> NDArray[np.int64]:
-        out = np.empty(data.y.shape[0], dtype=np.int64)
+        out = np.empty(data.columns.shape[1], dtype=np.int64)
         mixture.assign(data, streams, pot, self.n_components, out)
         return out
 
     def pointwise(self, data: Any, streams: Any, pot: Array, kind: str) -> Array:
-        out = np.empty(data.y.shape[0])
+        out = np.empty(data.columns.shape[1])
         mixture.pointwise(data, streams, pot, self.n_components, out)
         return out
 
     def probabilities(self, data: Any, streams: Any, pot: Array) -> Array:
-        out = np.empty((data.y.shape[0], self.n_components))
+        out = np.empty((data.columns.shape[1], self.n_components))
         mixture.responsibilities(data, streams, pot, self.n_components, out)
         return out
 

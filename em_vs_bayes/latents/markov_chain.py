@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from em_vs_bayes.blocks import StationaryRows
 from em_vs_bayes.contract import Array, Block, Context, Latent, Params
 from em_vs_bayes.kernels import chain, chain_scores, tables
+from em_vs_bayes.kernels.streams import DRAW, address_roles
 from em_vs_bayes.latents.probabilities import probability_block, simplex
 from em_vs_bayes.latents.threads import shared
 from em_vs_bayes.latents.working_memory import working_memory
@@ -92,7 +93,7 @@ class MarkovChain(Latent):
     def expect(self, data: Any, streams: Any, pot: Array, stats: Array, cores: int) -> float:
         sequences, longest = data.starts.size - 1, int(np.diff(data.starts).max())
         cores = min(cores, sequences)
-        cuts = np.searchsorted(data.starts, [data.y.shape[0] * i // cores for i in range(cores)])
+        cuts = np.searchsorted(data.starts, [data.columns.shape[1] * i // cores for i in range(cores)])
 
         def part(first: int, last: int, own: Array) -> float:
             with working_memory(longest, self.n_states) as memory:
@@ -101,11 +102,11 @@ class MarkovChain(Latent):
         return shared(part, [*cuts.tolist(), sequences], stats)
 
     def decode(self, data: Any, streams: Any, pot: Array, stats: Array) -> float:
-        z = np.empty(data.y.shape[0], dtype=np.int64)
+        z = np.empty(data.columns.shape[1], dtype=np.int64)
         return float(chain_scores.viterbi(data, streams, pot, self.n_states, z, stats))
 
     def assign(self, data: Any, streams: Any, pot: Array) -> NDArray[np.int64]:
-        z = np.empty(data.y.shape[0], dtype=np.int64)
+        z = np.empty(data.columns.shape[1], dtype=np.int64)
         chain_scores.viterbi(data, streams, pot, self.n_states, z, np.empty(0))
         return z
 
@@ -113,7 +114,7 @@ class MarkovChain(Latent):
         return chain_scores.pointwise(data, streams, pot, self.n_states, kind)
 
     def probabilities(self, data: Any, streams: Any, pot: Array) -> Array:
-        out = np.empty((data.y.shape[0], self.n_states))
+        out = np.empty((data.columns.shape[1], self.n_states))
         chain.smoothed(data, streams, pot, self.n_states, out)
         return out
 
@@ -131,11 +132,11 @@ class MarkovChain(Latent):
         What comes after a row is the forward recursion on the rows in reverse, with the transposed transitions.
         """
         k, turn = self.n_states, _turned(data.starts)
-        rows = {name: getattr(data, name) for name in ("y", "base", "labels", "pattern")}
-        back = data._replace(**{name: np.asfortranarray(value[turn]) for name, value in rows.items() if value.size})
+        rows = {name: getattr(data, name) for name in ("columns", "base", "labels", "pattern")}
+        back = data._replace(**{n: np.ascontiguousarray(value[..., turn]) for n, value in rows.items() if value.size})
         reverse = pot.copy()
         reverse[:k], reverse[k : k + k * k] = 0.0, pot[k : k + k * k].reshape(k, k).T.ravel()
-        after = np.empty((data.y.shape[0], k))
+        after = np.empty((data.columns.shape[1], k))
         after[turn] = chain_scores.rows(back, streams, reverse, k)[1]
         if data.labels.size:
             known = np.flatnonzero(data.labels >= 0)
@@ -146,7 +147,8 @@ class MarkovChain(Latent):
 
     def draw(self, data: Any, streams: Any, pot: Array, rng: np.random.Generator, stats: Array) -> NDArray[np.int64]:
         """States (n,) from p(z | all rows): forward filtering, backward sampling. ``stats`` is overwritten."""
-        z = np.empty(data.y.shape[0], dtype=np.int64)
+        z = np.empty(data.columns.shape[1], dtype=np.int64)
+        streams = address_roles(streams, DRAW)
         chain.draw(data._replace(weights=np.empty(0)), streams, pot, self.n_states, rng, z, stats)
         return z
 

@@ -114,7 +114,7 @@ class EM(Method):
     def _default_starts(self, program: Program, start: Any) -> int:
         if program.k == 1 or isinstance(start, dict):
             return 1
-        return 10 if program.n * program.k * program.data.y.shape[1] <= 1_000_000 else 4
+        return 10 if program.n * program.k * len(program.data.columns) <= 1_000_000 else 4
 
     def _at(self, program: Program, theta: Array) -> State:
         objective, stats = self._expect(program, theta)
