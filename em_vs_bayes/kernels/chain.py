@@ -31,7 +31,7 @@ from em_vs_bayes.kernels.chain_scaled import (
     padded,
     weigh,
 )
-from em_vs_bayes.kernels.jit import inner, kernel
+from em_vs_bayes.kernels.jit import inner, kernel, spliced
 from em_vs_bayes.kernels.rows import TOP, base_measure, harden, largest, log_potentials
 from em_vs_bayes.kernels.stream_block import BLOCK, ROWS, allocate, lane, load
 from em_vs_bayes.kernels.stream_missing import allocate_conditionals
@@ -221,7 +221,7 @@ def forward_rows(data, K, s, end, start, stop, origin, logarithmic, chain):
     return evidence, True
 
 
-@inner
+@spliced
 def _backward_rows(data, K, s, end, start, stop, origin, logarithmic, chain, stats):
     """Posterior probabilities of a piece, in place of alpha; chain.v goes over to the piece before. Returns safe."""
     P = padded(K)
@@ -278,7 +278,7 @@ def _forward_span(data, streams, pot, K, s, end, origin, logarithmic, work, cond
     return evidence, True
 
 
-@inner
+@spliced
 def _forward_group(data, streams, pot, K, s, end, logarithmic, work, conditionals, chain):
     """All spans forward: the last one stays in memory, the row before each is kept. Returns evidence and safe."""
     P, lo, hi, span = padded(K), data.starts[s], data.starts[end], chain.span
@@ -294,7 +294,7 @@ def _forward_group(data, streams, pot, K, s, end, logarithmic, work, conditional
     return evidence, True
 
 
-@inner
+@spliced
 def _again(data, streams, pot, K, s, end, origin, logarithmic, work, conditionals, chain):
     """One span forward from the row kept before it."""
     P, lo = padded(K), data.starts[s]
@@ -303,7 +303,7 @@ def _again(data, streams, pot, K, s, end, origin, logarithmic, work, conditional
     _forward_span(data, streams, pot, K, s, end, origin, logarithmic, work, conditionals, chain)
 
 
-@inner
+@spliced
 def _expect_group(data, streams, pot, K, s, end, logarithmic, work, conditionals, chain, stats, out):
     """Evidence and statistics of sequences s, ..., end - 1; not safe: to be done again in logarithms.
 
@@ -333,7 +333,7 @@ def _expect_group(data, streams, pot, K, s, end, logarithmic, work, conditionals
     return evidence, True
 
 
-@kernel
+@spliced
 def _expect(data, streams, pot, K, first, last, stats, out, memory):
     """Statistics to ``stats`` or, where ``out`` is not empty, posterior probabilities to it."""
     for i in range(stats.size):
@@ -397,15 +397,20 @@ def expect(data, streams, pot, K, first, last, stats, memory):
     return _expect(data, streams, pot, K, first, last, stats, np.empty((0, K)), memory)
 
 
+@kernel
+def _smoothed(data, streams, pot, K, stats, out):
+    return _expect(data, streams, pot, K, 0, data.starts.size - 1, stats, out, np.empty(0))
+
+
 def smoothed(data: Data, streams: Streams, pot: np.ndarray, K: int, out: np.ndarray) -> None:
     """Write p(state | whole sequence) of each row to ``out`` (n, K); zeros in a sequence that is impossible."""
     out[:] = 0.0
     data = data._replace(weights=np.empty(0))
     stats = np.empty(K + K * K)
-    _expect(data, streams, pot, K, 0, data.starts.size - 1, stats, out, np.empty(0))
+    _smoothed(data, streams, pot, K, stats, out)
 
 
-@inner
+@spliced
 def _sample_rows(data, K, s, end, start, stop, origin, logarithmic, chain, rng, z, stats):
     """Draw the states of a piece, the last row first, into z; counts of starts and transitions go to stats."""
     P, p = padded(K), chain.u
@@ -436,7 +441,7 @@ def _sample_rows(data, K, s, end, start, stop, origin, logarithmic, chain, rng, 
             stats[after] += 1.0
 
 
-@inner
+@spliced
 def _draw_group(data, streams, pot, K, s, end, logarithmic, work, conditionals, chain, rng, z, chosen, stats):
     """Draw the states of sequences s, ..., end - 1. Not safe: nothing was drawn."""
     lo, hi = data.starts[s], data.starts[end]
