@@ -18,7 +18,8 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 from em_vs_bayes.kernels.mixture import expect
-from em_vs_bayes.kernels.tables import GAUSS_DIAG, GAUSS_FULL, Data, Streams
+from em_vs_bayes.kernels.streams import ADD, SUM, address_roles, table
+from em_vs_bayes.kernels.tables import GAUSS_DIAG, GAUSS_FULL, Data
 
 CASES = [(1_000_000, 5, 5), (100_000, 2, 3), (100_000, 10, 10), (20_000, 50, 10)]
 REPEATS = 9
@@ -46,7 +47,15 @@ def tables(y, model, K, covariance):
     d = y.shape[1]
     centre = y.mean(axis=0)
     none = np.empty(0)
-    data = Data(y, centre, none, none, np.empty(0, np.int64), np.empty(0, np.int64), np.ones((1, d), bool))
+    data = Data(
+        np.ascontiguousarray(y.T),
+        centre,
+        none,
+        none,
+        np.empty(0, np.int64),
+        np.empty(0, np.int64),
+        np.ones((1, d), bool),
+    )
     means = (model.means_ - centre).ravel()
     if covariance == "full":
         W = np.ascontiguousarray(model.precisions_cholesky_.transpose(0, 2, 1))
@@ -57,8 +66,8 @@ def tables(y, model, K, covariance):
         constants = np.log(W) - 0.5 * np.log(2 * np.pi)
         kind, n_stats = GAUSS_DIAG, K * (1 + 3 * d)
     pot = np.concatenate([np.log(model.weights_), constants.ravel(), means, W.ravel()])
-    streams = Streams(*(np.array([value]) for value in (kind, 0, d, K, K)))
-    return data, streams, pot, K, np.empty(n_stats)
+    streams = address_roles(table([kind], [0], [d], [K], [K]), ADD, SUM)
+    return data, streams, pot, K, 0, len(y), np.empty(n_stats), np.empty(0)
 
 
 def seconds(f):

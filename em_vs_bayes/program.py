@@ -18,6 +18,8 @@ from em_vs_bayes.contract import Array, Block, Latent, Layout, Params, Stats
 from em_vs_bayes.kernels import blocks as block_kernels
 from em_vs_bayes.kernels import coordinates as coordinate_kernels
 from em_vs_bayes.kernels import gibbs, posterior, tables
+from em_vs_bayes.kernels.latent import draw_code
+from em_vs_bayes.kernels.streams import DRAW, address_roles
 from em_vs_bayes.ordering import Ordering
 
 OPEN = 0.1
@@ -333,9 +335,9 @@ class Program:
         out, stats = np.empty((draws, theta.size)), np.zeros(self.stats_layout.size)
         t = self.tables
         done = gibbs.sweeps(
-            self.latent.code,
+            draw_code(self.latent.code),
             self.copies.prepared,
-            self.streams,
+            address_roles(self.streams, DRAW),
             t.blocks,
             t.prior,
             t.plan,

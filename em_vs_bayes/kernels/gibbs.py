@@ -15,9 +15,7 @@ from em_vs_bayes.kernels.conditionals import draw_block, draw_means, draw_spread
 from em_vs_bayes.kernels.draws import from_density
 from em_vs_bayes.kernels.jit import inner, kernel
 from em_vs_bayes.kernels.latent import draw as draw_latent
-from em_vs_bayes.kernels.latent import draw_code
 from em_vs_bayes.kernels.slice import draw_element
-from em_vs_bayes.kernels.streams import DRAW, address_roles
 from em_vs_bayes.kernels.tables import COEFFICIENTS, DIRICHLET, ELEMENTWISE, GAUSS, JOINT, STATIONARY, TIED
 
 # --- codes of steps -----------------------------------------------------------------------------------------
@@ -61,30 +59,13 @@ def draw_parameters(blocks, prior, plan, theta, stats, rng, work):
 
 
 @kernel
-def _sweeps(draw, data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, thin, out):
-    work = workspace(blocks)
-    if not potentials(blocks, theta, pot):
-        return 0
-    completed = 0
-    for i in range(out.shape[0]):
-        for _ in range(thin):
-            draw_latent(draw, data, streams, pot, K, rng, z, stats)
-            if not draw_parameters(blocks, prior, plan, theta, stats, rng, work):
-                return completed
-            if not potentials(blocks, theta, pot):
-                return completed
-            completed += 1
-        out[i] = theta
-    return completed
-
-
-def sweeps(latent, data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, thin, out):
+def sweeps(draw, data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, thin, out):
     """Run ``thin * len(out)`` sweeps in place; row i of ``out`` is theta after sweep ``thin * (i + 1)``.
 
     Parameters
     ----------
-    latent : int
-        MIXTURE, CHAIN or SINGLE.
+    draw : int
+        Address of the draw of what is latent, see `latent.draw_code`; ``streams`` must be able to play DRAW.
     rng : numpy.random.Generator
     theta : array, shape (P,)
         Where the chain is: read, then overwritten.
@@ -100,8 +81,20 @@ def sweeps(latent, data, streams, blocks, prior, plan, K, rng, theta, pot, stats
         component), a covariance was not positive definite, or theta left floating point; theta is then where
         that happened.
     """
-    address_roles(streams, DRAW)
-    return _sweeps(draw_code(latent), data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, thin, out)
+    work = workspace(blocks)
+    if not potentials(blocks, theta, pot):
+        return 0
+    completed = 0
+    for i in range(out.shape[0]):
+        for _ in range(thin):
+            draw_latent(draw, data, streams, pot, K, rng, z, stats)
+            if not draw_parameters(blocks, prior, plan, theta, stats, rng, work):
+                return completed
+            if not potentials(blocks, theta, pot):
+                return completed
+            completed += 1
+        out[i] = theta
+    return completed
 
 
 @kernel

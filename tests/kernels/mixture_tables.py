@@ -4,6 +4,7 @@ import numpy as np
 from naive.mixture import Censored, Diagonal, Full, Linear, Lookup, Mixture, Regression, Robust, Student, Truncated
 from scipy.special import gammaln
 
+from em_vs_bayes.kernels.streams import ADD, DRAW, FILL, MISSING, SUM, address_roles, table
 from em_vs_bayes.kernels.tables import (
     CENSORED,
     GAUSS_DIAG,
@@ -15,7 +16,6 @@ from em_vs_bayes.kernels.tables import (
     STUDENT,
     TRUNCATED,
     Data,
-    Streams,
 )
 
 LOG_2PI = np.log(2 * np.pi)
@@ -23,7 +23,7 @@ LOG_2PI = np.log(2 * np.pi)
 
 def data_of(y, gaussian, weights=(), labels=(), base=()):
     """Tables of rows; ``gaussian`` names the columns that are centred and may be missing."""
-    y = np.ascontiguousarray(y, float)
+    y = np.asarray(y, float)
     centre = np.zeros(y.shape[1])
     with np.errstate(invalid="ignore"):
         for j in gaussian:
@@ -37,7 +37,7 @@ def data_of(y, gaussian, weights=(), labels=(), base=()):
         pattern = np.where(pattern == full, 0, pattern + 1).astype(np.int64)
         observed = np.vstack([kinds[full], kinds[:full]])[:, ::-1].copy()
     return Data(
-        y,
+        np.ascontiguousarray(y.T),
         centre,
         np.asarray(base, float),
         np.asarray(weights, float),
@@ -45,6 +45,11 @@ def data_of(y, gaussian, weights=(), labels=(), base=()):
         pattern,
         observed,
     )
+
+
+def streams_of(rows):
+    """The table of streams from kind, first column, size and offsets of each; every role can be played."""
+    return address_roles(table(*zip(*rows, strict=True)), ADD, SUM, MISSING, FILL, DRAW)
 
 
 def potentials_of(model, centre):
@@ -91,7 +96,7 @@ def potentials_of(model, centre):
             pot.append(s.eta.ravel())
             rows.append((LINEAR if isinstance(s, Linear) else LOOKUP, s.first, s.eta.shape[1], at, n_stats))
             n_stats += s.eta.size
-    return Streams(*np.array(rows, np.int64).T.copy()), np.concatenate(pot), n_stats
+    return streams_of(rows), np.concatenate(pot), n_stats
 
 
 def random_stream(kind, size, K, first, rng):

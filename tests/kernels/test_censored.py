@@ -37,7 +37,7 @@ def test_drawn_statistics_have_the_expected_means(kind, missing, rng):
     data = data_of(y, (), weights, labels)
     streams, pot, n_stats = potentials_of(model, data.centre)
     expected, z = np.empty(n_stats), np.empty(300, np.int64)
-    evidence = mixture.expect(data, streams, pot, 2, 0, 300, expected)
+    evidence = mixture.expect(data, streams, pot, 2, 0, 300, expected, np.empty(0))
     drawn = np.empty((1500, n_stats))
     for row in drawn:
         assert mixture.draw(data, streams, pot, 2, rng, z, row) == pytest.approx(evidence, rel=1e-12)
@@ -92,7 +92,7 @@ def test_imagined_rows_are_geometric_and_lie_outside(rng):
 def test_an_exact_response_is_not_drawn(rng):
     _, data, streams, pot, stats = tables("censored", [(1.0, 0.7, 0.7), (2.0, -1.0, -1.0)])
     z, expected = np.empty(2, np.int64), stats.copy()
-    mixture.expect(data, streams, pot, 1, 0, 2, expected)
+    mixture.expect(data, streams, pot, 1, 0, 2, expected, np.empty(0))
     mixture.draw(data, streams, pot, 1, rng, z, stats)
     np.testing.assert_array_equal(stats, expected)
     np.testing.assert_allclose(stats, [2.0, 2.0, 5.0, -1.3, -1.3, 1.49], rtol=1e-14)
@@ -131,7 +131,7 @@ EXTREME = [(-INF, -1e4), (1e4, INF), (1e4, 1e4 + 1.0), (-1e4 - 1e-3, -1e4), (1e8
 def test_extreme_intervals(ends):
     """Ten thousand standard deviations beyond a limit: finite, and the oracle's."""
     _, data, streams, pot, stats = tables("censored", [(1.0, *ends)])
-    evidence = mixture.expect(data, streams, pot, 1, 0, 1, stats)
+    evidence = mixture.expect(data, streams, pot, 1, 0, 1, stats, np.empty(0))
     known = censored.moments(*ends, 0.5, 1.0)
     assert np.isfinite(evidence) and np.isfinite(stats).all()
     assert evidence == pytest.approx(known.log_mass, rel=1e-9)
@@ -148,7 +148,7 @@ def test_truncation_to_where_there_is_next_to_nothing(limits):
     _, data, streams, pot, stats = tables("truncated", [(1.0, y, *limits)], weights=[0.25])
     log_inside = float(censored.log_mass(*(np.array(limits) - 0.5)))
     assert log_inside < -15.0
-    evidence = mixture.expect(data, streams, pot, 1, 0, 1, stats)
+    evidence = mixture.expect(data, streams, pot, 1, 0, 1, stats, np.empty(0))
     assert evidence == pytest.approx(0.25 * (norm.logpdf(y, 0.5) - log_inside), rel=1e-9)
     m = np.expm1(-log_inside)  # (1 - P) / P
     tails = [censored.moments(a, b, 0.5, 1.0) for a, b in ((-INF, limits[0]), (limits[1], INF)) if a < b]
@@ -166,7 +166,7 @@ def test_a_weight_of_zero_removes_a_row(kind):
     rows = {"censored": [(1.0, 0.5, INF), (2.0, -INF, -3.0)], "truncated": [(1.0, 0.5, 0.0, 2.0), (2.0, 0.1, 0.0, 9.0)]}
     _, data, streams, pot, stats = tables(kind, rows[kind], weights=[1.0, 0.0])
     _, alone, _, _, wanted = tables(kind, rows[kind][:1])
-    assert mixture.expect(data, streams, pot, 1, 0, 2, stats) == pytest.approx(
-        mixture.expect(alone, streams, pot, 1, 0, 1, wanted), rel=1e-14
+    assert mixture.expect(data, streams, pot, 1, 0, 2, stats, np.empty(0)) == pytest.approx(
+        mixture.expect(alone, streams, pot, 1, 0, 1, wanted, np.empty(0)), rel=1e-14
     )
     np.testing.assert_allclose(stats, wanted, rtol=1e-14)

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from kernels.mixture_tables import data_of, potentials_of, random_case
+from kernels.mixture_tables import data_of, potentials_of, random_case, streams_of
 from naive import hmm as naive
 from naive import mixture
 from scipy.stats import chi2
 
 from em_vs_bayes.kernels import chain, chain_scores
-from em_vs_bayes.kernels.tables import LINEAR, Streams
+from em_vs_bayes.kernels.tables import LINEAR
 
 FULL, PRODUCT = [("full", 2)], [("full", 2), ("linear", 2), ("diag", 3), ("lookup", 3)]
 STREAMS = {
@@ -159,7 +159,7 @@ def log_space(initial, transition, density, lengths=None):
     K, lengths = density.shape[1], [len(density)] if lengths is None else lengths
     data = data_of(density, ())._replace(starts=np.concatenate([[0], np.cumsum(lengths)]))
     at = K + K * K
-    streams = Streams(*np.array([[LINEAR, 0, K, at, at]]).T.copy())
+    streams = streams_of([(LINEAR, 0, K, at, at)])
     pot = np.concatenate([initial, np.ravel(transition), np.eye(K).ravel()])
     return Tables(data, streams, pot, K, density, at + K * K)
 

@@ -28,6 +28,7 @@ from em_vs_bayes.kernels.gibbs import (
     prior_draw,
     sweeps,
 )
+from em_vs_bayes.kernels.latent import draw_code
 from em_vs_bayes.kernels.tables import DENSITY, ELEMENTWISE, FLAT, INDEPENDENT, JOINT, MIXTURE
 
 WHOLE = make_plan((CONJUGATE, 0), (CONJUGATE, 1))
@@ -39,7 +40,7 @@ def chain(model, plan, rng, draws, thin=1, prior=None, theta=None, z=None):
     """(completed, thetas (draws, P)); runs on in ``theta`` and ``z`` if they are given."""
     out, n = np.full((draws, model.theta.size), np.nan), len(model.data.y)
     completed = sweeps(
-        MIXTURE, model.data, model.streams, model.blocks, model.prior if prior is None else prior, plan, model.K, rng,
+        draw_code(MIXTURE), model.data, model.streams, model.blocks, model.prior if prior is None else prior, plan, model.K, rng,
         model.theta.copy() if theta is None else theta, np.empty(model.n_pot), np.empty(model.n_stats),
         np.zeros(n, dtype=np.int64) if z is None else z, thin, out,
     )  # fmt: skip
@@ -147,13 +148,13 @@ def _simulate(y, centre, K, d, spread, spread_at, counts_at, theta, z, rng):
 
 @numba.njit(cache=True)
 def _every_sweep(
-    data, streams, blocks, prior, plan, K, d, rng, theta, pot, stats, z, spread, spread_at, counts_at, out, zs
+    draw, data, streams, blocks, prior, plan, K, d, rng, theta, pot, stats, z, spread, spread_at, counts_at, out, zs
 ):
     for i in range(len(out)):
         if counts_at > -2:
-            _simulate(data.y, data.centre, K, d, spread, spread_at, counts_at, theta, z, rng)
+            _simulate(data.columns.T, data.centre, K, d, spread, spread_at, counts_at, theta, z, rng)
         one = out[i : i + 1]
-        if sweeps(MIXTURE, data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, 1, one) < 1:
+        if sweeps(draw, data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, 1, one) < 1:
             return False
         zs[i] = z
     return True
@@ -167,7 +168,7 @@ def every_sweep(model, plan, rng, draws, simulated, prior=None, theta=None):
     z = rng.choice(model.K, size=zs.shape[1], p=weights / weights.sum())
     counts = (model.at["rates"].start if "rates" in model.at else -1) if simulated else -2
     assert _every_sweep(
-        model.data, model.streams, model.blocks, model.prior if prior is None else prior, plan, model.K,
+        draw_code(MIXTURE), model.data, model.streams, model.blocks, model.prior if prior is None else prior, plan, model.K,
         model.d, rng, theta, np.empty(model.n_pot), np.empty(model.n_stats), z, COVARIANCES[model.covariance],
         model.at["spread"].start, counts, out, zs,
     )  # fmt: skip

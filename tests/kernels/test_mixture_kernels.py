@@ -59,7 +59,7 @@ class Case:
         return kernel(self.data, self.streams, self.pot, self.K, *extra)
 
     def expect(self):
-        return self.call(mixture.expect, 0, len(self.data.y), self.stats)
+        return self.call(mixture.expect, 0, len(self.data.y), self.stats, np.empty(0))
 
     def joint(self):
         return np.array([naive.log_joint(self.model, row, label) for row, label in zip(self.y, self.labels)])
@@ -250,9 +250,13 @@ def test_expect_is_additive_over_rows(name, rng):
         d, part = case.data, np.empty_like(case.stats)
         pattern = d.pattern[rows] if d.pattern.size else d.pattern
         piece = d._replace(
-            y=d.y[rows].copy(), base=d.base[rows], weights=d.weights[rows], labels=d.labels[rows], pattern=pattern
+            columns=d.columns[:, rows].copy(),
+            base=d.base[rows],
+            weights=d.weights[rows],
+            labels=d.labels[rows],
+            pattern=pattern,
         )
-        parts += mixture.expect(piece, case.streams, case.pot, 3, 0, len(piece.y), part)
+        parts += mixture.expect(piece, case.streams, case.pot, 3, 0, len(piece.y), part, np.empty(0))
         total += part
     np.testing.assert_allclose(parts, evidence, rtol=1e-12)
     np.testing.assert_allclose(total, case.stats, rtol=1e-11, atol=1e-10)
@@ -272,7 +276,7 @@ def test_statistics_are_the_gradient_of_the_evidence(missing, rng):
         for step in (h, -h):
             pot = case.pot.copy()
             pot[i] += step
-            values.append(mixture.expect(case.data, case.streams, pot, 3, 0, len(case.data.y), scratch))
+            values.append(mixture.expect(case.data, case.streams, pot, 3, 0, len(case.data.y), scratch, np.empty(0)))
         np.testing.assert_allclose((values[0] - values[1]) / (2 * h), case.stats[j], rtol=1e-6, atol=1e-6)
 
 
@@ -288,8 +292,8 @@ def test_a_row_that_nothing_explains(reason, rng):
         case.data.y[0, 7] = 0.0
         case.pot[case.streams.pot[3] + np.array([0, 3])] = -np.inf
     expected = np.empty_like(case.stats)
-    rest = case.data._replace(y=case.data.y[1:].copy(), labels=case.data.labels[1:])
-    assert np.isfinite(mixture.expect(rest, case.streams, case.pot, 2, 0, len(rest.y), expected))
+    rest = case.data._replace(columns=case.data.columns[:, 1:].copy(), labels=case.data.labels[1:])
+    assert np.isfinite(mixture.expect(rest, case.streams, case.pot, 2, 0, len(rest.y), expected, np.empty(0)))
 
     assert case.expect() == -np.inf
     np.testing.assert_allclose(case.stats, expected, rtol=1e-12, atol=1e-14)
@@ -303,7 +307,7 @@ def test_a_row_that_nothing_explains(reason, rng):
     case.call(mixture.responsibilities, proba)
     np.testing.assert_array_equal(proba[0], 0.0)
     without = case.data._replace(weights=np.r_[0.0, np.ones(19)])
-    assert np.isfinite(mixture.expect(without, case.streams, case.pot, 2, 0, len(without.y), case.stats))
+    assert np.isfinite(mixture.expect(without, case.streams, case.pot, 2, 0, len(without.y), case.stats, np.empty(0)))
 
 
 def test_nan_that_is_not_declared_missing_is_not_hidden(rng):

@@ -15,6 +15,8 @@ from em_vs_bayes.compile import compile as compile_program
 from em_vs_bayes.kernels.block_priors import log_prior
 from em_vs_bayes.kernels.blocks import complete_log_likelihood, gradient, potentials
 from em_vs_bayes.kernels.gibbs import CONJUGATE, MEANS, SLICE, SPREAD, sweeps
+from em_vs_bayes.kernels.latent import draw_code
+from em_vs_bayes.kernels.streams import DRAW, address_roles
 from em_vs_bayes.kernels.tables import FLAT, MIXTURE
 
 K, P = 2, 3
@@ -177,16 +179,16 @@ def test_a_flat_prior_stops_at_an_empty_component():
 
 
 @numba.njit(cache=True)
-def _every_sweep(data, streams, blocks, prior, plan, rng, theta, pot, statistics, z, p, out):
+def _every_sweep(draw, data, streams, blocks, prior, plan, rng, theta, pot, statistics, z, p, out):
     k_count = 2
     for i in range(len(out)):
         for r in range(len(z)):
             line = 0.0
             for j in range(p):
-                line += data.y[r, j] * theta[k_count + z[r] * p + j]
-            data.y[r, p] = line + theta[k_count + k_count * p + z[r]] * rng.standard_normal()
+                line += data.columns[j, r] * theta[k_count + z[r] * p + j]
+            data.columns[p, r] = line + theta[k_count + k_count * p + z[r]] * rng.standard_normal()
         one = out[i : i + 1]
-        if sweeps(MIXTURE, data, streams, blocks, prior, plan, k_count, rng, theta, pot, statistics, z, 1, one) < 1:
+        if sweeps(draw, data, streams, blocks, prior, plan, k_count, rng, theta, pot, statistics, z, 1, one) < 1:
             return False
     return True
 
@@ -197,7 +199,7 @@ def geweke(model, plan, sampler_prior=None, draws=60_000):
     out, chain = prior_draws(model, rng, draws), np.empty((draws, model.theta.size))
     prior = model.prior if sampler_prior is None else sampler_prior
     assert _every_sweep(
-        program.data, program.streams, model.blocks, prior, plan, rng, out[0].copy(), np.empty(program.n_pot),
+        draw_code(MIXTURE), program.data, address_roles(program.streams, DRAW), model.blocks, prior, plan, rng, out[0].copy(), np.empty(program.n_pot),
         np.empty(model.statistics.size), rng.integers(2, size=program.n), P, chain,
     )  # fmt: skip
 

@@ -15,6 +15,8 @@ from em_vs_bayes.compile import compile as compile_program
 from em_vs_bayes.kernels.block_priors import log_prior
 from em_vs_bayes.kernels.blocks import complete_log_likelihood, gradient, potentials
 from em_vs_bayes.kernels.gibbs import CONJUGATE, MEANS, SLICE, SPREAD, sweeps
+from em_vs_bayes.kernels.latent import draw_code
+from em_vs_bayes.kernels.streams import DRAW, address_roles
 from em_vs_bayes.kernels.tables import FLAT
 
 K, DF = 2, 3.0
@@ -159,15 +161,15 @@ def test_a_joint_draw_is_independent_and_student_t():
 
 
 @numba.njit(cache=True)
-def _every_sweep(latent, data, streams, blocks, prior, plan, rng, theta, pot, statistics, z, first, df, out):
+def _every_sweep(draw, data, streams, blocks, prior, plan, rng, theta, pot, statistics, z, first, df, out):
     for i in range(len(out)):
         for r in range(len(z)):
-            if data.y[r, 0] == data.y[r, 0]:  # what is missing stays so
+            if data.columns[0, r] == data.columns[0, r]:  # what is missing stays so
                 u = rng.standard_gamma(0.5 * df) / (0.5 * df)
                 noise = rng.standard_normal() / np.sqrt(u)
-                data.y[r, 0] = data.centre[0] + theta[first + z[r]] + theta[first + 2 + z[r]] * noise
+                data.columns[0, r] = data.centre[0] + theta[first + z[r]] + theta[first + 2 + z[r]] * noise
         one = out[i : i + 1]
-        if sweeps(latent, data, streams, blocks, prior, plan, 2, rng, theta, pot, statistics, z, 1, one) < 1:
+        if sweeps(draw, data, streams, blocks, prior, plan, 2, rng, theta, pot, statistics, z, 1, one) < 1:
             return False
     return True
 
@@ -178,7 +180,7 @@ def geweke(model, plan, sampler_prior=None, draws=60_000):
     out, chain = prior_draws(model, rng, draws), np.empty((draws, model.theta.size))
     prior = model.prior if sampler_prior is None else sampler_prior
     assert _every_sweep(
-        program.latent.code, program.data, program.streams, model.blocks, prior, plan, rng, out[0].copy(),
+        draw_code(program.latent.code), program.data, address_roles(program.streams, DRAW), model.blocks, prior, plan, rng, out[0].copy(),
         np.empty(program.n_pot), np.empty(program.stats_layout.size), rng.integers(2, size=program.n),
         model.means.start, DF, chain,
     )  # fmt: skip

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import lgamma
 
 import numpy as np
+from kernels.mixture_tables import streams_of
 
 from em_vs_bayes.kernels.tables import (
     BETA,
@@ -127,13 +128,9 @@ def tiny(
     widths = [3 * K * d if not full else K + K * d + K * d * d, 2 * K, 2 * K, K * CATEGORIES]
     offsets = K + np.concatenate([[0], np.cumsum(widths)])
     n_streams = 4 if counts else 1
-    streams = Streams(
-        kind=np.array([GAUSS_FULL if full else GAUSS_DIAG, LINEAR, LINEAR, LOOKUP][:n_streams]),
-        col=np.array([0, d, d + 2, d + 4][:n_streams]),
-        size=np.array([d, 2, 2, CATEGORIES][:n_streams]),
-        pot=offsets[:n_streams].copy(),
-        stat=offsets[:n_streams].copy(),
-    )
+    kinds = [GAUSS_FULL if full else GAUSS_DIAG, LINEAR, LINEAR, LOOKUP]
+    rows = list(zip(kinds, [0, d, d + 2, d + 4], [d, 2, 2, CATEGORIES], offsets, offsets))
+    streams = streams_of(rows[:n_streams])
     y, base = rng.normal(size=(n, d)) * 2.0 + 3.0, np.zeros(0)
     centre = np.concatenate([y.mean(axis=0), np.zeros(5 if counts else 0)])
     if counts:
@@ -143,7 +140,7 @@ def tiny(
         base = np.array([-lgamma(k + 1) for k in events])
     nothing = np.zeros(0, dtype=np.int64)
     observed = np.ones((1, y.shape[1]), dtype=bool)
-    data = Data(np.ascontiguousarray(y), centre, base, np.zeros(0), nothing, nothing, observed)
+    data = Data(np.ascontiguousarray(y.T), centre, base, np.zeros(0), nothing, nothing, observed)
 
     # blocks and hyperparameters
     n_hyper = {"full": K + K * d * d, "tied": 1 + d * d, "diag": 2 * K * d}.get(covariance, 2 * K)

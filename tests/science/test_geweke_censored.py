@@ -49,8 +49,8 @@ def geweke(study, seed, draws, sampler=None):
     chain = []
     for _ in range(draws):
         known = study.known(program.public(theta), z, rng)
-        y = np.asfortranarray(np.column_stack([program.data.y[:, :p], known]))
-        sweeper = replace(program, data=program.data._replace(y=y))
+        columns = np.vstack([program.data.columns[:p], known.T])
+        sweeper = replace(program, data=program.data._replace(columns=columns))
         pot = program.potentials(theta)
         assert len(sweeper.gibbs_sweeps(rng, theta, pot, z, 1, 1)) == 1
         chain.append((program.public(theta.copy()), z.copy(), known))
