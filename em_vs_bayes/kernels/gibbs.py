@@ -47,7 +47,7 @@ def draw_parameters(blocks, prior, plan, theta, stats, rng, work):
         elif step == MEANS:
             ok = draw_means(blocks, prior, b, theta, stats, rng, work)
         elif step == SPREAD:
-            ok = draw_spread(blocks, prior, b, False, theta, stats, rng, work)
+            ok = draw_spread(blocks, prior, b, step == CONJUGATE, theta, stats, rng, work)
         elif step == SLICE:
             below, above = plan.below[i], plan.above[i]
             ok = draw_element(blocks, prior, b, plan.element[i], below, above, theta, stats, rng)

@@ -40,8 +40,9 @@ def chain(model, plan, rng, draws, thin=1, prior=None, theta=None, z=None):
     """(completed, thetas (draws, P)); runs on in ``theta`` and ``z`` if they are given."""
     out, n = np.full((draws, model.theta.size), np.nan), len(model.data.y)
     completed = sweeps(
-        draw_code(MIXTURE), model.data, model.streams, model.blocks, model.prior if prior is None else prior, plan, model.K, rng,
-        model.theta.copy() if theta is None else theta, np.empty(model.n_pot), np.empty(model.n_stats),
+        draw_code(MIXTURE), model.data, model.streams, model.blocks,
+        model.prior if prior is None else prior, plan,
+        model.K, rng, model.theta.copy() if theta is None else theta, np.empty(model.n_pot), np.empty(model.n_stats),
         np.zeros(n, dtype=np.int64) if z is None else z, thin, out,
     )  # fmt: skip
     return completed, out
@@ -168,8 +169,9 @@ def every_sweep(model, plan, rng, draws, simulated, prior=None, theta=None):
     z = rng.choice(model.K, size=zs.shape[1], p=weights / weights.sum())
     counts = (model.at["rates"].start if "rates" in model.at else -1) if simulated else -2
     assert _every_sweep(
-        draw_code(MIXTURE), model.data, model.streams, model.blocks, model.prior if prior is None else prior, plan, model.K,
-        model.d, rng, theta, np.empty(model.n_pot), np.empty(model.n_stats), z, COVARIANCES[model.covariance],
+        draw_code(MIXTURE), model.data, model.streams, model.blocks,
+        model.prior if prior is None else prior, plan,
+        model.K, model.d, rng, theta, np.empty(model.n_pot), np.empty(model.n_stats), z, COVARIANCES[model.covariance],
         model.at["spread"].start, counts, out, zs,
     )  # fmt: skip
     return out, zs

@@ -152,5 +152,5 @@ def test_one_compiled_function_serves_every_model():
 
 def test_an_unknown_latent_structure_is_refused():
     model = tiny("full", 2, 1)
-    with pytest.raises(ValueError, match="latent"):
-        evaluate(hold(program_of(model, latent=99)), start(model))
+    with pytest.raises(KeyError, match="99"):
+        program_of(model, latent=99)

@@ -179,8 +179,9 @@ def geweke(model, plan, sampler_prior=None, draws=60_000):
     program, rng = model.program, np.random.default_rng(1)
     out, chain = prior_draws(model, rng, draws), np.empty((draws, model.theta.size))
     prior = model.prior if sampler_prior is None else sampler_prior
+    streams = address_roles(program.streams, DRAW)
     assert _every_sweep(
-        draw_code(program.latent.code), program.data, address_roles(program.streams, DRAW), model.blocks, prior, plan, rng, out[0].copy(),
+        draw_code(program.latent.code), program.data, streams, model.blocks, prior, plan, rng, out[0].copy(),
         np.empty(program.n_pot), np.empty(program.stats_layout.size), rng.integers(2, size=program.n),
         model.means.start, DF, chain,
     )  # fmt: skip
