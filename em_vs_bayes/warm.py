@@ -1,6 +1,7 @@
 """Compile every kernel once and leave it in numba's cache: ``python -m em_vs_bayes.warm``.
 
-The kernels are interpreted from tables, so one small model of each method compiles them for all models.
+Kernels read tables and call the functions of streams by address: all of these, and one small model of each latent
+structure, compile everything for all models.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from time import perf_counter
 import numpy as np
 
 from em_vs_bayes.compile import compile as compile_program
+from em_vs_bayes.kernels import streams
 from em_vs_bayes.regressions import Tobit
 from em_vs_bayes.spec import GaussianHMM, GaussianMixture
 
@@ -22,12 +24,16 @@ def warm() -> dict[str, float]:
         nonlocal began
         seconds[name], began = perf_counter() - began, perf_counter()
 
-    y = np.random.default_rng(0).normal(size=(20, 2))
-    regression = compile_program(Tobit(), np.maximum(y[:, 0], 0.0))
-    regression.expect(regression.potentials(regression.neutral()))
-    lap("regression: expect")
-    for latent, spec in (("mixture", GaussianMixture(2)), ("chain", GaussianHMM(2))):
-        program = compile_program(spec, y)
+    kinds = list(streams.KINDS)
+    streams.address_roles(streams.table(*([kinds] * 5)), *range(len(streams.Roles._fields)))
+    lap("streams")
+    y, rng = np.random.default_rng(0).normal(size=(20, 2)), np.random.default_rng(0)
+    for latent, spec, rows in (
+        ("mixture", GaussianMixture(2), y),
+        ("chain", GaussianHMM(2), y),
+        ("regression", Tobit(), np.maximum(y[:, 0], 0.0)),
+    ):
+        program = compile_program(spec, rows)
         theta = program.neutral()
         pot = program.potentials(theta)
         program.expect(pot)
@@ -39,6 +45,8 @@ def warm() -> dict[str, float]:
         for kind in program.latent.pointwise_kinds:
             program.pointwise(theta, kind)
         lap(f"{latent}: scores")
+        program.gibbs_sweeps(rng, theta.copy(), pot.copy(), np.zeros(20, np.int64), 1, 1)
+        lap(f"{latent}: gibbs")
     program.log_prior(theta)
     x = program.unconstrain(theta)
     program.constrain(x, theta)
@@ -48,8 +56,6 @@ def warm() -> dict[str, float]:
     lap("log posterior")
     density.natural(theta)
     lap("log joint")
-    program.gibbs_sweeps(np.random.default_rng(0), theta.copy(), pot.copy(), np.zeros(20, np.int64), 1, 1)
-    lap("gibbs")
     return seconds
 
 

@@ -212,8 +212,8 @@ KINDS = {
 
 def table(kind: Any, col: Any, size: Any, pot: Any, stat: Any) -> Streams:
     """The tables of streams, one value per stream each, without addresses: `address_roles` fills those in."""
-    given = [np.array(values, dtype=np.int64) for values in (kind, col, size, pot, stat)]
-    return Streams(*given, np.full((len(Roles._fields), len(given[0])), UNKNOWN, dtype=np.int64))
+    unknown = np.full((len(Roles._fields), len(kind)), UNKNOWN, dtype=np.int64)
+    return Streams._make([*(np.array(values, dtype=np.int64) for values in (kind, col, size, pot, stat)), unknown])
 
 
 def address_roles(streams: Streams, *roles: int) -> Streams:
