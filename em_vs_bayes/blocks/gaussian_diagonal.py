@@ -213,14 +213,13 @@ class DiagonalGaussianBlock(Block):
         return np.where(low, lowest, spread), tuple(sorted({int(k) for k in np.nonzero(low)[0]}))
 
     def _conditional_means(self, start: Array, spread: Array, stats: Params, flat_prior: bool) -> Array:
+        if isinstance(self.mean_prior, Prior) and not flat_prior:
+            return self._ascend_means(start, 1.0 / self._variances(spread), stats)
         with np.errstate(divide="ignore", invalid="ignore"):
-            if flat_prior:
-                mean = stats["s1"] / stats["n"]
-                return np.where(self._free_means, mean, self.fixed_means) if self._anything_fixed else mean
-            precision = 1.0 / self._variances(spread)
-            if isinstance(self.mean_prior, Prior):
-                return self._ascend_means(start, precision, stats)
-            return self._means_given(precision, stats)[0]
+            if not flat_prior:
+                return self._means_given(1.0 / self._variances(spread), stats)[0]
+            mean = stats["s1"] / stats["n"]
+        return np.where(self._free_means, mean, self.fixed_means) if self._anything_fixed else mean
 
     def _means_given(self, precision: Array, stats: Params) -> tuple[Array, Array]:
         """Gaussian conditional of the means: mean and variance (K, d), variance 0 where fixed."""
