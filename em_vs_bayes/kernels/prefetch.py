@@ -20,8 +20,8 @@ def _prefetch(context, array, row, column):
         at = cgutils.get_item_pointer(context, builder, kind, view, arguments[1:], wraparound=False)
         at = builder.bitcast(at, cgutils.voidptr_t)
         shape = ir.FunctionType(ir.VoidType(), [at.type, word, word, word])
-        call = cgutils.get_or_insert_function(builder.module, shape, "llvm.prefetch.p0")
-        builder.call(call, [at, word(READ), word(EVERY_LEVEL), word(DATA)])
+        instruction = builder.module.declare_intrinsic("llvm.prefetch", [at.type], shape)
+        builder.call(instruction, [at, word(READ), word(EVERY_LEVEL), word(DATA)])
         return context.get_dummy_value()
 
     return types.void(array, row, column), generate
@@ -33,4 +33,4 @@ def prefetch(array, row, column):
 
 @overload(prefetch, inline="always")
 def _compiled(array, row, column):
-    return lambda array, row, column: _prefetch(array, row, column)
+    return lambda array, row, column: _prefetch(array, row, column)  # type: ignore[call-arg]  # numba adds context
