@@ -67,17 +67,21 @@ class Layout:
     def _slices(self) -> tuple[slice, ...]:
         return tuple(slice(a, b) for a, b in pairwise(accumulate((prod(s) for _, s in self.shapes), initial=0)))
 
+    @cached_property
+    def _items(self) -> tuple[tuple[str, slice, tuple[int, ...]], ...]:
+        return tuple((name, where, shape) for (name, shape), where in zip(self.shapes, self._slices, strict=True))
+
     def items(self) -> Iterator[tuple[str, slice, tuple[int, ...]]]:
         """Name, place and shape of each array."""
-        for (name, shape), where in zip(self.shapes, self._slices, strict=True):
-            yield name, where, shape
+        return iter(self._items)
 
     def offset(self, name: str) -> int:
         return next(where.start for n, where, _ in self.items() if n == name)
 
     def unpack(self, flat: Array) -> Params:
         """Named views of the last axis of ``flat``, leading axes kept."""
-        return {n: flat[..., where].reshape((*flat.shape[:-1], *shape)) for n, where, shape in self.items()}
+        lead = flat.shape[:-1]
+        return {name: flat[..., where].reshape(lead + shape) for name, where, shape in self._items}
 
     def pack(self, arrays: Mapping[str, Any]) -> Array:
         flat = np.empty(self.size)

@@ -51,10 +51,15 @@ class Placed:
         """Likewise its potentials."""
         return Layout(self.block.potentials)
 
-    @property
+    @cached_property
     def end(self) -> int:
         """One past the block's last element of theta."""
         return self.theta + self.parameters.size
+
+    @cached_property
+    def _places(self) -> tuple[tuple[str, slice], ...]:
+        """Where theta has each parameter."""
+        return tuple((n, slice(self.theta + a.start, self.theta + a.stop)) for n, a, _ in self.parameters.items())
 
     def row(self) -> list[int]:
         """The block's row of `tables.Blocks`."""
@@ -88,10 +93,9 @@ class Placed:
 
     def pack_params(self, params: Mapping[str, Array], theta: Array) -> None:
         """Write the block's parameters into theta (any leading axes)."""
-        for name, where, _ in self.parameters.items():
-            value = np.asarray(params[name])
-            at = slice(self.theta + where.start, self.theta + where.stop)
-            theta[..., at] = value.reshape(*theta.shape[:-1], where.stop - where.start)
+        lead = theta.shape[:-1]
+        for name, at in self._places:
+            theta[..., at] = np.asarray(params[name]).reshape(*lead, at.stop - at.start)
 
 
 @dataclass(frozen=True, slots=True)

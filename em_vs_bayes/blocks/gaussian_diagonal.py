@@ -10,9 +10,11 @@ and s2 then are sums with those weights; see `student`).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple, final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import digamma
 
 from em_vs_bayes.blocks.elementwise import coordinate_ascent, element_density, uncentred
@@ -33,7 +35,7 @@ class MeanField(NamedTuple):
 
 
 @final
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class DiagonalGaussianBlock(Block):
     """K mean vectors with variances (K, d), (K,) when spherical, or standard deviations (K,) for one dimension.
 
@@ -85,9 +87,17 @@ class DiagonalGaussianBlock(Block):
     def _conjugate(self) -> bool:
         return self.prior is not None and not self._anything_fixed
 
-    @property
+    @cached_property
+    def _free_means(self) -> NDArray[np.bool_]:
+        return np.isnan(self.fixed_means)
+
+    @cached_property
+    def _free_spread(self) -> NDArray[np.bool_]:
+        return np.isnan(self.fixed_spread)
+
+    @cached_property
     def _anything_fixed(self) -> bool:
-        return bool((~np.isnan(self.fixed_means)).any() or (~np.isnan(self.fixed_spread)).any())
+        return not (self._free_means.all() and self._free_spread.all())
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -147,8 +157,8 @@ class DiagonalGaussianBlock(Block):
     def neutral(self) -> Params:
         spread = self.scale if self.kind == tables.DIAG else self.scale.mean()
         spread = np.broadcast_to(np.sqrt(spread) if self._sd else spread, self.fixed_spread.shape)
-        spread = np.where(np.isnan(self.fixed_spread), spread, self.fixed_spread)
-        return {"means": np.where(np.isnan(self.fixed_means), 0.0, self.fixed_means), self._spread_name: spread}
+        spread = np.where(self._free_spread, spread, self.fixed_spread)
+        return {"means": np.where(self._free_means, 0.0, self.fixed_means), self._spread_name: spread}
 
     def describe(self) -> tuple[tuple[tuple[str, ...], Any], ...]:
         if self.prior is not None:
@@ -165,20 +175,19 @@ class DiagonalGaussianBlock(Block):
     # --- EM -----------------------------------------------------------------------------------------------------
 
     def maximize(self, params: Params, stats: Params, *, flat_prior: bool, floor: float) -> Maximum:
-        old = self._variances(params[self._spread_name])
-        if not self._anything_fixed and not flat_prior and self.prior is not None:
+        old = params[self._spread_name]
+        if self._conjugate and not flat_prior:
             means, spread = self._posterior(stats).mode(**self._in_sd())
             spread = self._trimmed(spread)
         else:
-            means = self._conditional_means(params["means"], 1.0 / old, stats, flat_prior)
-            spread = self._conditional_spread(params[self._spread_name], means, stats, flat_prior)
+            means = self._conditional_means(params["means"], old, stats, flat_prior)
+            spread = self._conditional_spread(old, means, stats, flat_prior)
         means = np.where(np.isfinite(means), means, params["means"])
-        spread = np.where(np.isfinite(spread), spread, params[self._spread_name])
+        spread = np.where(np.isfinite(spread), spread, old)
         spread, floored = self._floored(spread, floor)
-        return Maximum(
-            {"means": means, self._spread_name: np.where(np.isnan(self.fixed_spread), spread, self.fixed_spread)},
-            floored,
-        )
+        if self._anything_fixed:
+            spread = np.where(self._free_spread, spread, self.fixed_spread)
+        return Maximum({"means": means, self._spread_name: spread}, floored)
 
     def _posterior(self, stats: Params) -> Any:
         after = self.prior.update(stats["n"], stats["s1"], stats["s2"])
@@ -197,29 +206,31 @@ class DiagonalGaussianBlock(Block):
 
     def _floored(self, spread: Array, floor: float) -> tuple[Array, tuple[int, ...]]:
         lowest = floor * (self.scale if self.kind == tables.DIAG else self.scale.mean())
-        lowest = np.broadcast_to(np.sqrt(lowest) if self._sd else lowest, spread.shape)
-        low = (spread < lowest) & np.isnan(self.fixed_spread)
+        lowest = np.sqrt(lowest) if self._sd else lowest
+        low = (spread < lowest) & self._free_spread
         if not low.any():
             return spread, ()
         return np.where(low, lowest, spread), tuple(sorted({int(k) for k in np.nonzero(low)[0]}))
 
-    def _conditional_means(self, start: Array, precision: Array, stats: Params, flat_prior: bool) -> Array:
+    def _conditional_means(self, start: Array, spread: Array, stats: Params, flat_prior: bool) -> Array:
         if isinstance(self.mean_prior, Prior) and not flat_prior:
-            return self._ascend_means(start, precision, stats)
+            return self._ascend_means(start, 1.0 / self._variances(spread), stats)
         with np.errstate(divide="ignore", invalid="ignore"):
-            mean, _ = self._means_given(precision, stats, flat_prior)
-        return mean
+            if not flat_prior:
+                return self._means_given(1.0 / self._variances(spread), stats)[0]
+            mean = stats["s1"] / stats["n"]
+        return np.where(self._free_means, mean, self.fixed_means) if self._anything_fixed else mean
 
-    def _means_given(self, precision: Array, stats: Params, flat_prior: bool) -> tuple[Array, Array]:
+    def _means_given(self, precision: Array, stats: Params) -> tuple[Array, Array]:
         """Gaussian conditional of the means: mean and variance (K, d), variance 0 where fixed."""
         total, linear = stats["n"] * precision, stats["s1"] * precision
-        if not flat_prior and self.prior is not None:
+        if self.prior is not None:
             shrink = np.reshape(self.prior.kappa, (self._k, -1)) * precision
             total, linear = total + shrink, linear + shrink * self.prior.mean
-        elif not flat_prior and isinstance(self.mean_prior, Normal):
+        elif isinstance(self.mean_prior, Normal):
             weight = self.mean_prior.sd**-2.0
             total, linear = total + weight, linear + weight * self.mean_prior.mean
-        free = np.isnan(self.fixed_means)
+        free = self._free_means
         return np.where(free, linear / total, self.fixed_means), np.where(free, 1.0 / total, 0.0)
 
     def _ascend_means(self, start: Array, precision: Array, stats: Params) -> Array:
@@ -229,7 +240,7 @@ class DiagonalGaussianBlock(Block):
             fit = precision[k, j] * mean[k, j] * (stats["s1"][k, j] - 0.5 * stats["n"][k, j] * mean[k, j])
             return float(fit + log_density((k, j), mean[k, j] + self.centre[j]))
 
-        return coordinate_ascent(objective, start, np.isnan(self.fixed_means), np.sqrt(self.scale))
+        return coordinate_ascent(objective, start, self._free_means, np.sqrt(self.scale))
 
     def _counts_and_scatter(self, mean: Array, stats: Params, variance: Array | float = 0.0) -> tuple[Array, Array]:
         """Counts and E sum (x - mu)^2 in the spread parameter's shape; the joint prior's term is the caller's."""
@@ -280,7 +291,7 @@ class DiagonalGaussianBlock(Block):
             fit = -power * n[index] * np.log(v) - 0.5 * scatter[index] / variance
             return float(fit + log_density(index, v))
 
-        return coordinate_ascent(objective, start, np.isnan(self.fixed_spread), np.ones(1), positive=True, sweeps=1)
+        return coordinate_ascent(objective, start, self._free_spread, np.ones(1), positive=True, sweeps=1)
 
     # --- CAVI ---------------------------------------------------------------------------------------------------
 
@@ -299,14 +310,14 @@ class DiagonalGaussianBlock(Block):
         return self._mean_field(self._expected_precision(factor)[0], stats)
 
     def _mean_field(self, precision: Array, stats: Params) -> MeanField:
-        mean, variance = self._means_given(precision, stats, False)
+        mean, variance = self._means_given(precision, stats)
         return MeanField(mean, variance, self._spread_given(mean, stats, variance))
 
     def _expected_precision(self, factor: MeanField) -> tuple[Array, Array]:
         """E[1 / sigma^2] and E[log 1 / sigma^2], (K, d)."""
         q = factor.spread
         precision, log_precision = q.shape / q.rate, digamma(q.shape) - np.log(q.rate)
-        known = ~np.isnan(self.fixed_spread)
+        known = ~self._free_spread
         fixed = self.fixed_spread**2 if self._sd else self.fixed_spread
         precision = np.where(known, 1.0 / fixed, precision)
         log_precision = np.where(known, -np.log(fixed), log_precision)
@@ -332,7 +343,7 @@ class DiagonalGaussianBlock(Block):
         if self._conjugate:
             return float(factor.kl(self.prior))
         precision, log_precision = self._expected_precision(factor)
-        free = np.isnan(self.fixed_means)
+        free = self._free_means
         total = -0.5 * float(np.sum(np.log(factor.variance[free]) + 1.0 + LOG_2PI))
         if self.prior is not None:
             kappa = np.broadcast_to(np.reshape(self.prior.kappa, (self._k, -1)), (self._k, self._d))
@@ -342,14 +353,14 @@ class DiagonalGaussianBlock(Block):
         else:
             z2 = ((factor.mean - self.mean_prior.mean) ** 2 + factor.variance) / self.mean_prior.sd**2
             total += 0.5 * float(np.sum((LOG_2PI + 2.0 * np.log(self.mean_prior.sd) + z2)[free]))
-        base, spread_free = self._spread_base(), np.isnan(self.fixed_spread)
+        base, spread_free = self._spread_base(), self._free_spread
         if spread_free.any():
             pick = [InverseGamma(f.shape[spread_free], f.rate[spread_free]) for f in (factor.spread, base)]
             total += float(pick[0].kl(pick[1]))
         return total
 
     def _log_density_of_fixed_means(self, kappa: Array) -> float:
-        fixed = ~np.isnan(self.fixed_means)
+        fixed = ~self._free_means
         offsets = np.where(fixed, self.fixed_means - self.prior.mean, 0.0)
         return over_variances(
             self._pooled(fixed.astype(float)),
@@ -366,7 +377,7 @@ class DiagonalGaussianBlock(Block):
         spread = factor.spread.expected(**({"parameter": "sd"} if self._sd else {}))
         return {
             "means": factor.mean,
-            self._spread_name: np.where(np.isnan(self.fixed_spread), spread, self.fixed_spread),
+            self._spread_name: np.where(self._free_spread, spread, self.fixed_spread),
         }
 
     def factor_draw(self, factor: Any, rng: np.random.Generator, size: int) -> Params:
@@ -374,7 +385,7 @@ class DiagonalGaussianBlock(Block):
             means, spread = factor.draw(rng, size, **self._in_sd())
             return {"means": means, self._spread_name: self._trimmed(spread)}
         variance = factor.spread.draw(rng, size)
-        spread = np.where(np.isnan(self.fixed_spread), np.sqrt(variance) if self._sd else variance, self.fixed_spread)
+        spread = np.where(self._free_spread, np.sqrt(variance) if self._sd else variance, self.fixed_spread)
         means = factor.mean + np.sqrt(factor.variance) * rng.standard_normal((size, self._k, self._d))
         return {"means": means, self._spread_name: spread}
 

@@ -52,6 +52,10 @@ class ProbabilityRows(Block):
         return np.isnan(self.fixed)
 
     @cached_property
+    def _all_free(self) -> bool:
+        return bool(self._free.all())
+
+    @cached_property
     def _mass(self) -> Array:
         """What is left for the free elements of each row (R,)."""
         return 1.0 - np.nansum(self.fixed, axis=1)
@@ -99,12 +103,10 @@ class ProbabilityRows(Block):
     def maximize(self, params: Params, stats: Params, *, flat_prior: bool, floor: float) -> Maximum:
         if not self._free.any():
             return Maximum(params)
-        alpha = np.ones(self._shape) if flat_prior else np.asarray(self.prior.alpha)
+        alpha = 1.0 if flat_prior else np.asarray(self.prior.alpha)
         counts = stats[self.statistic].reshape(self._shape)
-        weights = np.maximum(alpha - 1.0 + counts, 0.0)
-        nothing = (weights * self._free).sum(axis=1, keepdims=True) == 0
-        probs = self._rows(np.where(nothing, np.reshape(params[self.name], self._shape), weights))  # the last value
-        hits_zero = bool(((probs == 0) & self._free & ((counts > 0) | (alpha < 1.0))).any())
+        probs = self._rows(np.maximum(alpha - 1.0 + counts, 0.0), params[self.name].reshape(self._shape))
+        hits_zero = not probs.all() and bool(((probs == 0) & self._free & ((counts > 0) | (alpha < 1.0))).any())
         return Maximum({self.name: self._shaped(probs)}, boundary=(self.name,) if hits_zero else ())
 
     def refuses_vi(self) -> None:
@@ -148,14 +150,19 @@ class ProbabilityRows(Block):
     def _free_rows(self) -> list[tuple[NDArray[np.bool_], float]]:
         return list(zip(self._free, self._mass.tolist(), strict=True))
 
-    def _rows(self, weights: Array) -> Array:
-        """Rows proportional to ``weights`` on the free elements; uniform where a row has no weight."""
-        share = np.where(self._free, weights, 0.0)
-        total = share.sum(axis=1)
+    def _rows(self, weights: Array, *others: Array) -> Array:
+        """Rows proportional to ``weights`` on the free elements; to the first of ``others`` where that is nothing.
+
+        Uniform where those are nothing either.
+        """
+        share = weights if self._all_free else np.where(self._free, weights, 0.0)
+        total = share.sum(axis=1, keepdims=True)
         if not total.all():
-            share = np.where(self._free & (total == 0)[:, None], 1.0, share)
-            total = np.maximum(share.sum(axis=1), 1.0 * ~self._free.any(axis=1))
-        return np.where(self._free, self._mass[:, None] * (share / total[:, None]), self.fixed)
+            other = self._rows(*others) if others else np.ones(self._shape)
+            share = np.where(self._free, np.where(total == 0, other, share), 0.0)
+            total = np.maximum(share.sum(axis=1, keepdims=True), 1.0 * ~self._free.any(axis=1, keepdims=True))
+        probs = share / total
+        return probs if self._all_free else np.where(self._free, self._mass[:, None] * probs, self.fixed)
 
     def _shaped(self, probs: Array) -> Array:
         return probs if len(self.dims) == 2 else probs[0]

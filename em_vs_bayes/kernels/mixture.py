@@ -19,7 +19,7 @@ from em_vs_bayes.kernels.stream_block import BLOCK, ROWS, STRIDE, allocate, lane
 from em_vs_bayes.kernels.stream_missing import allocate_conditionals
 from em_vs_bayes.kernels.streams import add_statistics, draw_hidden, finish, prepare
 from em_vs_bayes.kernels.tables import Data, Streams
-from em_vs_bayes.kernels.vectormath import exp, log
+from em_vs_bayes.kernels.vectormath import decay, log
 
 
 @inner
@@ -32,7 +32,7 @@ def _exponentiate(K, work):
     for k in range(K):
         t = lane(k)
         for q in range(BLOCK):
-            value = exp(logp[t + q] - row[TOP + q])
+            value = decay(logp[t + q] - row[TOP + q])
             logp[t + q] = value
             row[TOTAL + q] += value
 

@@ -12,7 +12,7 @@ _floats, _ints, _table = np.empty(0), np.empty(0, np.int64), np.empty((0, 0))
 FLOATS, INTS = typeof(_floats), typeof(_ints)
 DATA = typeof(Data(_table, _floats, _floats, _floats, _ints, _ints, np.empty((0, 0), np.bool_), _ints, _floats, _ints))
 STREAMS = typeof(Streams(_ints, _ints, _ints, _ints, _ints, np.empty((0, 0), np.int64)))
-WORK = typeof(Work(*(_floats for _ in Work._fields)))
+WORK = typeof(Work(**dict.fromkeys(Work._fields, _floats) | {"columns": _table, "ahead": _ints}))
 CONDITIONALS = typeof(Conditionals(_ints, _ints, _table, _ints, _floats))
 RNG = typeof(np.random.default_rng(0))
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from em_vs_bayes.kernels.jit import inner
+from em_vs_bayes.kernels.prefetch import prefetch
 from em_vs_bayes.kernels.tables import GAUSS_FULL, REGRESSION, REGRESSIONS, STUDENT
 
 ROWS = 256  # rows in a block
@@ -20,6 +21,7 @@ GAP = 8
 STRIDE = np.uint64(ROWS + GAP)
 START = np.uint64(0)
 FEATURES = 64  # lanes of products that are held at once
+LINE = 8  # float64 in a cache line
 
 
 class Work(NamedTuple):
@@ -34,6 +36,8 @@ class Work(NamedTuple):
     hidden: np.ndarray  # 2 K lanes, with REGRESSIONS but REGRESSION: rows meant, and their sums of responses
     u: np.ndarray  # a lane per stream, only with STUDENT ones: drawn multipliers of precisions
     bias: np.ndarray  # like pot, with W m in the place of each mean m; see prepare_full and prepare_diag
+    columns: np.ndarray  # the data's own
+    ahead: np.ndarray  # one number: the row at which the next block starts, if blocks are read in order
 
 
 @inner
@@ -67,6 +71,8 @@ def allocate(data, streams, pot, K):
         np.empty(hidden * width),
         np.empty(multipliers * width),
         np.empty(pot.size),
+        data.columns,
+        np.zeros(1, np.int64),
     )
 
 
@@ -79,6 +85,7 @@ def load(data, start, stop, work):
     """
     p = data.columns.shape[0]
     rows = min(ROWS, stop - start)
+    work.ahead[0] = start + ROWS
     x = work.x
     top = np.uint64(start)
     for j in range(p):
@@ -104,6 +111,18 @@ def load(data, start, stop, work):
     for i in range(rows, ROWS):
         weight[i] = 0.0
     return rows
+
+
+@inner
+def fetch_ahead(j, part, upto, parts, work):
+    """Ask for parts ``part``, ..., ``upto`` - 1 out of ``parts`` of column j in the next block, if that is a whole one.
+
+    In small parts, for few requests can wait at a time, between pieces of work that need no memory.
+    """
+    row, lines = work.ahead[0], ROWS // LINE
+    if row + ROWS <= work.columns.shape[1]:
+        for i in range(part * lines // parts, upto * lines // parts):
+            prefetch(work.columns, j, row + i * LINE)
 
 
 @inner

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from em_vs_bayes.kernels.jit import inner, spliced
-from em_vs_bayes.kernels.stream_block import BLOCK, FEATURES, START, STRIDE, gram, lane
+from em_vs_bayes.kernels.stream_block import BLOCK, FEATURES, START, STRIDE, fetch_ahead, gram, lane
 
 SECOND = STRIDE + STRIDE  # lanes of z, after the one at STRIDE
 THIRD = SECOND + STRIDE
@@ -314,12 +314,17 @@ def _moments2(r, r0, x, x0, out, at, square, ld):
 
 @spliced
 def sum_diag(first, d, K, work, stats, at):
-    """Add sum r x to stats[at + k d + j] and sum r x^2 to stats[at + K d + k d + j]."""
+    """Add sum r x to stats[at + k d + j] and sum r x^2 to stats[at + K d + k d + j].
+
+    Nothing here waits for memory, so that meanwhile the next block can be on its way.
+    """
     for j in range(d):
         x0 = lane(first + j)
         for k in range(0, K - 1, 2):
             s = at + k * d + j
             _moments2(work.logp, lane(k), work.x, x0, stats, s, s + K * d, d)
+            fetch_ahead(first + j, k, k + 2, K, work)
         if K % 2 == 1:
             s = at + (K - 1) * d + j
             _moments1(work.logp, lane(K - 1), work.x, x0, stats, s, s + K * d)
+            fetch_ahead(first + j, K - 1, K, K, work)

@@ -1,6 +1,6 @@
 """Branch-free ``exp`` and ``log`` on float64 that LLVM turns into vector code inside a loop.
 
-Without Intel's SVML a call of ``math.exp`` keeps a numba loop scalar. These two are polynomials and integer
+Without Intel's SVML a call of ``math.exp`` keeps a numba loop scalar. These are polynomials and integer
 arithmetic only, so a loop over them fills the vector registers. Range reduction as in Muller, *Elementary
 Functions* (2016, ch. 11); the logarithm's final sum as in fdlibm's ``e_log.c``. Both are within 2 ulp of the exact
 value. ``exp`` returns 0 where the result would be below 4e-308 (the subnormal range and its edge).
@@ -24,8 +24,11 @@ SMALLEST_NORMAL = 2.0**-1022
 
 
 @exact
-def exp(x):
-    """e^x = 2^k e^r with k = round(x / ln 2); the polynomial interpolates (e^r - 1 - r) / r^2 in Chebyshev points."""
+def _split(x):
+    """e^x = 2^k e^r with k = round(x / ln 2): e^r, and a float with k in its lowest bits.
+
+    The polynomial interpolates (e^r - 1 - r) / r^2 in Chebyshev points.
+    """
     shifted = x * INV_LN2 + ROUND
     k = shifted - ROUND
     r = (x - k * LN2_HIGH) - k * LN2_LOW
@@ -35,11 +38,30 @@ def exp(x):
     p = p * s + (0.00019841269863053618 * r + 0.0013888888917213717)
     p = p * s + (0.008333333333330062 * r + 0.04166666666662413)
     p = p * s + (0.16666666666666669 * r + 0.5)
-    exponent_field = (np.float64(shifted).view(np.int64) + 1022) << 52
-    half_scale = np.int64(exponent_field).view(np.float64)  # 2^(k-1): k = 1024 still fits
-    value = (1.0 + (r + s * p)) * half_scale * 2.0
+    return 1.0 + (r + s * p), shifted
+
+
+@exact
+def _power(shifted, less):
+    """2^(k - less) for the k in the lowest bits of ``shifted``."""
+    exponent_field = (np.float64(shifted).view(np.int64) + (1023 - less)) << 52
+    return np.int64(exponent_field).view(np.float64)
+
+
+@exact
+def exp(x):
+    """e^x."""
+    value, shifted = _split(x)
+    value = value * _power(shifted, 1) * 2.0  # 2^1024 would not fit
     value = 0.0 if x < EXP_LOW else value
     return math.inf if x > EXP_HIGH else value
+
+
+@exact
+def decay(x):
+    """e^x for x <= 0 or NaN, as `exp` has it (down to 1e-306 to the last bit), with less to do."""
+    value, shifted = _split(x)
+    return 0.0 if x < EXP_LOW else value * _power(shifted, 0)
 
 
 @exact

@@ -15,9 +15,9 @@ def shared(expect: Callable[[int, int, Array], float], cuts: Sequence[int], stat
 
     The kernels let go of Python's lock. Sums of statistics go to ``stats``.
     """
-    parts = np.empty((len(cuts) - 1, stats.size))
-    if len(parts) == 1:
+    if len(cuts) == 2:
         return expect(cuts[0], cuts[1], stats)
+    parts = np.empty((len(cuts) - 1, stats.size))
     with ThreadPoolExecutor(len(parts)) as pool:
         total = sum(pool.map(expect, cuts[:-1], cuts[1:], parts))
     stats[:] = parts.sum(axis=0)

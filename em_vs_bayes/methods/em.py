@@ -144,8 +144,8 @@ class EM(Method):
             )
         )
         if crawling:
-            once = self._extrapolated(program, state, once)
-        return replace(once, crawling=crawling)
+            return replace(self._extrapolated(program, state, once), crawling=True)
+        return once
 
     def _maximize(self, program: Program, state: State) -> Step:
         return program.maximize(state.theta, state.stats, flat_prior=self._flat, floor=self.covariance_floor)

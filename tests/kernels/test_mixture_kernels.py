@@ -104,6 +104,30 @@ def test_expect_with_missing_values(name, K, rng):
     Case(name, 270, K, rng, missing=0.3, weighted=True, labelled=K == 3).check_expect()
 
 
+@pytest.mark.parametrize(("apart", "doubtful"), [(0.0, (0.9, 1.0)), (1.5, (0.2, 0.9)), (40.0, (0.0, 0.0))])
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+@pytest.mark.parametrize("share", [0.2, 1e-5, 1e-100])
+def test_diagonal_components_apart_and_next_to_empty(apart, doubtful, missing, share, rng):
+    """Rows of weight 0 and missing values included."""
+    n, K, d = 530, 5, 7
+    means, z = apart * rng.normal(size=(K, d)), rng.integers(K - (share < 0.1), size=n)  # nobody's last component
+    case = Case([("diag", d)], n, K, rng)
+    case.weights = rng.uniform(0.2, 3.0, size=n) * (rng.random(n) < 0.8)
+    case.y = means[z] + rng.normal(size=(n, d))
+    case.y[rng.random((n, d)) < missing] = np.nan
+    shares = np.r_[np.full(K - 1, (1 - share) / (K - 1)), share]
+    stream = naive.Diagonal(0, means, rng.uniform(0.7, 1.3, size=(K, d)), np.zeros((K, d)))
+    case.model = naive.Mixture(np.log(shares), (stream,))
+    case.data = data_of(case.y, range(d), case.weights)
+    case.streams, case.pot, n_stats = potentials_of(case.model, case.data.centre)
+    case.stats = np.full(n_stats, np.nan)
+    case.check_expect()
+    responsibilities = case.responsibilities()
+    np.testing.assert_allclose(case.stats[:K], case.weights @ responsibilities, rtol=1e-10)  # however small
+    low, high = doubtful
+    assert low <= (responsibilities.max(axis=1) < 1.0 - 1e-6).mean() <= high
+
+
 def test_more_patterns_than_the_table_holds(rng):
     case = Case([("full", 40)], 200, 4, rng, missing=0.2)
     assert case.data.observed.shape[0] * 4 * (1 + 2 * 40**2) > 2**21

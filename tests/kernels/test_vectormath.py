@@ -16,6 +16,12 @@ def exp_all(x, out):
 
 
 @numba.njit
+def decay_all(x, out):
+    for i in range(x.size):
+        out[i] = vectormath.decay(x[i])
+
+
+@numba.njit
 def log_all(x, out):
     for i in range(x.size):
         out[i] = vectormath.log(x[i])
@@ -31,7 +37,18 @@ def ulps(kernel, exact, x):
 @pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="no wider floats here")
 @pytest.mark.parametrize(("low", "high"), [(-708, 709.78), (-30, 0), (-1e-3, 1e-3)])
 def test_exp_within_two_ulp(low, high, rng):
-    assert ulps(exp_all, np.exp, rng.uniform(low, high, size=200_000)) <= 2
+    x = rng.uniform(low, high, size=200_000)
+    assert ulps(exp_all, np.exp, x) <= 2
+    assert ulps(decay_all, np.exp, x[x <= 0]) <= 2
+
+
+def test_decay_is_exp_where_it_may_be_used(rng):
+    edges = [-np.inf, -1e308, -746.0, -708.1, -1e-300, -0.0, 0.0, np.nan]
+    x = np.concatenate([edges, rng.uniform(-704, 0, size=100_000), -rng.exponential(size=100_000)])
+    one, other = np.empty_like(x), np.empty_like(x)
+    exp_all(x, one)
+    decay_all(x, other)
+    np.testing.assert_array_equal(other, one)
 
 
 @pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="no wider floats here")
