@@ -488,7 +488,7 @@ class Program:
                 ("pattern", data.pattern),
             )
         }
-        chosen = data._replace(columns=np.ascontiguousarray(data.columns[:, rows]), starts=starts, **picked)
+        chosen = data.changed(columns=np.ascontiguousarray(data.columns[:, rows]), starts=starts, **picked)
         return replace(self, n=len(rows), y=None, data=chosen)
 
     @cached_property
@@ -504,7 +504,7 @@ class Program:
             repeated = self.subset(np.concatenate(pieces), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
         else:
             repeated = self.subset(np.repeat(np.arange(self.n), weights.astype(np.int64)), starts)
-        return replace(repeated, data=repeated.data._replace(weights=np.empty(0)))
+        return replace(repeated, data=repeated.data.changed(weights=np.empty(0)))
 
     def with_labels(self, labels: NDArray[np.int64]) -> Program:
         """The same program with every component known: its statistics are those of the assignment."""

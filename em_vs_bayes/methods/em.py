@@ -169,7 +169,7 @@ class EM(Method):
                 objective, stats = self._expect(program, theta)
             except ValueError:  # left the support
                 objective = -np.inf
-            if objective > state.climb.objective:
+            if objective >= state.climb.objective - state.climb.resolution:  # higher, or both at the top
                 return State(theta, stats, state.climb.then(objective), crawling=True, trail=trail)
             trail, refused = trail.restarted(), state.refused + 1
         else:

@@ -50,7 +50,7 @@ def geweke(study, seed, draws, sampler=None):
     for _ in range(draws):
         known = study.known(program.public(theta), z, rng)
         columns = np.vstack([program.data.columns[:p], known.T])
-        sweeper = replace(program, data=program.data._replace(columns=columns))
+        sweeper = replace(program, data=program.data.changed(columns=columns))
         pot = program.potentials(theta)
         assert len(sweeper.gibbs_sweeps(rng, theta, pot, z, 1, 1)) == 1
         chain.append((program.public(theta.copy()), z.copy(), known))
