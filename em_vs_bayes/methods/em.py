@@ -269,6 +269,15 @@ class EM(Method):
         return Outcome(theta, status, notes=tuple(notes))
 
 
+def climbed(program: Program, start: Any, rng: np.random.Generator) -> Array:
+    """theta near the posterior mode, not to the last digit."""
+    em = EM(objective="map", tol=1e-3, max_iter=300)
+    state = em.init(program, start, rng)[0].state
+    while em.finished(state) is None:
+        state = em.step(program, state)
+    return state.theta
+
+
 def sorted_components(program: Program, theta: Array) -> tuple[Array, NDArray[np.int64]]:
     """theta relabelled so that the ordered parameter increases, and which component each one was."""
     values = program.tables.theta.unpack(theta)[program.order.names[0]].ravel()
