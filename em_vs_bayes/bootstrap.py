@@ -46,7 +46,7 @@ def bootstrap(fit: Fit, clusters: Any, n_boot: int, seed: Any, progressbar: bool
     draw, failed, estimates = _drawer(fit, clusters), 0, []
     with Progress("bootstrap", shown=progressbar) as bar:
         for i in range(n_boot):
-            again = replace(program, data=program.data._replace(weights=draw(rng)))
+            again = replace(program, data=program.data.changed(weights=draw(rng)))
             outcome = drive(method, again, start, rng, "bootstrap", False).outcome
             if outcome.status.good and outcome.theta is not None:
                 values = program.public(outcome.theta)

@@ -197,6 +197,7 @@ def _data(
         pattern=pattern,
         observed=observed,
         starts=starts,
+        known=np.ravel(streams[0].products) if len(streams) == 1 and streams[0].products is not None else np.empty(0),
     )
 
 

@@ -232,6 +232,8 @@ class Stream:
         What a product puts before the names of this stream's parameters.
     design : Design or None
         Columns and encoding of a regression's design matrix.
+    products : ndarray (p, p) or None
+        X'X of the rows with a response, case weights counted, where reading a regression summed it.
     """
 
     kind: int
@@ -242,6 +244,7 @@ class Stream:
     base: Array | None = None
     prefix: str = ""
     design: Any = None
+    products: Array | None = None
 
 
 class Emission(ABC):

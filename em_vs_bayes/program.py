@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from em_vs_bayes.contract import Array, Block, Latent, Layout, Params, Stats
 from em_vs_bayes.kernels import blocks as block_kernels
+from em_vs_bayes.kernels import collapsed, gibbs, posterior, tables
 from em_vs_bayes.kernels import coordinates as coordinate_kernels
-from em_vs_bayes.kernels import gibbs, posterior, tables
-from em_vs_bayes.kernels.latent import draw_code
+from em_vs_bayes.kernels.latent import draw_code, expect_code
 from em_vs_bayes.kernels.streams import DRAW, address_roles
 from em_vs_bayes.ordering import Ordering
 
 OPEN = 0.1
+NOTHING = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -269,6 +270,20 @@ class Program:
 
         return float(log_prior(self.tables.blocks, self.tables.prior, theta, np.zeros_like(theta)))
 
+    def slope(self, x: Array, theta: Array, stats: Array) -> Array:
+        """Gradient in x (D,) of the log posterior density of x, the data completed to these statistics.
+
+        With those expected at x it is that of the marginal posterior (Fisher's identity). Fixed elements are read from
+        ``theta``.
+        """
+        from em_vs_bayes.kernels.block_priors import log_prior
+
+        t, at, g, out = self.tables, self.constrain(x, theta), np.zeros_like(theta), np.empty_like(x)
+        block_kernels.gradient(t.blocks, at, stats, g)
+        log_prior(t.blocks, t.prior, at, g)
+        coordinate_kernels.pull_back(t.coordinates, x, at, g, out)
+        return out
+
     # --- M-step -------------------------------------------------------------------------------------------------
 
     def maximize(self, theta: Array, stats: Array, *, flat_prior: bool, floor: float) -> Step:
@@ -330,30 +345,30 @@ class Program:
     # --- Gibbs --------------------------------------------------------------------------------------------------
 
     def gibbs_sweeps(
-        self, rng: np.random.Generator, theta: Array, pot: Array, z: NDArray[np.int64], draws: int, thin: int
+        self,
+        rng: np.random.Generator,
+        theta: Array,
+        pot: Array,
+        z: NDArray[np.int64],
+        draws: int,
+        thin: int,
+        centre: Array = NOTHING,
+        root: Array = NOTHING,
     ) -> Array:
         """Advance ``theta``, ``pot`` and ``z`` in place by draws * thin sweeps; the kept draws (draws, P).
 
-        Fewer draws come back where a conditional was improper or left floating point.
+        Fewer draws come back where a conditional was improper or left floating point. With ``centre`` (D,) and ``root``
+        (D, D) of unconstrained coordinates a sweep ends with a move on the marginal posterior: see `kernels.collapsed`.
         """
         out, stats = np.empty((draws, theta.size)), np.zeros(self.stats_layout.size)
-        t = self.tables
-        done = gibbs.sweeps(
-            draw_code(self.latent.code),
-            self.copies.prepared,
-            address_roles(self.streams, DRAW),
-            t.blocks,
-            t.prior,
-            t.plan,
-            self.k,
-            rng,
-            theta,
-            pot,
-            stats,
-            z,
-            thin,
-            out,
-        )
+        t, draw, data = self.tables, draw_code(self.latent.code), self.copies.prepared
+        streams = address_roles(self.streams, DRAW)
+        rest = (data, streams, t.blocks, t.prior, t.plan, self.k, rng, theta, pot, stats, z, thin, out)
+        if centre.size:
+            ellipse = collapsed.Ellipse(expect_code(self.latent.code), t.coordinates, centre, root)
+            done = collapsed.collapsed_sweeps(draw, ellipse, *rest)
+        else:
+            done = gibbs.sweeps(draw, *rest)
         return out[: done // thin]
 
     # --- direct posterior ---------------------------------------------------------------------------------------
@@ -492,7 +507,7 @@ class Program:
                 ("pattern", data.pattern),
             )
         }
-        chosen = data._replace(columns=np.ascontiguousarray(data.columns[:, rows]), starts=starts, **picked)
+        chosen = data.changed(columns=np.ascontiguousarray(data.columns[:, rows]), starts=starts, **picked)
         return replace(self, n=len(rows), y=None, data=chosen)
 
     @cached_property
@@ -508,7 +523,7 @@ class Program:
             repeated = self.subset(np.concatenate(pieces), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
         else:
             repeated = self.subset(np.repeat(np.arange(self.n), weights.astype(np.int64)), starts)
-        return replace(repeated, data=repeated.data._replace(weights=np.empty(0)))
+        return replace(repeated, data=repeated.data.changed(weights=np.empty(0)))
 
     def with_labels(self, labels: NDArray[np.int64]) -> Program:
         """The same program with every component known: its statistics are those of the assignment."""

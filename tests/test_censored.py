@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -278,3 +278,20 @@ def test_a_frame_of_intervals_is_saved(tmp_path):
     np.testing.assert_allclose(
         fit.params["coefficients"], evb.CensoredRegression().fit(ENDS, "em", exog=X, **QUIET).params["coefficients"]
     )
+
+
+def test_products_summed_once_are_those_of_the_rows_in_use():
+    rng = np.random.default_rng(31)
+    x = np.column_stack([np.ones(40), rng.normal(size=40)])
+    y, weights = np.maximum(x @ [0.5, 1.0] + rng.normal(size=40), 0.0), rng.integers(1, 4, size=40).astype(float)
+    y[::7] = np.nan
+    program = evb.Tobit(lower=0.0).fit(y, "em", exog=x, weights=weights, progressbar=False).program
+    seen = ~np.isnan(y)
+    np.testing.assert_allclose(program.data.known.reshape(2, 2), (weights[seen, None] * x[seen]).T @ x[seen])
+    twice = replace(program, data=program.data.changed(weights=2.0 * weights))
+    theta = program.theta_of({"coefficients": [0.4, 0.9], "sigma": 1.1})
+    for one in (program, program.copies, twice):  # against the rows one by one
+        expected = one.pointwise(theta) @ one.case_weights
+        assert one.log_likelihood(theta) == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(*(one.expect(one.potentials(theta))[1] for one in (program, program.copies)), rtol=1e-12)
+    assert program.copies.n == weights.sum()

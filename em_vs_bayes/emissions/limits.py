@@ -88,15 +88,13 @@ def censored(values: Array, lower: float | None, upper: float | None, name: str)
                 UserWarning,
                 stacklevel=2,
             )
-    below, above = values <= low, values >= high
-    return np.where(below, -np.inf, np.where(above, high, values)), np.where(
-        above, np.inf, np.where(below, low, values)
-    )
+    inside_low, inside_high = np.minimum(values, high), np.maximum(values, low)
+    return np.where(values <= low, -np.inf, inside_low), np.where(values >= high, np.inf, inside_high)
 
 
 def representative(low: Array, high: Array) -> Array:
     """One number per response: itself, the finite end, or the middle; NaN where missing."""
-    values = np.where(np.isneginf(low), high, low)
+    values = np.where(np.isposinf(high), low, high)
     between = (low < high) & np.isfinite(low) & np.isfinite(high)
     if between.any():
         values[between] = 0.5 * low[between] + 0.5 * high[between]

@@ -18,12 +18,17 @@ LARGEST = 1e6  # of y, relative to its residuals: y'y then holds their squares t
 
 @dataclass(frozen=True, slots=True)
 class Pooled:
-    """One regression for all rows: coefficients (p,), residual variance (divisor n), X'X / n (p, p) and n."""
+    """One regression for all rows: coefficients (p,), residual variance (divisor n), X'X (p, p) and n."""
 
     coefficients: Array
     variance: float
-    second: Array
+    products: Array
     total: float
+
+    @property
+    def second(self) -> Array:
+        """X'X / n."""
+        return self.products / self.total
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ def pooled(values: Array, rows: Rows, context: Context, *, limited: bool = False
     variance = left / total
     if variance <= (1e-14 * np.abs(y).max(initial=1e-300)) ** 2:
         if limited and ("emission" in context.priors or {"coefficients", "sigmas"} <= set(context.priors)):
-            return Pooled(coefficients, float(np.abs(y).max(initial=0.0)) ** 2 or 1.0, second / total, total)
+            return Pooled(coefficients, float(np.abs(y).max(initial=0.0)) ** 2 or 1.0, second, total)
         if limited:
             raise ValueError(
                 f"A line goes through all that is known of {context.prefix}y: the likelihood has no maximum, default "
@@ -87,7 +92,7 @@ def pooled(values: Array, rows: Rows, context: Context, *, limited: bool = False
             f"{context.prefix}y is of size {size:.3g} and varies by {np.sqrt(variance):.1g} about its regression: sums "
             "of squares would lose those digits. Subtract an offset from y."
         )
-    return Pooled(coefficients, variance, second / total, total)
+    return Pooled(coefficients, variance, second, total)
 
 
 def _sum(a: Array, b: Array, weights: Array | None) -> float:
@@ -108,7 +113,7 @@ def regression_priors(context: Context, whole: Pooled, shape: tuple[int, int]) -
         default = NormalInverseGamma(mean=whole.coefficients, kappa=0.01 * whole.second, shape=2.0, rate=rate)
         prior = context.priors.get("emission", default)
         if isinstance(prior, GPrior):
-            prior = _fitted(lambda: prior.at(whole.total * whole.second, rate), joint)
+            prior = _fitted(lambda: prior.at(whole.products, rate), joint)
         if not isinstance(prior, NormalInverseGamma):
             raise TypeError(f"priors[{joint!r}] must be NormalInverseGamma or GPrior; got {prior!r}.")
         _check_vectors(prior, shape, joint, ("mean",))

@@ -59,7 +59,7 @@ def regression_stream(
         )
     p = matrix.shape[1]
     if context.like is None:
-        whole = pooled(values, rows, context, limited=kind == tables.CENSORED)
+        whole = pooled(values, Rows(columns[:, :p], design, rows.label), context, limited=kind == tables.CENSORED)
     else:  # the fitted block takes the place of this one
         designs.check_finite(matrix, design.names, rows.label)
         whole = Pooled(np.zeros(p), 1.0, np.eye(p), 1.0)
@@ -75,7 +75,8 @@ def regression_stream(
         whole.coefficients,
         whole.variance,
     )
-    return Stream(kind, columns, np.zeros(columns.shape[1]), p + 1, block, design=design)
+    products = whole.products if context.like is None else None
+    return Stream(kind, columns, np.zeros(columns.shape[1]), p + 1, block, design=design, products=products)
 
 
 def drawn_lines(params: Mapping[str, Array], z: Any, rng: np.random.Generator, df: float | None = None) -> Array:

@@ -266,7 +266,8 @@ def condense(data, d):
     Parameters
     ----------
     data : Data
-        Columns x_1 ... x_p, lower, upper; both ends are NaN where the response is missing.
+        Columns x_1 ... x_p, lower, upper; both ends are NaN where the response is missing. ``known`` is X'X of the rows
+        with a response (p, p), flat, case weights counted, where it has been summed already.
     d : int
         p + 1.
     """
@@ -276,15 +277,13 @@ def condense(data, d):
     sided = above | np.isneginf(low)
     order = np.concatenate([np.flatnonzero(sided), np.flatnonzero(~(exact | sided | unseen))])
     weights = data.weights[order] if data.weights.size else data.weights
-    rows = _turned(x, low, high, above, order, int(sided.sum()))
-    others = _products(rows[:, :p], weights)
-    whole = _products(x, data.weights)
-    if unseen.any():
-        whole -= _products(x[unseen], data.weights[unseen] if data.weights.size else data.weights)
+    columns = _turned(data.columns, order, int(sided.sum()))
+    others = _products(columns[:p].T, weights)
+    whole = data.known.reshape(p, p) if data.known.size else _seen_products(x, unseen, data.weights)
     known = _exact_sums(x, low, exact, data.weights, whole - others)
     count = weights.sum() if weights.size else float(len(order))
     return data._replace(
-        columns=rows.T,
+        columns=columns,
         centre=np.zeros(d + 1),
         weights=weights,
         pattern=np.empty(0, np.int64),
@@ -295,19 +294,23 @@ def condense(data, d):
     )
 
 
-def _turned(x, low, high, above, order, n_sided):
+def _turned(columns, order, n_sided):
     """Columns of the rows in ``order``; of the first, known on one side, the limit, negated where it is the lower."""
-    p = x.shape[1]
-    rows = np.empty((p + 2, len(order))).T
-    sign = np.where(above[order[:n_sided]], -1.0, 1.0)
-    for j in range(p):
-        rows[:, j] = x[order, j]
-    rows[:, p], rows[:, p + 1] = low[order], high[order]
-    rows[:n_sided, p] = np.where(sign < 0.0, rows[:n_sided, p], rows[:n_sided, p + 1])
-    rows[:n_sided, p + 1] = 0.0
-    if (sign < 0.0).any():
-        rows[:n_sided] *= sign[:, None]
-    return rows
+    turned = np.take(columns, order, axis=1)
+    sided = turned[:, :n_sided]
+    low, high = sided[-2], sided[-1]
+    above = np.isposinf(high)
+    sided[-2] = np.where(above, low, high)
+    high[:] = 0.0
+    if above.any():
+        sided *= np.where(above, -1.0, 1.0)
+    return turned
+
+
+def _seen_products(x, unseen, weights):
+    """X'WX of the rows with a response."""
+    whole = _products(x, weights)
+    return whole - _products(x[unseen], weights[unseen] if weights.size else weights) if unseen.any() else whole
 
 
 def _products(x, weights):
@@ -320,7 +323,7 @@ def _exact_sums(x, y, exact, weights, xx):
 
     b is zero where y itself is not much larger than its residuals: no digits to save then, and a pass is spared.
     """
-    share = np.where(exact, weights if weights.size else 1.0, 0.0)
+    share = exact * weights if weights.size else exact.astype(float)
     at = np.where(exact, y, 0.0)
     weighted = share * at
     xy, yy = x.T @ weighted, weighted @ at

@@ -92,8 +92,12 @@ class Data(NamedTuple):
     pattern: np.ndarray  # (n,) or (0,) int64: missingness pattern of the row, 0 = complete
     observed: np.ndarray  # (P, p) bool: which columns pattern i observes; row 0 all true
     starts: np.ndarray = np.empty(0, np.int64)  # (S + 1,) int64: where sequences start, and n; (0,) without sequences
-    known: np.ndarray = np.empty(0)  # sums over rows that are not in y, or (0,): see `single`
+    known: np.ndarray = np.empty(0)  # sums over rows, in y no longer or already at hand, or (0,): see `single`
     parts: np.ndarray = np.empty(0, np.int64)  # where rows of each kind end, or (0,): see `single`
+
+    def changed(self, **pieces):
+        """With other rows or case weights: what was summed over the old ones goes."""
+        return self._replace(known=np.empty(0), **pieces)
 
     @property
     def y(self) -> np.ndarray:

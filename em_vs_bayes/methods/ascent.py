@@ -45,6 +45,11 @@ class Climb:
         return 1e-10 * (1.0 + abs(self.objective))
 
     @property
+    def resolution(self) -> float:
+        """Differences of the objective below this are those of the last bits."""
+        return 4e-16 * (1.0 + abs(self.objective))
+
+    @property
     def rate(self) -> float:
         """Linear rate of convergence: the ratio of the last two gains (Dempster, Laird & Rubin 1977, section 3)."""
         return self.gain / self.previous_gain if self.previous_gain > 0 else 0.0
@@ -60,7 +65,7 @@ class Climb:
         """Converged when at most ``tol`` nats remain; fell when it lost more than rounding."""
         if self.objective != self.objective or self.gain < -self.rounding:
             return Status.OBJECTIVE_FELL
-        stalled = self.gain <= 4e-16 * (1.0 + abs(self.objective))  # as high as rounding lets it climb
+        stalled = self.gain <= self.resolution  # as high as rounding lets it climb
         if self.iteration >= 1 and (stalled or (self.iteration >= 2 and self.remaining < tol)):
             return Status.CONVERGED
         return Status.MAX_ITER if self.iteration >= max_iter else None

@@ -169,7 +169,7 @@ class EM(Method):
                 objective, stats = self._expect(program, theta)
             except ValueError:  # left the support
                 objective = -np.inf
-            if objective > state.climb.objective:
+            if objective >= state.climb.objective - state.climb.resolution:  # higher, or both at the top
                 return State(theta, stats, state.climb.then(objective), crawling=True, trail=trail)
             trail, refused = trail.restarted(), state.refused + 1
         else:
@@ -267,6 +267,15 @@ class EM(Method):
             )
         notes += emptied(program, state.stats, order, "where they last were" if self._flat else "at the prior's mode")
         return Outcome(theta, status, notes=tuple(notes))
+
+
+def climbed(program: Program, start: Any, rng: np.random.Generator) -> Array:
+    """theta near the posterior mode, not to the last digit."""
+    em = EM(objective="map", tol=1e-3, max_iter=300)
+    state = em.init(program, start, rng)[0].state
+    while em.finished(state) is None:
+        state = em.step(program, state)
+    return state.theta
 
 
 def sorted_components(program: Program, theta: Array) -> tuple[Array, NDArray[np.int64]]:

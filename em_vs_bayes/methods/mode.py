@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,7 +64,7 @@ def climb(density: Density, x: Array, max_iter: int = 500) -> Array:
     return x
 
 
-def information(density: Density, x: Array) -> Array:
+def information(density: Callable[[Array], tuple[float, Array]], x: Array) -> Array:
     """Minus the Hessian (D, D): central differences of the exact gradient, symmetrised."""
     d = len(x)
     hessian = np.empty((d, d))
