@@ -37,8 +37,9 @@ def response(c: "Comparison") -> str:
 
 
 def shown(c: "Comparison", a: "Aligned") -> Fitted:
-    """The regression of ``a`` on the rows that are drawn, evenly thinned."""
-    return regression_of(a.fit, "The report").of_rows(even_rows(a.fit.program.n, ROWS))
+    """The regression of ``a`` on the rows that are drawn: with a response, evenly thinned."""
+    fitted = regression_of(a.fit, "The report").seen
+    return fitted.of_rows(even_rows(len(fitted.low), ROWS))
 
 
 def reference(c: "Comparison") -> "Aligned":
@@ -77,9 +78,9 @@ def _responses(ax: "Axes", fitted: Fitted, name: str) -> None:
             ax.scatter(x[rows], end[rows], marker=marker, edgecolors="#b44d12", label=words_of, **OPEN)
     line = np.linspace(x.min(), x.max(), POINTS)
     ax.plot(line, line, color="#7b8794", linestyle="--", linewidth=1.2, label="latent, x'b")
-    if fitted.ends is not None:
+    if fitted.ends is not None and fitted.has_mean(fitted.ends):
         function = expectations.conditional if fitted.truncated else expectations.observed
-        seen = function(line, np.full(POINTS, fitted.sigma), *fitted.ends).value
+        seen = function(fitted.law, line, np.full(POINTS, fitted.sigma), *fitted.ends).value
         ax.plot(line, seen, color="#4b2e83", linewidth=1.8, label="expected y")
     ax.set_xlabel("fitted line, x'b", fontsize=9)
     ax.set_ylabel(name, fontsize=9)
@@ -179,7 +180,7 @@ def marginal(fitted: Fitted, t: Array, of: Scale) -> Array:
         a, b = ((end - fitted.line) / fitted.sigma for end in fitted.limits("The report"))
         above = truncnorm.sf(z, a, b)
     else:
-        above = ndtr(-z)
+        above = np.exp(fitted.law.log_below(-z))
     return np.asarray(above @ (fitted.weights / fitted.weights.sum()))
 
 
@@ -197,7 +198,7 @@ def replicates(c: "Comparison", a: "Aligned", of: Scale) -> list[tuple[Array, Ar
             low, high = ((end - line) / sigma for end in fitted.limits("The report"))
             y = line + sigma * truncnorm.rvs(low, high, random_state=rng)
         else:
-            y = line + sigma * rng.standard_normal(len(line))
+            y = line + sigma * fitted.law.draw(len(line), rng)
         y = (y - centre) / of.unit
         order = np.argsort(y)
         curves.append((y[order], 1.0 - np.cumsum(w[order]) / w.sum()))
@@ -254,7 +255,7 @@ def margins(c: "Comparison") -> list[tuple[str, list[dict[str, str]]]]:
         return []
     try:
         tables = [a.fit.margins(at="each", level=c.level) for a in c.aligned]
-    except ValueError:  # no covariance at an estimate on the boundary, which the findings say
+    except ValueError:  # no covariance at an estimate on the boundary, which the findings say; errors without a mean
         return []
     return [(str(name), [_effect(table.loc[name]) for table in tables]) for name in tables[0].index]
 
