@@ -238,8 +238,8 @@ class Fit:
             response; without one, new rows are ``exog`` alone.
         kind : {"latent", "observed", "probability"}, optional
             Regressions only. "latent" (default): E[y*]. "observed": E[y] of the response cut off at the limits
-            (`Tobit`), or E[y] within them (`TruncatedRegression`). "probability": of a censored response (`Tobit`). The
-            last two want normal errors (no df).
+            (`Tobit`), or E[y] within them (`TruncatedRegression`). "probability": of a censored response (`Tobit`).
+            Student t errors with df <= 1 have no mean, but between two limits.
         level : float, optional
             Regressions only: of intervals for the expectation (not for a new response): by the delta method about the
             estimate, or equal-tailed posterior ones where there are draws.
@@ -290,7 +290,7 @@ class Fit:
             own. Case weights count.
         kind : {"observed", "latent", "probability", "conditional"}
             On E[y] of the response cut off at the limits (of a truncated one, within them); on E[y*]; on
-            P(uncensored); on E[y | uncensored]. All but "latent" want normal errors (no df).
+            P(uncensored); on E[y | uncensored]. Student t errors with df <= 1 have no mean, but between two limits.
         level : float
         vcov : str or matrix (p + 1, p + 1), optional
             A kind of `vcov`, or the covariance of (coefficients, sigma) itself, for the delta method.
@@ -323,7 +323,7 @@ class Fit:
             "deviance": root of twice the log-likelihood that the row could gain, signed as its score (as survreg: minus
             where left-censored, plus where right-censored; not of a truncated regression).
             "quantile": normal quantile of the distribution function at y, drawn within what a censored response may
-            be: standard normal if the model is right (Dunn & Smyth 1996). The last two want normal errors (no df).
+            be: standard normal if the model is right (Dunn & Smyth 1996).
         seed : int or Generator, optional
             Of the draws.
         """

@@ -180,8 +180,9 @@ def test_a_truncated_response(truncated, frame):
 def test_conditional_variance_far_out():
     """Forty standard deviations below the limit the derivative is the variance of an all but exponential excess."""
     from em_vs_bayes.regression import expectations
+    from em_vs_bayes.regression.laws import Normal
 
-    f = expectations.conditional(np.array([-40.0]), np.array(1.0), 0.0, np.inf)
+    f = expectations.conditional(Normal(), np.array([-40.0]), np.array(1.0), 0.0, np.inf)
     exact = censored.moments(0.0, np.inf, -40.0, 1.0)
     assert f.value[0] == pytest.approx(exact.mean, abs=1e-12)
     assert f.by_line[0] == pytest.approx(exact.variance, rel=1e-10)

@@ -384,3 +384,27 @@ def test_far_from_a_maximum_there_are_no_errors():
     fit = spec.at(y, {"coefficients": [0.0, 0.0, 0.0], "sigma": 100.0}, exog=X)
     with pytest.raises(ValueError, match="not positive definite"):
         fit.vcov("observed")
+
+
+@pytest.mark.parametrize(
+    "spec", [evb.Tobit(upper=2.0), evb.Tobit(upper=2.0, df=3.0), evb.TruncatedRegression(upper=2.5)]
+)
+def test_rows_without_a_response_say_nothing(spec):
+    """Standard errors of every kind, residuals and the page are those of the other rows."""
+    rng = np.random.default_rng(6)
+    X = np.column_stack([np.ones(80), rng.normal(size=80)])
+    y = X @ [0.4, 0.5] + rng.normal(size=80)
+    y = np.minimum(y, 2.4) if spec.truncated else np.clip(y, 0.0, 2.0)
+    less = np.delete(np.arange(80), [3, 17])
+    few = spec.fit(y[less], exog=X[less], progressbar=False)
+    y[[3, 17]] = np.nan
+    whole = spec.at(y, few.params, exog=X)
+    few = spec.at(y[less], few.params, exog=X[less])
+    for kind in ("observed", "opg", "sandwich"):
+        np.testing.assert_allclose(whole.vcov(kind), few.vcov(kind), rtol=1e-6)
+    z = whole.residuals("quantile", seed=1)
+    assert np.isnan(z[[3, 17]]).all()
+    np.testing.assert_array_equal(z[less], few.residuals("quantile", seed=1))
+    from em_vs_bayes.report import page
+
+    assert 'id="responses"' in page.render(evb.compare([whole]))

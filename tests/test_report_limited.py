@@ -2,7 +2,9 @@
 
 import re
 
+import arviz_plots
 import arviz_stats
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -15,7 +17,7 @@ import em_vs_bayes as evb
 from em_vs_bayes.compare import compare
 from em_vs_bayes.findings.regressions import shares, worst_direction
 from em_vs_bayes.regression.fitted import regression_of
-from em_vs_bayes.report import limited, page
+from em_vs_bayes.report import limited, page, predictive
 from em_vs_bayes.report.survival import product_limit, survival, turnbull
 
 QUIET = {"progressbar": False, "seed": 1}
@@ -119,9 +121,11 @@ def tobit():
 
 def cases():
     d = frame()
-    truncated = d[d["y"] > 0].reset_index(drop=True)
     ends = np.column_stack([d["y"], np.where(d["x"] > 0.5, np.inf, d["y"])])
+    truncated = d[d["y"] > 0].reset_index(drop=True)
     classes = np.column_stack([np.floor(d["y"]), np.floor(d["y"]) + 1])
+    yield "t errors", evb.Tobit("y ~ x", upper=2.0, df=3), d.assign(y=d["y"].clip(0.0, 2.0)), {}
+    yield "t errors, right-censored rows", evb.CensoredRegression(df=0.9), ends, {"exog": d[["x"]]}
     yield "truncated", evb.TruncatedRegression("y ~ x", lower=0.0), truncated, {}
     yield "right-censored rows", evb.CensoredRegression(), ends, {"exog": d[["x"]]}
     yield "classes, an intercept", evb.CensoredRegression(), classes, {"weights": np.arange(120.0) % 3 + 1}
@@ -181,6 +185,92 @@ def test_fitted_distributions_are_averages_over_rows(tobit):
         np.testing.assert_allclose(got, wanted, rtol=1e-12)
 
 
+@pytest.fixture(scope="module")
+def robust():
+    d = frame()
+    d["y"] = np.clip(d["y"], 0.0, 2.0)
+    return compare(evb.Tobit("y ~ x", upper=2.0, df=2.0), d, methods=("em", "vi"), **QUIET)
+
+
+def test_pages_of_t_errors_are_drawn_with_them(robust):
+    """Expected responses, the distribution, the shares at the limits."""
+    fit, x = robust.fits[0], robust.fits[0].program.y["x"].to_numpy()
+    (b0, b1), sigma = fit.params["coefficients"], float(fit.params["sigma"])
+    own = stats.t(2, b0 + b1 * x, sigma)
+    t = np.array([-3.0, 0.3, 1.9])
+    got = limited.marginal(limited.shown(robust, robust.aligned[0]), t, limited.scale(robust))
+    np.testing.assert_allclose(got, own.sf(t[:, None]).mean(axis=1), rtol=1e-12)
+    below, above = (share.predicted[0].mean for share in shares(robust))
+    assert below == pytest.approx(own.cdf(0.0).mean(), rel=1e-9)
+    assert above == pytest.approx(own.sf(2.0).mean(), rel=1e-9)
+    curve = limited.fits(robust).axes[0].lines[-1]
+    at, seen = curve.get_xdata()[17], curve.get_ydata()[17]
+    draws = np.clip(stats.t(2, at, sigma).rvs(400_000, random_state=0), 0, 2)
+    assert seen == pytest.approx(draws.mean(), abs=5 * draws.std() / np.sqrt(400_000))
+    assert limited.margins(robust)[0][0] == "x"
+
+
+# --- the predictive check --------------------------------------------------------------------------------------------
+
+
+def drawn(c):
+    """Lines of the panel of data sets: those drawn, and the data."""
+    lines = limited.distributions(c).axes[1].lines
+    black = [line for line in lines if line.get_color() == limited.INK]
+    return [line for line in lines if line not in black], black
+
+
+@pytest.mark.parametrize("which", ["tobit", "robust"])
+def test_the_check_is_that_of_arviz(which, request, monkeypatch):
+    """Product-limit curve and shares above of every data set; no figure of pyplot's, no setting changed."""
+    calls, ours = [], arviz_plots.plot_ppc_censored
+    monkeypatch.setattr(arviz_plots, "plot_ppc_censored", lambda *a, **k: calls.append(a) or ours(*a, **k))
+    monkeypatch.setattr(plt, "subplots", None)
+    before, settings, backend = plt.get_fignums(), dict(plt.rcParams), matplotlib.get_backend()
+    c = request.getfixturevalue(which)
+    sets, (black,) = drawn(c)
+    assert len(calls) == 1 and len(sets) == predictive.REPLICATES
+    assert (plt.get_fignums(), dict(plt.rcParams), matplotlib.get_backend()) == (before, settings, backend)
+    a = next(a for a in c.aligned if a.fit.method == ("gibbs" if which == "tobit" else "vi"))
+    shown = limited.shown(c, a)
+    rows = np.arange(120)
+    for line, y in zip(sets, predictive.replicates(shown, a.fit, limited.scale(c), rows), strict=True):
+        t, s = line.get_data()
+        np.testing.assert_allclose(t, np.sort(y))
+        np.testing.assert_allclose(s, [(y > one).mean() for one in t], atol=1e-12)
+        assert line.get_drawstyle() == "steps-post"
+    y = c.fits[0].program.y["y"].to_numpy()
+    t, s = black.get_data()
+    inside = (t >= 0) & (t < 2)
+    np.testing.assert_allclose(s[inside], [(y > one).mean() for one in t[inside]], atol=1e-12)
+    assert black.get_drawstyle() == "steps-post"
+
+
+def test_what_a_product_limit_estimate_reads():
+    inf, low = np.inf, np.array([1.0, 2.0, 3.0])
+    values, reached = predictive.events(np.array([-inf, 2.0, 3.0]), np.array([1.0, 2.0, inf]))
+    np.testing.assert_array_equal(values, low)
+    np.testing.assert_array_equal(reached, [True, True, False])
+    assert predictive.events(low, low + np.array([0.0, 0.0, 1.0])) is None
+    assert predictive.events(np.array([1.0, -inf, 3.0]), low) is None
+
+
+@pytest.mark.parametrize(
+    ("spec", "weights"),
+    [(evb.CensoredRegression(), None), (evb.TruncatedRegression(upper=9.0), None), (evb.Tobit(lower=-9.0), 0.5)],
+)
+def test_elsewhere_the_check_is_our_own(spec, weights, monkeypatch):
+    """Intervals, truncated samples and weights that are no counts."""
+    monkeypatch.setattr(arviz_plots, "plot_ppc_censored", None)
+    d = frame()
+    y = np.column_stack([d["y"], d["y"] + 0.5]) if isinstance(spec, evb.CensoredRegression) else d["y"]
+    more = {} if weights is None else {"weights": np.full(120, weights)}
+    sets, _ = drawn(compare(spec, y, methods=("em", "vi"), **more, **QUIET))
+    assert len(sets) == predictive.REPLICATES
+    for line in sets:
+        np.testing.assert_allclose(line.get_ydata(), 1 - np.arange(1, 121) / 120, atol=1e-12)
+
+
 def test_a_truncated_distribution_stays_within_its_limits():
     d = frame()
     d = d[(d["y"] > 0) & (d["y"] < 2)].reset_index(drop=True)
@@ -188,7 +278,8 @@ def test_a_truncated_distribution_stays_within_its_limits():
     c = compare(spec, d, methods=("em", "vi"), **QUIET)
     a = c.aligned[0]
     np.testing.assert_allclose(limited.marginal(limited.shown(c, a), np.array([0.0, 2.0]), limited.scale(c)), [1, 0])
-    y = np.concatenate([curve[0] for curve in limited.replicates(c, c.aligned[1], limited.scale(c))])
+    shown = limited.shown(c, c.aligned[1])
+    y = predictive.replicates(shown, c.fits[1], limited.scale(c), np.arange(len(d)))
     assert y.min() >= 0 and y.max() <= 2 and y.mean() == pytest.approx(d["y"].mean(), abs=0.1)
 
 
@@ -250,12 +341,13 @@ def test_censored_responses_are_counted(tobit):
         assert words in said.sentence
 
 
-def test_what_is_hidden_is_the_rate_of_em():
+@pytest.mark.parametrize("df", [None, 3.0])
+def test_what_is_hidden_is_the_rate_of_em(df):
     """The largest eigenvalue of the missing information is the ratio of EM's successive steps, unaccelerated."""
     d = evb.datasets.load("tobin")
-    spec = evb.Tobit("durable ~ age + quant")
+    spec = evb.Tobit("durable ~ age + quant", df=df)
     best = spec.fit(d, **QUIET)
-    rate, where = worst_direction(regression_of(best, "test"))
+    rate, where = worst_direction(best)
     history = spec.fit(d, accelerate=None, **QUIET).history["objective"]
     gap = best.log_likelihood - history
     late = np.flatnonzero(gap < 1e-4)[:20]

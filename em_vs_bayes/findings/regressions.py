@@ -4,16 +4,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.special import ndtr
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.findings.base import Finding, of_reference
 from em_vs_bayes.regression.fitted import Fitted, regression_of, some_draws
-from em_vs_bayes.regression.information import louis
+from em_vs_bayes.regression.information import complete_robust, louis
 from em_vs_bayes.report.words import percent
 
 if TYPE_CHECKING:
     from em_vs_bayes.compare import Aligned, Comparison
+    from em_vs_bayes.results import Fit
 
 DRAWS = 400  # posterior draws that a share is averaged over
 SLOW = 0.9  # share of the information hidden, from which on EM and Gibbs are slow
@@ -45,7 +45,7 @@ def is_regression(c: "Comparison") -> bool:
 
 def shares(c: "Comparison") -> list[Shares]:
     """One entry per limit that holds for every row; none of a truncated sample, which has no rows beyond."""
-    fitted = regression_of(c.fits[0], "The report")
+    fitted = regression_of(c.fits[0], "The report").seen
     if fitted.truncated or fitted.ends is None:
         return []
     w = fitted.weights / fitted.weights.sum()
@@ -62,13 +62,13 @@ def shares(c: "Comparison") -> list[Shares]:
 
 
 def _expected(a: "Aligned", weights: Array, end: float, sign: float, level: float) -> Share:
-    fitted = regression_of(a.fit, "The report")
+    fitted = regression_of(a.fit, "The report").seen
     if a.sample is None:
-        at = float(weights @ ndtr(sign * (end - fitted.line) / fitted.sigma))
+        at = float(weights @ _beyond(fitted, fitted.line, fitted.sigma, end, sign))
         return Share(at, np.nan, np.nan)
     each = np.array(
         [
-            weights @ ndtr(sign * (end - fitted.design @ b) / sigma)
+            weights @ _beyond(fitted, fitted.design @ b, sigma, end, sign)
             for b, sigma in zip(*some_draws(a.fit, DRAWS), strict=True)
         ]
     )
@@ -76,11 +76,15 @@ def _expected(a: "Aligned", weights: Array, end: float, sign: float, level: floa
     return Share(float(each.mean()), float(lower), float(upper))
 
 
+def _beyond(fitted: Fitted, line: Array, sigma: float, end: float, sign: float) -> Array:
+    return np.asarray(np.exp(fitted.law.log_below(sign * (end - line) / sigma)))
+
+
 def censoring(c: "Comparison") -> Iterator[Finding]:
     """How many responses are known by limits alone, and how many at a limit the fits expect."""
     if not is_regression(c):
         return
-    fitted = regression_of(c.fits[0], "The report")
+    fitted = regression_of(c.fits[0], "The report").seen
     if fitted.truncated:
         sentence = f"A sample of the {_within(fitted)} alone: how many rows were left out, nobody knows."
         yield Finding("censoring", "", float("nan"), sentence)
@@ -111,25 +115,35 @@ def hidden_information(c: "Comparison") -> Iterator[Finding]:
     """Largest fraction of missing information: EM's rate, Gibbs' memory (Dempster et al. 1977; Liu 1994)."""
     if not is_regression(c) or c.fits[0].spec.fixed or not c.reference.converged:
         return
-    fitted = regression_of(of_reference(c).fit, "The report")
-    rate, where = worst_direction(fitted)
+    fit = of_reference(c).fit
+    try:
+        rate, where = worst_direction(fit)
+    except ValueError:  # no standard errors, which other findings say
+        return
     if not np.isfinite(rate) or rate < LITTLE:
         return
-    cause = "Truncation" if fitted.truncated else "Censoring"
+    cause = "Truncation hides" if fit.spec.truncated else "Censoring hides"  # type: ignore[attr-defined]
+    if fit.spec.degrees is not None:  # type: ignore[attr-defined]
+        cause = "Censoring, and not to know which errors are the large ones, hide"
     slow = " That is much: expect slow EM without acceleration, and long Gibbs chains." if rate > SLOW else ""
     yield Finding(
         "hidden_information",
         where,
         rate,
-        f"{cause} hides {percent(rate)} of what complete data would say of some combination of the parameters, most of "
+        f"{cause} {percent(rate)} of what complete data would say of some combination of the parameters, most of "
         f"all {where}. By about that factor a plain EM iteration shrinks its error, successive Gibbs draws are "
         f"correlated, and the variance of mean-field VI falls short of the posterior's.{slow}",
     )
 
 
-def worst_direction(fitted: Fitted) -> tuple[float, str]:
+def worst_direction(fit: "Fit") -> tuple[float, str]:
     """Largest eigenvalue of complete^-1 missing information, and the parameter that its direction is most about."""
-    complete, missing = louis(fitted)
+    fitted = regression_of(fit, "The report").seen
+    if fitted.spec.degrees is None:
+        complete, missing = louis(fitted)
+    else:
+        complete = complete_robust(fitted, fitted.spec.degrees)
+        missing = complete - np.linalg.inv(fit.vcov("observed").to_numpy())
     scale = 1.0 / np.sqrt(np.diag(complete))
     root = np.linalg.cholesky(complete * scale[:, None] * scale)
     inner = np.linalg.solve(root, np.linalg.solve(root, missing * scale[:, None] * scale).T)

@@ -1,10 +1,11 @@
 """What is expected at a line x'b: of the latent response, of the response cut off at limits, of the one between them.
 
-With a = (lower - x'b) / sigma, b = (upper - x'b) / sigma and P = Phi(b) - Phi(a) (McDonald & Moffitt 1980):
+With a = (lower - x'b) / sigma, b = (upper - x'b) / sigma, Z the error in units of sigma, F its distribution function, f
+its density and P = F(b) - F(a) (McDonald & Moffitt 1980, for normal errors; see `laws` for others):
 
-    observed     E[y] = lower Phi(a) + P E[y* | between] + upper (1 - Phi(b)),    dE[y] / dx'b = P
-    conditional  E[y* | lower < y* < upper],                                      derivative Var[Z | a < Z < b]
-    probability  P of a response between the limits,                              derivative (phi(a) - phi(b)) / sigma
+    observed     E[y] = lower F(a) + P E[y* | between] + upper (1 - F(b)),    dE[y] / dx'b = P
+    conditional  E[y* | lower < y* < upper],                                  derivative Cov[Z, s(Z) | a < Z < b]
+    probability  P of a response between the limits,                          derivative (f(a) - f(b)) / sigma
 
 Each comes with the derivatives that the delta method wants of it and of its slope.
 """
@@ -15,12 +16,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtr
 
 from em_vs_bayes.contract import Array
-from em_vs_bayes.regression.moments import between
-
-INV_ROOT_2PI = 1.0 / float(np.sqrt(2.0 * np.pi))
+from em_vs_bayes.regression.laws import Law
 
 
 class Expectation(NamedTuple):
@@ -41,76 +39,89 @@ class Expectation(NamedTuple):
     slope_by_sigma: Array
 
 
-Function = Callable[[Array, Array, float, float], Expectation]
+Function = Callable[[Law, Array, Array, float, float], Expectation]
+Curve = Callable[[Array, Array], Expectation]  # of the line and sigma alone
+
+
+def curve(function: Function, law: Law, ends: tuple[float, float]) -> Curve:
+    """``function`` of errors and limits that are known."""
+    return lambda line, sigma: function(law, line, sigma, *ends)
 
 
 class _End(NamedTuple):
-    """A limit seen from the line: z, and phi(z), z phi(z), z^2 phi(z), 0 where it is infinite."""
+    """A limit seen from the line: z, and f(z), z f(z), -f'(z), -z f'(z), 0 where it is infinite."""
 
     z: Array
     density: Array
     first: Array
-    second: Array
+    slope: Array
+    slope_first: Array
 
 
-def _end(line: Array, sigma: Array, end: float) -> _End:
+def _end(law: Law, line: Array, sigma: Array, end: float) -> _End:
     z = (end - line) / sigma
     if np.isinf(end):
         nothing = np.zeros_like(z)
-        return _End(z, nothing, nothing, nothing)
-    density = INV_ROOT_2PI * np.exp(-0.5 * z**2)
-    return _End(z, density, z * density, z**2 * density)
+        return _End(z, nothing, nothing, nothing, nothing)
+    density = law.density(z)
+    slope = density * law.score(z)
+    return _End(z, density, z * density, slope, z * slope)
 
 
-def latent(line: Array, sigma: Array, lower: float, upper: float) -> Expectation:
+def latent(law: Law, line: Array, sigma: Array, lower: float, upper: float) -> Expectation:
     """E[y*]."""
     line, sigma = np.broadcast_arrays(line, sigma)
     one, nothing = np.ones_like(line), np.zeros_like(line)
     return Expectation(line, one, nothing, nothing, nothing)
 
 
-def observed(line: Array, sigma: Array, lower: float, upper: float) -> Expectation:
+def observed(law: Law, line: Array, sigma: Array, lower: float, upper: float) -> Expectation:
     """E[y], y = min(max(y*, lower), upper)."""
-    a, b = _end(line, sigma, lower), _end(line, sigma, upper)
-    inside = between(a.z, b.z)
+    a, b = _end(law, line, sigma, lower), _end(law, line, sigma, upper)
+    inside = law.given(a.z, b.z)
     p = np.exp(inside.log_p)
     value = p * (line + sigma * inside.mean)
-    value = value if np.isinf(lower) else value + lower * ndtr(a.z)
-    value = value if np.isinf(upper) else value + upper * ndtr(-b.z)
-    return Expectation(value, p, a.density - b.density, (a.density - b.density) / sigma, (a.first - b.first) / sigma)
+    value = value if np.isinf(lower) else value + lower * np.exp(law.log_below(a.z))
+    value = value if np.isinf(upper) else value + upper * np.exp(law.log_below(-b.z))
+    return Expectation(
+        value, p, p * inside.mean, (a.density - b.density) / sigma, (a.first - b.first) / sigma
+    )  # fmt: skip
 
 
-def conditional(line: Array, sigma: Array, lower: float, upper: float) -> Expectation:
+def conditional(law: Law, line: Array, sigma: Array, lower: float, upper: float) -> Expectation:
     """E[y* | lower < y* < upper]."""
-    inside = between((lower - line) / sigma, (upper - line) / sigma)
-    mean, second = inside.mean, inside.second
-    _, mean_by_sigma = inside.slopes(1, mean)
-    _, second_by_sigma = inside.slopes(2, second)
-    third, _ = inside.central()
-    by_sigma = mean - mean_by_sigma
-    slope_by_sigma = (2.0 * mean * mean_by_sigma - second_by_sigma) / sigma
-    return Expectation(line + sigma * mean, inside.variance, by_sigma, third / sigma, slope_by_sigma)
+    a, b = (lower - line) / sigma, (upper - line) / sigma
+    _, mean, spread, at_a, at_b = law.given(a, b)
+    a, b = (np.where(np.isfinite(end), end, 0.0) for end in (a, b))  # the weights there are 0
+    score = at_a - at_b
+    by_sigma = mean - a * at_a * (mean - a) - b * at_b * (b - mean)
+    by_a = at_a * (spread - (a - mean) * (law.score(a) - score))
+    by_b = at_b * ((b - mean) * (law.score(b) - score) - spread)
+    return Expectation(line + sigma * mean, spread, by_sigma, -(by_a + by_b) / sigma, -(a * by_a + b * by_b) / sigma)
 
 
-def uncensored(line: Array, sigma: Array, lower: float, upper: float) -> Expectation:
+def uncensored(law: Law, line: Array, sigma: Array, lower: float, upper: float) -> Expectation:
     """P(lower < y* < upper)."""
-    a, b = _end(line, sigma, lower), _end(line, sigma, upper)
-    return _probability(np.exp(between(a.z, b.z).log_p), sigma, a, b)
+    a, b = _end(law, line, sigma, lower), _end(law, line, sigma, upper)
+    return _probability(law.given(a.z, b.z).log_p, sigma, a, b)
 
 
-def below(line: Array, sigma: Array, lower: float, upper: float) -> Expectation:
+def below(law: Law, line: Array, sigma: Array, lower: float, upper: float) -> Expectation:
     """P(y* <= lower)."""
-    b = _end(line, sigma, lower)
-    return _probability(ndtr(b.z), sigma, _end(line, sigma, -np.inf), b)
+    b = _end(law, line, sigma, lower)
+    return _probability(law.log_below(b.z), sigma, _end(law, line, sigma, -np.inf), b)
 
 
-def above(line: Array, sigma: Array, lower: float, upper: float) -> Expectation:
+def above(law: Law, line: Array, sigma: Array, lower: float, upper: float) -> Expectation:
     """P(y* >= upper)."""
-    a = _end(line, sigma, upper)
-    return _probability(ndtr(-a.z), sigma, a, _end(line, sigma, np.inf))
+    a = _end(law, line, sigma, upper)
+    return _probability(law.log_below(-a.z), sigma, a, _end(law, line, sigma, np.inf))
 
 
-def _probability(p: Array, sigma: Array, a: _End, b: _End) -> Expectation:
-    """P(a < Z < b) = ``p`` with its derivatives."""
-    density, first, second = a.density - b.density, a.first - b.first, a.second - b.second
-    return Expectation(p, density / sigma, first / sigma, first / sigma**2, (second - density) / sigma**2)
+def _probability(log_p: Array, sigma: Array, a: _End, b: _End) -> Expectation:
+    """P(a < Z < b) with its derivatives."""
+    density, slope = a.density - b.density, a.slope - b.slope
+    bend = a.slope_first - b.slope_first - density
+    return Expectation(
+        np.exp(log_p), density / sigma, (a.first - b.first) / sigma, slope / sigma**2, bend / sigma**2
+    )  # fmt: skip

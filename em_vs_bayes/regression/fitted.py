@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from em_vs_bayes.contract import Array
 from em_vs_bayes.emissions import design as designs
 from em_vs_bayes.emissions import limits
+from em_vs_bayes.regression.laws import Law, law_of
 from em_vs_bayes.regressions import CensoredRegression, Regression, TruncatedRegression
 
 if TYPE_CHECKING:
@@ -64,6 +65,11 @@ class Fitted:
         columns = {name: getattr(self, name)[rows] for name in ("design", "low", "high", "weights")}
         return replace(self, **columns)
 
+    @property
+    def seen(self) -> Fitted:
+        """The same regression and the rows with a response."""
+        return self.of_rows(np.flatnonzero(~np.isnan(self.low)))
+
     def limits(self, what: str) -> tuple[float, float]:
         """The limits of all rows; ValueError in words where each row has its own."""
         if self.ends is None:
@@ -73,16 +79,18 @@ class Fitted:
             )
         return self.ends
 
-    def require_normal(self, what: str) -> None:
-        """Refuse in words what is worked out for normal errors only."""
-        if self.spec.degrees is not None:
-            raise ValueError(
-                f"{what} is worked out for normal errors; this regression's are Student t, df={self.spec.degrees:g}."
-            )
+    @property
+    def law(self) -> Law:
+        """The distribution of (y* - x'b) / sigma."""
+        return law_of(self.spec.degrees)
 
-    def require_mean(self, what: str) -> None:
+    def has_mean(self, ends: tuple[float, float]) -> bool:
+        """Whether a response between ``ends`` has one: with few degrees of freedom, where both are finite."""
+        return self.spec.degrees is None or self.spec.degrees > 1.0 or bool(np.isfinite(ends).all())
+
+    def require_mean(self, what: str, ends: tuple[float, float]) -> None:
         """Refuse in words the mean of errors that have none."""
-        if self.spec.degrees is not None and self.spec.degrees <= 1.0:
+        if not self.has_mean(ends):
             raise ValueError(f"{what} does not exist: Student t errors with df={self.spec.degrees:g} have no mean.")
 
 

@@ -32,11 +32,14 @@ def scores(fitted: Fitted) -> Array:
         first, second = first - inside.mean, second - inside.second
     else:
         second = second - 1.0
-    return np.column_stack([fitted.design * first[:, None], second]) / fitted.sigma
+    out = np.column_stack([fitted.design * first[:, None], second]) / fitted.sigma
+    out[np.isnan(fitted.low)] = 0.0  # a missing response says nothing
+    return out
 
 
 def observed(fitted: Fitted) -> Array:
     """Minus the Hessian (p + 1, p + 1) of the log-likelihood, rows weighted."""
+    fitted = fitted.seen
     z, exact = _standardised(fitted)
     rows = _complete(z, z**2)
     if fitted.truncated:
@@ -49,6 +52,7 @@ def observed(fitted: Fitted) -> Array:
 
 def louis(fitted: Fitted) -> tuple[Array, Array]:
     """Expected complete-data information and the information that is missing, (p + 1, p + 1) each."""
+    fitted = fitted.seen
     z, exact = _standardised(fitted)
     complete, missing = _complete(z, z**2), np.zeros((len(z), 3))
     if fitted.truncated:
@@ -63,6 +67,27 @@ def louis(fitted: Fitted) -> tuple[Array, Array]:
         cross = 2.0 * m * v + third
         missing[~exact] = np.column_stack([v, cross, 4.0 * m * (m * v + third) + fourth - v**2])
     return _summed(fitted, complete), _summed(fitted, missing)
+
+
+def complete_robust(fitted: Fitted, nu: float) -> Array:
+    """Expected information (p + 1, p + 1) of y* and its precision u, t errors with ``nu`` being normal given u.
+
+    Given both a row has (u, 2 u z; 2 u z, 3 u z^2 - 1) / sigma^2; and E[u | z] z is the score of z, of which `laws`
+    has the means.
+    """
+    fitted = fitted.seen
+    law = fitted.law
+    z, exact = _standardised(fitted)
+    first = law.score(z)
+    second = first * z
+    if not exact.all():
+        a, b = _limits(fitted, ~exact)
+        inside = law.given(a, b)
+        a, b = (np.where(np.isfinite(end), end, 0.0) for end in (a, b))
+        first[~exact] = inside.at_a - inside.at_b
+        second[~exact] = 1.0 + a * inside.at_a - b * inside.at_b
+    precision = 1.0 + (1.0 - second) / nu  # as (nu + z^2) E[u | z] = nu + 1
+    return _summed(fitted, np.column_stack([precision, 2.0 * first, 3.0 * second - 1.0]))
 
 
 def _standardised(fitted: Fitted) -> tuple[Array, NDArray[np.bool_]]:

@@ -12,7 +12,7 @@ from scipy.special import ndtr, ndtri
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.regression import expectations
-from em_vs_bayes.regression.expectations import Function
+from em_vs_bayes.regression.expectations import Curve, Function, curve
 from em_vs_bayes.regression.fitted import Fitted, new_design, regression_of, some_draws
 from em_vs_bayes.uncertainty import check_level
 
@@ -27,6 +27,7 @@ FUNCTIONS: dict[str, Function] = {
     "probability": expectations.uncensored,
     "conditional": expectations.conditional,
 }
+LINE = (-np.inf, np.inf)
 AT_ONCE = 4_000_000  # elements of (draws, rows) worked on together
 
 
@@ -36,17 +37,17 @@ def margins(fit: Fit, at: Any, kind: str, level: float, vcov: Any, draws: int) -
 
     fitted = regression_of(fit, "margins")
     check_level(level)
-    function, ends = _function(fitted, kind)
+    function = _function(fitted, kind)
     groups = _groups(fit, fitted, at)
     columns = np.flatnonzero((fitted.design != fitted.design[0]).any(axis=0))  # a constant has no effect to speak of
     if columns.size == 0:
         raise ValueError("margins wants a predictor; the design is constant.")
     if fit.draws is None:
-        table = _by_delta(fit, fitted, groups, columns, function, ends, level, vcov)
+        table = _by_delta(fit, fitted, groups, columns, function, level, vcov)
     elif vcov is not None:
         raise ValueError("vcov= goes with point estimates; here the posterior draws have the spread.")
     else:
-        table = _by_draws(some_draws(fit, draws), groups, columns, function, ends, level)
+        table = _by_draws(some_draws(fit, draws), groups, columns, function, level)
     names = [fitted.names[j] for j in columns]
     if len(groups) == 1:
         index: Any = pd.Index(names, name="predictor")
@@ -55,17 +56,19 @@ def margins(fit: Fit, at: Any, kind: str, level: float, vcov: Any, draws: int) -
     return pd.DataFrame(table, index=index)
 
 
-def _function(fitted: Fitted, kind: str) -> tuple[Function, tuple[float, float]]:
+def _function(fitted: Fitted, kind: str) -> Curve:
     if kind not in FUNCTIONS:
         raise ValueError(f"kind must be one of {', '.join(map(repr, FUNCTIONS))}; got {kind!r}.")
     if kind == "latent":
-        fitted.require_mean("kind='latent', E[y*],")
-        return FUNCTIONS[kind], (-np.inf, np.inf)
-    fitted.require_normal(f"kind={kind!r}")
+        fitted.require_mean("kind='latent', E[y*],", LINE)
+        return curve(expectations.latent, fitted.law, LINE)
     if fitted.truncated and kind == "probability":
         raise ValueError("kind='probability' is that of an uncensored response; a truncated sample has no others.")
     observed = "conditional" if fitted.truncated and kind == "observed" else kind
-    return FUNCTIONS[observed], fitted.limits(f"kind={kind!r}")
+    ends = fitted.limits(f"kind={kind!r}")
+    if kind != "probability":
+        fitted.require_mean(f"kind={kind!r}", ends)
+    return curve(FUNCTIONS[observed], fitted.law, ends)
 
 
 def _groups(fit: Fit, fitted: Fitted, at: Any) -> list[tuple[Array, Array]]:
@@ -86,15 +89,14 @@ def _by_delta(
     fitted: Fitted,
     groups: list[tuple[Array, Array]],
     columns: Any,
-    function: Function,
-    ends: tuple[float, float],
+    function: Curve,
     level: float,
     vcov: Any,
 ) -> dict[str, Array]:
     covariance = _covariance(fit, vcov)
     b, effects, spreads = fitted.coefficients, [], []
     for design, share in groups:
-        f = function(design @ b, np.asarray(fitted.sigma), *ends)
+        f = function(design @ b, np.asarray(fitted.sigma))
         slope = share @ f.by_line
         by_b = b[:, None] * ((share * f.slope_by_line) @ design) + slope * np.eye(len(b))
         jacobian = np.column_stack([by_b, b * (share @ f.slope_by_sigma)])[columns]
@@ -129,8 +131,7 @@ def _by_draws(
     draws: tuple[Array, Array],
     groups: list[tuple[Array, Array]],
     columns: Any,
-    function: Function,
-    ends: tuple[float, float],
+    function: Curve,
     level: float,
 ) -> dict[str, Array]:
     coefficients, sigmas = draws
@@ -140,8 +141,7 @@ def _by_draws(
         for first in range(0, len(design), step):
             lines = coefficients @ design[first : first + step].T
             slope += (
-                function(lines, np.broadcast_to(sigmas[:, None], lines.shape), *ends).by_line
-                @ share[first : first + step]
+                function(lines, np.broadcast_to(sigmas[:, None], lines.shape)).by_line @ share[first : first + step]
             )
         effects.append(slope[:, None] * coefficients[:, columns])
     values = np.concatenate(effects, axis=1)

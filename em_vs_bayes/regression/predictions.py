@@ -9,7 +9,7 @@ from scipy.special import ndtri
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.regression import expectations
-from em_vs_bayes.regression.expectations import Function
+from em_vs_bayes.regression.expectations import Curve, curve
 from em_vs_bayes.regression.fitted import Fitted, new_design, regression_of, some_draws
 from em_vs_bayes.uncertainty import check_level
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from em_vs_bayes.results import Fit
 
 KINDS = ("latent", "observed", "probability")
+LINE = (-np.inf, np.inf)
 AT_ONCE = 4_000_000  # elements of (draws, rows) worked on together
 
 
@@ -25,15 +26,15 @@ def predict(fit: Fit, y: Any, exog: Any, kind: str | None, level: float | None, 
     import pandas as pd
 
     fitted = regression_of(fit, "kind=")
-    functions, ends = _functions(fitted, kind or "latent")
+    functions = _functions(fitted, kind or "latent")
     if level is not None:
         check_level(level)
     design = fitted.design if y is None and exog is None else new_design(fit, y, exog)
     if fit.draws is None:
-        tables = {name: _by_delta(fit, fitted, design, function, ends, level) for name, function in functions.items()}
+        tables = {name: _by_delta(fit, fitted, design, function, level) for name, function in functions.items()}
     else:
         own = some_draws(fit, draws)
-        tables = {name: _by_draws(own, design, function, ends, level) for name, function in functions.items()}
+        tables = {name: _by_draws(own, design, function, level) for name, function in functions.items()}
     if len(tables) == 1:
         (table,) = tables.values()
         return table["mean"] if level is None else pd.DataFrame(table)
@@ -42,28 +43,27 @@ def predict(fit: Fit, y: Any, exog: Any, kind: str | None, level: float | None, 
     )
 
 
-def _functions(fitted: Fitted, kind: str) -> tuple[dict[str, Function], tuple[float, float]]:
-    """What is asked for, by name, and the limits it is about."""
+def _functions(fitted: Fitted, kind: str) -> dict[str, Curve]:
+    """What is asked for, by name."""
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}; got {kind!r}.")
     if kind == "latent":
-        fitted.require_mean("kind='latent', E[y*],")
-        return {"latent": expectations.latent}, (-np.inf, np.inf)
-    fitted.require_normal(f"kind={kind!r}")
+        fitted.require_mean("kind='latent', E[y*],", LINE)
+        return {"latent": curve(expectations.latent, fitted.law, LINE)}
     ends = fitted.limits(f"kind={kind!r}")
     if kind == "observed":
-        return {"observed": expectations.conditional if fitted.truncated else expectations.observed}, ends
+        fitted.require_mean(f"kind={kind!r}", ends)
+        function = expectations.conditional if fitted.truncated else expectations.observed
+        return {"observed": curve(function, fitted.law, ends)}
     if fitted.truncated:
         raise ValueError("kind='probability' is that of a censored response; a truncated sample has none.")
     both = {"below": expectations.below, "above": expectations.above}
-    return {name: both[name] for name, end in zip(both, ends, strict=True) if np.isfinite(end)}, ends
+    return {name: curve(both[name], fitted.law, ends) for name, end in zip(both, ends, strict=True) if np.isfinite(end)}
 
 
-def _by_delta(
-    fit: Fit, fitted: Fitted, design: Array, function: Function, ends: tuple[float, float], level: float | None
-) -> dict[str, Array]:
+def _by_delta(fit: Fit, fitted: Fitted, design: Array, function: Curve, level: float | None) -> dict[str, Array]:
     """At the estimate; the gradient of each row times the covariance of the parameters."""
-    at = function(design @ fitted.coefficients, np.asarray(fitted.sigma), *ends)
+    at = function(design @ fitted.coefficients, np.asarray(fitted.sigma))
     if level is None:
         return {"mean": at.value}
     gradient = np.column_stack([design * at.by_line[:, None], at.by_sigma])
@@ -72,16 +72,14 @@ def _by_delta(
     return {"mean": at.value, "lower": at.value - far, "upper": at.value + far}
 
 
-def _by_draws(
-    draws: tuple[Array, Array], design: Array, function: Function, ends: tuple[float, float], level: float | None
-) -> dict[str, Array]:
+def _by_draws(draws: tuple[Array, Array], design: Array, function: Curve, level: float | None) -> dict[str, Array]:
     """Mean over posterior draws, and equal-tailed quantiles of them, some rows at a time."""
     coefficients, sigmas = draws
     step = max(AT_ONCE // len(sigmas), 1)
     parts = []
     for first in range(0, len(design), step):
         lines = coefficients @ design[first : first + step].T
-        values = function(lines, np.broadcast_to(sigmas[:, None], lines.shape), *ends).value
+        values = function(lines, np.broadcast_to(sigmas[:, None], lines.shape)).value
         tails = [] if level is None else list(np.quantile(values, [0.5 - level / 2, 0.5 + level / 2], axis=0))
         parts.append(np.stack([values.mean(axis=0), *tails]))
     return dict(zip(("mean", "lower", "upper"), np.concatenate(parts, axis=1), strict=False))

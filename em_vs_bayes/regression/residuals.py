@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import log_ndtr, ndtri_exp
+from scipy.special import ndtri_exp
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.emissions.limits import representative
 from em_vs_bayes.regression.fitted import Fitted, regression_of
-from em_vs_bayes.regression.moments import between
 
 if TYPE_CHECKING:
     from em_vs_bayes.results import Fit
@@ -25,7 +24,6 @@ def residuals(fit: Fit, kind: str, seed: Any) -> Array:
         raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}; got {kind!r}.")
     if kind == "response":
         return np.asarray(representative(fitted.low, fitted.high) - fitted.line)
-    fitted.require_normal(f"kind={kind!r}")
     if kind == "deviance":
         return _deviance(fitted)
     return _truncated_quantiles(fitted) if fitted.truncated else _quantiles(fitted, np.random.default_rng(seed))
@@ -39,32 +37,38 @@ def _deviance(fitted: Fitted) -> Array:
     """
     if fitted.truncated:
         raise ValueError("kind='deviance' is not defined for a truncated regression here; use 'quantile'.")
-    rows = np.flatnonzero(fitted.low != fitted.high)
-    a, b = ((end[rows] - fitted.line[rows]) / fitted.sigma for end in (fitted.low, fitted.high))
-    inside, half = between(a, b), 0.5 * (b - a)  # infinite where there is one limit: then the best is probability 1
-    out = (representative(fitted.low, fitted.high) - fitted.line) / fitted.sigma
-    out[rows] = np.sign(inside.mean) * np.sqrt(2.0 * np.maximum(between(-half, half).log_p - inside.log_p, 0.0))
+    law, rows = fitted.law, np.flatnonzero(fitted.low < fitted.high)
+    a, b = ((end - fitted.line) / fitted.sigma for end in (fitted.low, fitted.high))
+    out = np.sign(a) * np.sqrt(2.0 * law.fall(a))
+    inside, half = law.given(a[rows], b[rows]), 0.5 * (b[rows] - a[rows])
+    best = law.given(-half, half)  # probability 1 where there is one limit
+    out[rows] = np.sign(inside.at_a - inside.at_b) * np.sqrt(2.0 * np.maximum(best.log_p - inside.log_p, 0.0))
     return np.asarray(out)
 
 
 def _quantiles(fitted: Fitted, rng: np.random.Generator) -> Array:
-    """Phi^-1 of the distribution function at y; uniform over what a censored response may be (Dunn & Smyth 1996)."""
+    """Normal quantiles of the distribution function at y (Dunn & Smyth 1996).
+
+    A censored response is drawn: the function is uniform over what it may be.
+    """
     a, b = ((end - fitted.line) / fitted.sigma for end in (fitted.low, fitted.high))
-    out, rows = np.array(a), np.flatnonzero(fitted.low != fitted.high)
+    law, rows = fitted.law, np.flatnonzero(fitted.low < fitted.high)
+    out = np.array(law.normal(a))
     a, b, u = a[rows], b[rows], rng.uniform(size=len(rows))
     flip = a > -b  # in the lower tail, where logarithms of probabilities keep their digits
     low, high = np.where(flip, -b, a), np.where(flip, -a, b)
     with np.errstate(divide="ignore"):
-        log_u = np.logaddexp(log_ndtr(low) + np.log1p(-u), log_ndtr(high) + np.log(u))
-    z = np.clip(ndtri_exp(log_u), low, high)
+        log_u = np.logaddexp(law.log_below(low) + np.log1p(-u), law.log_below(high) + np.log(u))
+    z = np.clip(ndtri_exp(log_u), law.normal(low), law.normal(high))
     out[rows] = np.where(flip, -z, z)
     return out
 
 
 def _truncated_quantiles(fitted: Fitted) -> Array:
-    """Phi^-1 of the distribution function of a response between the limits."""
+    """Normal quantiles of the distribution function of a response between the limits."""
+    law = fitted.law
     a, b = ((end - fitted.line) / fitted.sigma for end in fitted.limits("residuals"))
     z = (fitted.low - fitted.line) / fitted.sigma
-    whole = between(a, b).log_p
-    below, above = (np.minimum(part.log_p - whole, 0.0) for part in (between(a, z), between(z, b)))
+    whole = law.given(a, b).log_p
+    below, above = (np.minimum(part.log_p - whole, 0.0) for part in (law.given(a, z), law.given(z, b)))
     return np.where(below < above, ndtri_exp(below), -ndtri_exp(above))

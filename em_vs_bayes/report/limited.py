@@ -1,6 +1,6 @@
 """What limits let through: responses against fits, their distribution, residuals, marginal effects."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,9 +13,10 @@ from em_vs_bayes.emissions import CensoredNormal
 from em_vs_bayes.findings import yardstick
 from em_vs_bayes.findings.regressions import Share, is_regression, shares
 from em_vs_bayes.regression import expectations
-from em_vs_bayes.regression.fitted import Fitted, regression_of, some_draws
+from em_vs_bayes.regression.fitted import Fitted, regression_of
 from em_vs_bayes.report import words
 from em_vs_bayes.report.figures import INK, canvas, colour, dash
+from em_vs_bayes.report.predictive import Scale, check
 from em_vs_bayes.report.survival import survival
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from em_vs_bayes.compare import Aligned, Comparison
 
 ROWS = 4000  # rows drawn of a large data set, evenly chosen
-REPLICATES = 50  # data sets drawn from the posterior predictive distribution
-COPIES = 20_000  # rows of a data set that is drawn, when weights are copies
 POINTS = 300  # of a smooth curve
 OPEN: dict[str, Any] = {"facecolors": "none", "linewidths": 0.9, "s": 22}
 
@@ -37,8 +36,9 @@ def response(c: "Comparison") -> str:
 
 
 def shown(c: "Comparison", a: "Aligned") -> Fitted:
-    """The regression of ``a`` on the rows that are drawn, evenly thinned."""
-    return regression_of(a.fit, "The report").of_rows(even_rows(a.fit.program.n, ROWS))
+    """The regression of ``a`` on the rows that are drawn: with a response, evenly thinned."""
+    fitted = regression_of(a.fit, "The report").seen
+    return fitted.of_rows(even_rows(len(fitted.low), ROWS))
 
 
 def reference(c: "Comparison") -> "Aligned":
@@ -77,9 +77,9 @@ def _responses(ax: "Axes", fitted: Fitted, name: str) -> None:
             ax.scatter(x[rows], end[rows], marker=marker, edgecolors="#b44d12", label=words_of, **OPEN)
     line = np.linspace(x.min(), x.max(), POINTS)
     ax.plot(line, line, color="#7b8794", linestyle="--", linewidth=1.2, label="latent, x'b")
-    if fitted.ends is not None:
+    if fitted.ends is not None and fitted.has_mean(fitted.ends):
         function = expectations.conditional if fitted.truncated else expectations.observed
-        seen = function(line, np.full(POINTS, fitted.sigma), *fitted.ends).value
+        seen = function(fitted.law, line, np.full(POINTS, fitted.sigma), *fitted.ends).value
         ax.plot(line, seen, color="#4b2e83", linewidth=1.8, label="expected y")
     ax.set_xlabel("fitted line, x'b", fontsize=9)
     ax.set_ylabel(name, fontsize=9)
@@ -114,14 +114,6 @@ def _quantiles(ax: "Axes", c: "Comparison") -> None:
     ax.legend(frameon=False, fontsize=8, markerscale=2)
 
 
-class Scale(NamedTuple):
-    """Where distributions are compared: responses as they are, or as (y - centre) / unit."""
-
-    centre: Array | float
-    unit: float
-    name: str
-
-
 def scale(c: "Comparison") -> Scale:
     """That of the responses; of residuals where rows have limits of their own.
 
@@ -142,26 +134,26 @@ def distributions(c: "Comparison") -> Figure | None:
     sampled = [a for a in (yardstick(c),) if a is not None]
     figure, axes = canvas(1, 1 + len(sampled), 3.6, width=10.0 if sampled else 5.8, sharey="all")
     first, of = shown(c, c.aligned[0]), scale(c)
-    low, high = ((end - of.centre) / of.unit for end in (first.low, first.high))
+    low, high = of.ends(first)
     known = survival(low, high, first.weights)
     left, right = _range(np.concatenate([low, high]))
     grid = np.linspace(left, right, POINTS)
+    axes[0, 0].plot(*known, color=INK, linewidth=1.6, label="without a model", zorder=4)
     for ax in axes[0]:
-        ax.plot(*known, color=INK, linewidth=1.6, label="without a model", zorder=4)
-        ax.set_xlim(left, right)
         ax.set_xlabel(of.name, fontsize=9)
     top = known[1].max(initial=0.0)
     for a in c.aligned:
         curve = marginal(shown(c, a), grid, of)
         top = max(top, curve[0])
         axes[0, 0].plot(grid, curve, color=colour(a), linestyle=dash(a), linewidth=1.6, label=a.name)
+    axes[0, 0].set_xlim(left, right)
     axes[0, 0].set_ylim(-0.02 * top, min(1.25 * top, 1.02))
     axes[0, 0].set_ylabel("share above", fontsize=9)
     axes[0, 0].set_title("As fitted", loc="left", fontsize=10, color=INK)
     axes[0, 0].legend(frameon=False, fontsize=8)
     for ax, a in zip(axes[0, 1:], sampled, strict=True):
-        for y, s in replicates(c, a, of):
-            ax.plot(y, s, color=colour(a), linewidth=0.5, alpha=0.35)
+        check(ax, shown(c, a), a.fit, of, colour(a))
+        ax.set_xlim(left, right)
         ax.set_title(f"Data sets drawn by {a.name}", loc="left", fontsize=10, color=INK)
     return figure
 
@@ -179,29 +171,8 @@ def marginal(fitted: Fitted, t: Array, of: Scale) -> Array:
         a, b = ((end - fitted.line) / fitted.sigma for end in fitted.limits("The report"))
         above = truncnorm.sf(z, a, b)
     else:
-        above = ndtr(-z)
+        above = np.exp(fitted.law.log_below(-z))
     return np.asarray(above @ (fitted.weights / fitted.weights.sum()))
-
-
-def replicates(c: "Comparison", a: "Aligned", of: Scale) -> list[tuple[Array, Array]]:
-    """Curves (y, share above) of data sets at posterior draws, before any limit but that of the sample."""
-    fitted, rng = shown(c, a), np.random.default_rng(0)
-    rows, w = np.arange(len(fitted.weights)), fitted.weights
-    if (w == np.round(w)).all() and w.sum() <= COPIES:  # a row of weight 3 is three responses
-        rows, w = np.repeat(rows, w.astype(np.int64)), np.ones(int(w.sum()))
-    centre = np.broadcast_to(of.centre, fitted.weights.shape)[rows]
-    curves = []
-    for b, sigma in zip(*some_draws(a.fit, REPLICATES), strict=True):
-        line = (fitted.design @ b)[rows]
-        if fitted.truncated:
-            low, high = ((end - line) / sigma for end in fitted.limits("The report"))
-            y = line + sigma * truncnorm.rvs(low, high, random_state=rng)
-        else:
-            y = line + sigma * rng.standard_normal(len(line))
-        y = (y - centre) / of.unit
-        order = np.argsort(y)
-        curves.append((y[order], 1.0 - np.cumsum(w[order]) / w.sum()))
-    return curves
 
 
 def mixture(c: "Comparison") -> Figure | None:
@@ -254,7 +225,7 @@ def margins(c: "Comparison") -> list[tuple[str, list[dict[str, str]]]]:
         return []
     try:
         tables = [a.fit.margins(at="each", level=c.level) for a in c.aligned]
-    except ValueError:  # no covariance at an estimate on the boundary, which the findings say
+    except ValueError:  # no covariance at an estimate on the boundary, which the findings say; errors without a mean
         return []
     return [(str(name), [_effect(table.loc[name]) for table in tables]) for name in tables[0].index]
 

@@ -34,6 +34,8 @@ class Study:
         Rows whose response never comes.
     labelled : int
         Rows whose component is revealed, the first ones.
+    df : float, optional
+        Of Student t errors.
     """
 
     spec: Any
@@ -44,6 +46,7 @@ class Study:
     lengths: tuple[int, ...] | None = None
     missing: tuple[int, ...] = ()
     labelled: int = 0
+    df: float | None = None
 
     @property
     def design(self) -> np.ndarray:
@@ -67,7 +70,7 @@ class Study:
         b = np.atleast_2d(params["coefficients"])[z]
         sigma = np.atleast_1d(params["sigmas"] if "sigmas" in params else params["sigma"])[z]
         lines = (self.design * b).sum(axis=1)
-        y = rng.normal(lines, sigma)
+        y = rng.normal(lines, sigma) if self.df is None else lines + sigma * rng.standard_t(self.df, size=self.n)
         if self.ends is not None:
             out = self.ends(y)
         else:
@@ -153,4 +156,9 @@ CELLS = Study(evb.CensoredRegression(priors=JOINT), _joint, 6, cells)
 TRUNCATED = Study(evb.TruncatedRegression(lower=-1.0, upper=2.5, priors=NEAR), _near, 6, limits=(-1.0, 2.5))
 ONE_SIDE = Study(evb.TruncatedRegression(lower=-0.5, priors=NEAR), _near, 6, limits=(-0.5, INF))
 MIXTURE = Study(evb.Mixture(BELOW, 2, priors=MIXED), _mixture, 7, cut_below)
+ROBUST = Study(evb.Tobit(upper=2.0, priors=JOINT, df=3.0), _joint, 6, cut, df=3.0)
+ROBUST_CELLS = Study(evb.CensoredRegression(priors=APART, df=1.5), _apart, 6, cells, df=1.5)
+ROBUST_MIXTURE = Study(
+    evb.Mixture(e.CensoredRegression(lower=0.0, df=4.0), 2, priors=MIXED), _mixture, 7, cut_below, df=4.0
+)
 HMM = Study(evb.HMM(BELOW, 2, priors=CHAIN), _chain, 8, cut_below, lengths=(5, 3), missing=(2, 6))

@@ -16,6 +16,8 @@ STUDIES = {
     "tobit, independent priors": replace(studies.TOBIT_APART, n=25),
     "intervals": replace(studies.CELLS, n=25),
     "truncated": replace(studies.TRUNCATED, n=25),
+    "t errors": replace(studies.ROBUST, n=25),
+    "t errors, intervals": replace(studies.ROBUST_CELLS, n=25),
     "mixture": replace(studies.MIXTURE, n=30),
 }
 

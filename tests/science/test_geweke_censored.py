@@ -19,6 +19,9 @@ CASES = {
     "truncated, one limit": studies.ONE_SIDE,
     "mixture": studies.MIXTURE,
     "hidden Markov": studies.HMM,
+    "tobit, t errors": studies.ROBUST,
+    "intervals, t errors": studies.ROBUST_CELLS,
+    "mixture, t errors": studies.ROBUST_MIXTURE,
 }
 
 
@@ -53,7 +56,8 @@ def geweke(study, seed, draws, sampler=None, *, moving=False):
     root = 0.4 * np.eye(len(centre)) + 0.1 * np.tri(len(centre))
     for _ in range(draws):
         known = study.known(program.public(theta), z, rng)
-        columns = np.vstack([program.data.columns[:p], known.T])
+        held = program.data.columns
+        columns = np.vstack([held[:p], known.T, held[p + known.shape[1] :]])  # the last: degrees of freedom
         sweeper = replace(program, data=program.data.changed(columns=columns))
         pot = program.potentials(theta)
         assert len(sweeper.gibbs_sweeps(rng, theta, pot, z, 1, 1, centre, root)) == 1
@@ -99,6 +103,12 @@ def test_a_wrong_prior_is_seen(name):
 
     scores = geweke(CASES[name], seed=1, draws=5000, sampler=wider)
     assert np.abs(scores).max() > 6.0
+
+
+def test_tails_that_are_not_there_are_seen():
+    """A sampler that believes in t errors where they are normal is found out: the tails matter in these cases."""
+    normal = replace(CASES["intervals, t errors"], df=None)
+    assert np.abs(geweke(normal, seed=1, draws=5000)).max() > 6.0
 
 
 def test_a_limit_that_is_forgotten_is_seen():
