@@ -46,6 +46,9 @@ def warm() -> dict[str, float]:
             program.pointwise(theta, kind)
         lap(f"{latent}: scores")
         program.gibbs_sweeps(rng, theta.copy(), pot.copy(), np.zeros(20, np.int64), 1, 1)
+        if latent == "regression":
+            x = program.unconstrain(theta)
+            program.gibbs_sweeps(rng, theta.copy(), pot.copy(), np.zeros(20, np.int64), 1, 1, x, np.eye(x.size))
         lap(f"{latent}: gibbs")
     program.log_prior(theta)
     x = program.unconstrain(theta)

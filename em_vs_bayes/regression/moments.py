@@ -8,16 +8,9 @@ from typing import Any, final
 import numpy as np
 
 from em_vs_bayes.contract import Array
-from em_vs_bayes.kernels.jit import exact
-from em_vs_bayes.kernels.truncated import interval
+from em_vs_bayes.kernels.moments import normal_moments
 
 LOG_ROOT_2PI = 0.5 * float(np.log(2.0 * np.pi))
-
-
-@exact
-def _fill(a, b, log_p, mean, variance):  # type: ignore[no-untyped-def]  # numba infers the types
-    for i in range(a.size):
-        log_p[i], mean[i], variance[i] = interval(a[i], b[i])
 
 
 @final
@@ -71,7 +64,9 @@ def between(a: Any, b: Any) -> Between:
     """`Between` of limits that broadcast against each other; a < b."""
     low, high = (np.array(end, dtype=float, order="C") for end in np.broadcast_arrays(a, b))
     log_p, mean, variance = (np.empty(low.shape) for _ in range(3))
-    _fill(low.ravel(), high.ravel(), log_p.ravel(), mean.ravel(), variance.ravel())  # views: all are contiguous
+    normal_moments(
+        low.ravel(), high.ravel(), log_p.ravel(), mean.ravel(), variance.ravel()
+    )  # views: all are contiguous
     # where the other limit is infinite, phi / P is the mean itself
     at_a = np.where(np.isinf(low), 0.0, np.where(np.isinf(high), mean, _ratio(low, log_p)))
     at_b = np.where(np.isinf(high), 0.0, np.where(np.isinf(low), -mean, _ratio(high, log_p)))
