@@ -86,7 +86,7 @@ def _given(a, b, nu, constant):  # type: ignore[no-untyped-def]
 @exact
 def _fill(a, b, nu, constant, out):  # type: ignore[no-untyped-def]
     for i in range(a.size):
-        out[0, i], out[1, i], out[2, i], out[3, i], out[4, i] = _given(a[i], b[i], nu, constant)
+        out[0, i], out[1, i], out[2, i], out[3, i], out[4, i] = _given(float(a[i]), float(b[i]), nu, constant)
 
 
 def between(a: Any, b: Any, nu: float) -> tuple[Array, Array, Array, Array, Array]:
