@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import gammaln, log_ndtr, ndtr, pdtr, pdtrc, stdtr
+from scipy.special import pdtr, pdtrc
 
 from em_vs_bayes.contract import Array, Emission, Params
 from em_vs_bayes.emissions import (
@@ -32,6 +32,10 @@ from em_vs_bayes.emissions import (
     read,
 )
 from em_vs_bayes.program import Program
+from em_vs_bayes.regression.expectations import observed
+from em_vs_bayes.regression.laws import Law as Errors
+from em_vs_bayes.regression.laws import Normal as NormalErrors
+from em_vs_bayes.regression.laws import law_of as errors_of
 
 Tails = tuple[Array, Array]
 
@@ -90,9 +94,9 @@ class Response(NamedTuple):
         return np.broadcast_to(own, (len(self.values), own.shape[-1]))
 
 
-def _normal(y: Array, p: Params) -> Tails:
+def _latent(errors: Errors, y: Array, p: Params) -> Tails:
     z = (y - p["means"]) / p["sigmas"]
-    return log_ndtr(z), log_ndtr(-z)
+    return errors.log_below(z), errors.log_below(-z)
 
 
 def _censored(low: float, high: float, latent: Callable[[Array, Params], Tails], y: Array, p: Params) -> Tails:
@@ -105,12 +109,9 @@ def _censored(low: float, high: float, latent: Callable[[Array, Params], Tails],
     )
 
 
-def _censored_mean(low: float, high: float, p: Params) -> Array:
-    mean, sd = p["means"], p["sigmas"]
-    (a, b) = ((end - mean) / sd for end in (low, high))
-    inside = mean * (ndtr(b) - ndtr(a)) + sd * (np.exp(-0.5 * a**2) - np.exp(-0.5 * b**2)) / np.sqrt(2.0 * np.pi)
-    at_ends = (end * ndtr(tail) for end, tail in ((low, a), (high, -b)) if np.isfinite(end))
-    return np.asarray(inside + sum(at_ends))
+def _censored_mean(errors: Errors, low: float, high: float, p: Params) -> Array:
+    mean = observed(errors, p["means"], p["sigmas"], low, high).value
+    return mean if errors.has_mean((low, high)) else np.full_like(mean, np.nan)
 
 
 def _truncated(low: float, high: float, y: Array, p: Params) -> Tails:
@@ -128,24 +129,6 @@ def _truncated_mean(low: float, high: float, p: Params) -> Array:
 
 def _standard(low: float, high: float, p: Params) -> tuple[Array, Array]:
     return (low - p["means"]) / p["sigmas"], (high - p["means"]) / p["sigmas"]
-
-
-def _student(df: float, y: Array, p: Params) -> Tails:
-    z = (y - p["means"]) / p["sigmas"]
-    return _logs(stdtr(df, z), stdtr(df, -z))
-
-
-def _censored_student_mean(df: float, low: float, high: float, p: Params) -> Array:
-    """NaN for df <= 1. The integral of t f(t) from a to b is df / (df - 1) ((1 + a^2 / df) f(a) - ... b)."""
-    if df <= 1.0:
-        return np.full(np.broadcast_shapes(p["means"].shape, p["sigmas"].shape), np.nan)
-    mean, scale = p["means"], p["sigmas"]
-    (a, b) = ((end - mean) / scale for end in (low, high))
-    top = np.sqrt(df / np.pi) * np.exp(gammaln(0.5 * df + 0.5) - gammaln(0.5 * df)) / (df - 1.0)
-    near, far = ((1.0 + end**2 / df) ** (0.5 - 0.5 * df) for end in (a, b))
-    inside = mean * (stdtr(df, b) - stdtr(df, a)) + scale * top * (near - far)
-    at_ends = (end * stdtr(df, tail) for end, tail in ((low, a), (high, -b)) if np.isfinite(end))
-    return np.asarray(inside + sum(at_ends))
 
 
 def _poisson(y: Array, p: Params) -> Tails:
@@ -178,7 +161,7 @@ def _logs(below: Array, above: Array) -> Tails:
 
 
 REGRESSIONS = (LinearRegression, CensoredRegression, TruncatedRegression)
-NORMAL = Law(False, lambda p: p["means"], _normal)
+NORMAL = Law(False, lambda p: p["means"], partial(_latent, NormalErrors()))
 LAWS: dict[type[Emission], Law] = {
     Normal: NORMAL,
     Poisson: Law(True, lambda p: p["rates"], _poisson),
@@ -192,15 +175,13 @@ def _law(emission: Emission) -> Law | None:
     if isinstance(emission, StudentT) or (isinstance(emission, LinearRegression) and emission.df is not None):
         assert emission.df is not None
         exists = 0.0 if emission.df > 1.0 else np.nan
-        return Law(False, lambda p: p["means"] + exists, partial(_student, emission.df))
+        return Law(False, lambda p: p["means"] + exists, partial(_latent, errors_of(emission.df)))
     if isinstance(emission, (CensoredNormal, CensoredRegression)):
         ends = limits.ends(emission.lower, emission.upper)
         atoms = tuple(end for end in ends if np.isfinite(end))
-        df = emission.df if isinstance(emission, CensoredRegression) else None
-        if df is None:
-            return Law(False, partial(_censored_mean, *ends), partial(_censored, *ends, _normal), atoms)
-        tails = partial(_censored, *ends, partial(_student, df))
-        return Law(False, partial(_censored_student_mean, df, *ends), tails, atoms)
+        errors = errors_of(emission.df if isinstance(emission, CensoredRegression) else None)
+        tails = partial(_censored, *ends, partial(_latent, errors))
+        return Law(False, partial(_censored_mean, errors, *ends), tails, atoms)
     if isinstance(emission, TruncatedRegression):
         ends = limits.ends(emission.lower, emission.upper)
         return Law(False, partial(_truncated_mean, *ends), partial(_truncated, *ends))

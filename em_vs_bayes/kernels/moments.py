@@ -91,4 +91,4 @@ def normal_moments(a, b, log_p, mean, variance):
 def student_moments(a, b, nu, constant, out):
     """Rows of ``out`` (5, n): log P, mean, covariance of T with its score, f(a) / P and f(b) / P."""
     for i in range(a.size):
-        out[0, i], out[1, i], out[2, i], out[3, i], out[4, i] = _given(a[i], b[i], nu, constant)
+        out[0, i], out[1, i], out[2, i], out[3, i], out[4, i] = _given(float(a[i]), float(b[i]), nu, constant)

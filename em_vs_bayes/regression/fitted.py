@@ -84,13 +84,9 @@ class Fitted:
         """The distribution of (y* - x'b) / sigma."""
         return law_of(self.spec.degrees)
 
-    def has_mean(self, ends: tuple[float, float]) -> bool:
-        """Whether a response between ``ends`` has one: with few degrees of freedom, where both are finite."""
-        return self.spec.degrees is None or self.spec.degrees > 1.0 or bool(np.isfinite(ends).all())
-
     def require_mean(self, what: str, ends: tuple[float, float]) -> None:
         """Refuse in words the mean of errors that have none."""
-        if not self.has_mean(ends):
+        if not self.law.has_mean(ends):
             raise ValueError(f"{what} does not exist: Student t errors with df={self.spec.degrees:g} have no mean.")
 
 

@@ -74,6 +74,10 @@ class Law(ABC):
         """The standard normal quantile of P(Z < z)."""
 
     @abstractmethod
+    def has_mean(self, ends: tuple[float, float]) -> bool:
+        """Whether Z has one between such limits."""
+
+    @abstractmethod
     def draw(self, size: int, rng: np.random.Generator) -> Array: ...
 
     @final
@@ -106,6 +110,9 @@ class Normal(Law):
 
     def normal(self, z: Array) -> Array:
         return z
+
+    def has_mean(self, ends: tuple[float, float]) -> bool:
+        return True
 
     def draw(self, size: int, rng: np.random.Generator) -> Array:
         return rng.standard_normal(size)
@@ -142,6 +149,10 @@ class Student(Law):
 
     def normal(self, z: Array) -> Array:
         return np.asarray(-np.sign(z) * ndtri_exp(self.log_below(-np.abs(z))))
+
+    def has_mean(self, ends: tuple[float, float]) -> bool:
+        """With few degrees of freedom where both limits are finite."""
+        return self.nu > 1.0 or bool(np.isfinite(ends).all())
 
     def draw(self, size: int, rng: np.random.Generator) -> Array:
         return rng.standard_t(self.nu, size)

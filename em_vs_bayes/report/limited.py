@@ -77,7 +77,7 @@ def _responses(ax: "Axes", fitted: Fitted, name: str) -> None:
             ax.scatter(x[rows], end[rows], marker=marker, edgecolors="#b44d12", label=words_of, **OPEN)
     line = np.linspace(x.min(), x.max(), POINTS)
     ax.plot(line, line, color="#7b8794", linestyle="--", linewidth=1.2, label="latent, x'b")
-    if fitted.ends is not None and fitted.has_mean(fitted.ends):
+    if fitted.ends is not None and fitted.law.has_mean(fitted.ends):
         function = expectations.conditional if fitted.truncated else expectations.observed
         seen = function(fitted.law, line, np.full(POINTS, fitted.sigma), *fitted.ends).value
         ax.plot(line, seen, color="#4b2e83", linewidth=1.8, label="expected y")
