@@ -301,7 +301,7 @@ def _check_support(prior: Prior, placed: Placed, name: str) -> None:
         )
 
 
-def _plan(placed: tuple[Placed, ...], theta: Layout, prior: tables.Prior, order: Ordering) -> gibbs.Plan:
+def _plan(placed: tuple[Placed, ...], theta: Layout, prior: tables.Prior, order: Ordering) -> tables.Plan:
     codes = {"conjugate": gibbs.CONJUGATE, "means": gibbs.MEANS, "spread": gibbs.SPREAD}
     rows: list[tuple[int, int, int, int, int]] = []
     for b, p in enumerate(placed):
@@ -314,4 +314,4 @@ def _plan(placed: tuple[Placed, ...], theta: Layout, prior: tables.Prior, order:
                 if first <= position < last:
                     below, above = order.neighbours(int(position), theta)
                     rows.append((gibbs.SLICE, b, e, below, above))
-    return gibbs.Plan(*np.ascontiguousarray(np.array(rows, dtype=np.int64).reshape(-1, 5).T))
+    return gibbs.plan(rows)

@@ -108,7 +108,7 @@ class Tables:
     blocks: tables.Blocks
     prior: tables.Prior
     coordinates: tables.Coordinates
-    plan: gibbs.Plan
+    plan: tables.Plan
     unknown: tuple[str, ...]
 
 
@@ -361,14 +361,14 @@ class Program:
         (D, D) of unconstrained coordinates a sweep ends with a move on the marginal posterior: see `kernels.collapsed`.
         """
         out, stats = np.empty((draws, theta.size)), np.zeros(self.stats_layout.size)
-        t, draw, data = self.tables, draw_code(self.latent.code), self.copies.prepared
-        streams = address_roles(self.streams, DRAW)
-        rest = (data, streams, t.blocks, t.prior, t.plan, self.k, rng, theta, pot, stats, z, thin, out)
+        t, draw = self.tables, draw_code(self.latent.code)
+        model = (self.copies.prepared, address_roles(self.streams, DRAW), t.blocks, t.prior)
+        sweeps = (gibbs.address_steps(t.plan), self.k, rng, theta, pot, stats, z, thin, out)
         if centre.size:
             ellipse = collapsed.Ellipse(expect_code(self.latent.code), t.coordinates, centre, root)
-            done = collapsed.collapsed_sweeps(draw, ellipse, *rest)
+            done = collapsed.collapsed_sweeps(draw, ellipse, *model, *sweeps)
         else:
-            done = gibbs.sweeps(draw, *rest)
+            done = gibbs.sweeps(draw, *model, *sweeps)
         return out[: done // thin]
 
     # --- direct posterior ---------------------------------------------------------------------------------------

@@ -22,12 +22,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from em_vs_bayes.kernels.addresses import address, by_address, calls
 from em_vs_bayes.kernels.block_priors import log_prior
 from em_vs_bayes.kernels.blocks import potentials
 from em_vs_bayes.kernels.coordinates import constrain, unconstrain
 from em_vs_bayes.kernels.gibbs import sweeps
 from em_vs_bayes.kernels.jit import inner, kernel
 from em_vs_bayes.kernels.latent import expect
+from em_vs_bayes.kernels.signatures import SWEEPS_TYPES
 from em_vs_bayes.kernels.tables import Coordinates
 
 NU = 4.0  # degrees of freedom: tails that no posterior of a regression has
@@ -42,13 +44,22 @@ class Ellipse(NamedTuple):
     root: np.ndarray  # R (D, D), lower triangular
 
 
-@kernel
-def collapsed_sweeps(draw, ellipse, data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, thin, out):
+@calls
+def _sweeps(typing, code, draw, data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, thin, out):
+    return by_address(SWEEPS_TYPES)
+
+
+def collapsed_sweeps(draw, ellipse, *rest):
     """`gibbs.sweeps`, each followed by a move on the marginal posterior; ``streams`` must play ADD and SUM too."""
+    return _collapsed_sweeps(address(sweeps, SWEEPS_TYPES), draw, ellipse, *rest)
+
+
+@kernel
+def _collapsed_sweeps(code, draw, ellipse, data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, thin, out):
     one, completed = np.empty((1, theta.size)), 0
     for i in range(out.shape[0]):
         for _ in range(thin):
-            if sweeps(draw, data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, 1, one) < 1:
+            if _sweeps(code, draw, data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, 1, one) < 1:
                 return completed
             move(ellipse, data, streams, blocks, prior, K, rng, theta, pot, stats)
             completed += 1

@@ -8,7 +8,6 @@ them.
 """
 
 from math import inf, log, sqrt
-from typing import NamedTuple
 
 import numpy as np
 
@@ -31,16 +30,8 @@ from em_vs_bayes.kernels.tables import (
     JOINT,
     STATIONARY,
     TIED,
+    Scratch,
 )
-
-
-class Work(NamedTuple):
-    """Scratch vectors, each long enough for a d x d matrix or a row of probabilities."""
-
-    a: np.ndarray
-    b: np.ndarray
-    c: np.ndarray
-    h: np.ndarray
 
 
 @kernel
@@ -50,7 +41,7 @@ def workspace(blocks):
     for b in range(blocks.code.size):
         size = blocks.size[b]
         longest = max(longest, size * size if blocks.code[b] in (GAUSS, COEFFICIENTS) else size)
-    return Work(np.empty(longest), np.empty(longest), np.empty(longest), np.empty(longest))
+    return Scratch(np.empty(longest), np.empty(longest), np.empty(longest), np.empty(longest))
 
 
 @inner

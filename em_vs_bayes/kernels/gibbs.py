@@ -1,22 +1,24 @@
 """Blocked Gibbs sampling: allocations or states given the parameters, parameters given those.
 
 Diebolt & Robert (1994), "Estimation of finite mixture distributions through Bayesian sampling", JRSS B 56.
-The whole sweep is compiled, and it is data: the plan's rows say what is drawn, in what order.
+The whole sweep is compiled, and it is data: the plan's rows say what is drawn, in what order, and by what function.
 """
 
 from math import nan
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
+from em_vs_bayes.kernels.addresses import NOTHING, address, by_address, calls
 from em_vs_bayes.kernels.block_priors import log_prior
 from em_vs_bayes.kernels.blocks import complete_log_likelihood, potentials
 from em_vs_bayes.kernels.conditionals import draw_block, draw_means, draw_spread, workspace
 from em_vs_bayes.kernels.draws import from_density
 from em_vs_bayes.kernels.jit import inner, kernel
 from em_vs_bayes.kernels.latent import draw as draw_latent
+from em_vs_bayes.kernels.signatures import STEP_TYPES
 from em_vs_bayes.kernels.slice import draw_element
-from em_vs_bayes.kernels.tables import COEFFICIENTS, DIRICHLET, ELEMENTWISE, GAUSS, JOINT, STATIONARY, TIED
+from em_vs_bayes.kernels.tables import COEFFICIENTS, DIRICHLET, ELEMENTWISE, GAUSS, JOINT, STATIONARY, TIED, Plan
 
 # --- codes of steps -----------------------------------------------------------------------------------------
 CONJUGATE = 0  # a whole block given the statistics: spreads with JOINT means integrated out, then means
@@ -27,33 +29,54 @@ SLICE = 3  # one element by slice sampling
 PARTIAL = 100  # steps of the chain that draws a covariance from its prior given part of a mean
 
 
-class Plan(NamedTuple):
-    """The steps of a sweep after the allocations, in order. All int64 (S,)."""
+@inner
+def _conjugate(blocks, prior, b, element, below, above, theta, stats, rng, work):
+    return draw_block(blocks, prior, b, theta, stats, rng, work)
 
-    step: np.ndarray  # CONJUGATE ... SLICE
-    block: np.ndarray
-    element: np.ndarray  # SLICE: row of prior.element, or ~position in theta where no elementwise density is in force
-    below: np.ndarray  # SLICE: position in theta of the next smaller ordered parameter, -1 for none
-    above: np.ndarray  # SLICE: of the next larger, -1 for none
+
+@inner
+def _means(blocks, prior, b, element, below, above, theta, stats, rng, work):
+    return draw_means(blocks, prior, b, theta, stats, rng, work)
+
+
+@inner
+def _spread(blocks, prior, b, element, below, above, theta, stats, rng, work):
+    return draw_spread(blocks, prior, b, False, theta, stats, rng, work)
+
+
+@inner
+def _slice(blocks, prior, b, element, below, above, theta, stats, rng, work):
+    return draw_element(blocks, prior, b, element, below, above, theta, stats, rng)
+
+
+STEPS = {CONJUGATE: _conjugate, MEANS: _means, SPREAD: _spread, SLICE: _slice}
+
+
+def plan(rows: Any) -> Plan:
+    """The plan of a sweep from (step, block, element, below, above) of each, without addresses."""
+    columns = np.array([*rows], dtype=np.int64).reshape(-1, 5).T.copy()
+    if unknown := set(columns[0].tolist()) - set(STEPS):
+        raise ValueError(f"plan.step: want CONJUGATE, MEANS, SPREAD or SLICE; got {sorted(unknown)}")
+    return Plan(*columns, np.full(columns.shape[1], NOTHING))  # type: ignore[call-arg]  # five columns
+
+
+def address_steps(plan: Plan) -> Plan:
+    """The same plan, able to be followed."""
+    plan.code[:] = [address(STEPS[int(step)], STEP_TYPES) for step in plan.step]
+    return plan
+
+
+@calls
+def _step(typing, code, blocks, prior, b, element, below, above, theta, stats, rng, work):
+    return by_address(STEP_TYPES)
 
 
 @kernel
 def draw_parameters(blocks, prior, plan, theta, stats, rng, work):
     """Every step of the plan, given the statistics. False at the first that is improper or not finite."""
-    for i in range(plan.step.size):
-        step, b = plan.step[i], plan.block[i]
-        if step == CONJUGATE:
-            ok = draw_block(blocks, prior, b, theta, stats, rng, work)
-        elif step == MEANS:
-            ok = draw_means(blocks, prior, b, theta, stats, rng, work)
-        elif step == SPREAD:
-            ok = draw_spread(blocks, prior, b, step == CONJUGATE, theta, stats, rng, work)
-        elif step == SLICE:
-            below, above = plan.below[i], plan.above[i]
-            ok = draw_element(blocks, prior, b, plan.element[i], below, above, theta, stats, rng)
-        else:
-            raise ValueError("plan.step: want CONJUGATE, MEANS, SPREAD or SLICE")
-        if not ok:
+    for i in range(plan.code.size):
+        b, element, below, above = plan.block[i], plan.element[i], plan.below[i], plan.above[i]
+        if not _step(plan.code[i], blocks, prior, b, element, below, above, theta, stats, rng, work):
             return False
     return True
 

@@ -22,6 +22,16 @@ Decorator = Callable[[Callable[..., Any]], Any]
 SOURCES = sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
 
 
+def stamp(dispatcher: Any, sources: str) -> None:
+    """Let what is cached of a function be valid for these sources only.
+
+    They are part of the version too, which numba compares before it reads on: what is stale may name classes that are
+    no more.
+    """
+    file = dispatcher._cache._cache_file
+    file._source_stamp, file._version = sources, f"{file._version} {sources}"
+
+
 def _cached(**flags: Any) -> Decorator:
     """``njit`` with a cache that depends on all kernel sources."""
     njit: Any = numba.njit
@@ -30,7 +40,7 @@ def _cached(**flags: Any) -> Decorator:
     def decorate(function: Callable[..., Any]) -> Any:
         dispatcher = njit(cache=True, nogil=True, error_model="numpy", **flags)(function)
         if not config.DISABLE_JIT:
-            dispatcher._cache._cache_file._source_stamp = SOURCES
+            stamp(dispatcher, SOURCES)
         return dispatcher
 
     return decorate

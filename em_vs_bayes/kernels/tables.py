@@ -159,3 +159,23 @@ class Prior(NamedTuple):
     shift: np.ndarray  # (P,) float64: what to add to theta to get the user's value (the data centre for means)
     free: np.ndarray  # (P,) bool: False where the user fixed the element
     constant: np.ndarray  # (1,) float64 added to the log prior (log K! for an ordered exchangeable prior)
+
+
+class Plan(NamedTuple):
+    """The steps of a Gibbs sweep after the latent draw, in order. All int64 (S,). Made by `gibbs.plan`."""
+
+    step: np.ndarray  # CONJUGATE ... SLICE
+    block: np.ndarray
+    element: np.ndarray  # SLICE: row of prior.element, or ~position in theta where no elementwise density is in force
+    below: np.ndarray  # SLICE: position in theta of the next smaller ordered parameter, -1 for none
+    above: np.ndarray  # SLICE: of the next larger, -1 for none
+    code: np.ndarray  # address of the step's function
+
+
+class Scratch(NamedTuple):
+    """Vectors for drawing parameters, each long enough for a d x d matrix or a row of probabilities."""
+
+    a: np.ndarray
+    b: np.ndarray
+    c: np.ndarray
+    h: np.ndarray

@@ -10,7 +10,7 @@ from typing import Any
 
 import numba
 
-from em_vs_bayes.kernels.jit import FAST, SOURCES
+from em_vs_bayes.kernels.jit import FAST, SOURCES, stamp
 
 
 def source_version(*functions: Callable[..., Any]) -> int:
@@ -30,5 +30,5 @@ def compiled(function: Callable[..., Any]) -> Any:
     config: Any = numba.config
     dispatcher = njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)(function)
     if not config.DISABLE_JIT:
-        dispatcher._cache._cache_file._source_stamp = str(file_version(inspect.getfile(function)))
+        stamp(dispatcher, str(file_version(inspect.getfile(function))))
     return dispatcher

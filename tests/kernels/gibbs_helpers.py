@@ -7,13 +7,13 @@ from scipy import stats
 from em_vs_bayes.kernels.block_priors import log_prior
 from em_vs_bayes.kernels.blocks import gradient
 from em_vs_bayes.kernels.conditionals import workspace
-from em_vs_bayes.kernels.gibbs import Plan, draw_parameters, prior_draw
+from em_vs_bayes.kernels.gibbs import address_steps, draw_parameters, plan, prior_draw
 
 
 def make_plan(*steps):
     """A plan from rows (step, block[, element[, below, above]])."""
     rows = [(*row, *(-1,) * (5 - len(row))) for row in steps]
-    return Plan(*(np.array(column, dtype=np.int64) for column in zip(*rows, strict=True)))
+    return address_steps(plan(rows))
 
 
 @numba.njit(cache=True)
