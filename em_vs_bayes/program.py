@@ -194,6 +194,11 @@ class Program:
         """Whether rows are missing for what their responses were."""
         return tables.TRUNCATED in self.streams.kind
 
+    @property
+    def hides_responses(self) -> bool:
+        """Whether responses are latent: seen through limits, or with weights of their own that nobody sees."""
+        return bool(np.isin(self.streams.kind, (tables.CENSORED, tables.TRUNCATED, tables.ROBUST)).any())
+
     def first_regression(self) -> Array:
         """Design and response (n, p + 1) of the first regression; a censored response by its finite end or middle."""
         from em_vs_bayes.emissions.limits import representative

@@ -26,6 +26,11 @@ def warm() -> dict[str, float]:
     regression = compile_program(Tobit(), np.maximum(y[:, 0], 0.0))
     regression.expect(regression.potentials(regression.neutral()))
     lap("regression: expect")
+    theta = regression.neutral()
+    centre = regression.unconstrain(theta)
+    chain = np.random.default_rng(0), theta.copy(), regression.potentials(theta), np.zeros(20, np.int64)
+    regression.gibbs_sweeps(*chain, 1, 1, centre, np.eye(len(centre)))
+    lap("regression: gibbs")
     for latent, spec in (("mixture", GaussianMixture(2)), ("chain", GaussianHMM(2))):
         program = compile_program(spec, y)
         theta = program.neutral()
