@@ -18,7 +18,7 @@ from em_vs_bayes.contract import Array, Block, Latent, Layout, Params, Stats
 from em_vs_bayes.kernels import blocks as block_kernels
 from em_vs_bayes.kernels import collapsed, gibbs, posterior, tables
 from em_vs_bayes.kernels import coordinates as coordinate_kernels
-from em_vs_bayes.kernels.latent import draw_code, expect_code
+from em_vs_bayes.kernels.latent import draw_code
 from em_vs_bayes.kernels.streams import DRAW, address_roles
 from em_vs_bayes.ordering import Ordering
 
@@ -366,7 +366,7 @@ class Program:
         streams = address_roles(self.streams, DRAW)
         rest = (data, streams, t.blocks, t.prior, t.plan, self.k, rng, theta, pot, stats, z, thin, out)
         if centre.size:
-            ellipse = collapsed.Ellipse(expect_code(self.latent.code), t.coordinates, centre, root)
+            ellipse = collapsed.ellipse(self.latent.code, t.coordinates, centre, root)
             done = collapsed.collapsed_sweeps(draw, ellipse, *rest)
         else:
             done = gibbs.sweeps(draw, *rest)

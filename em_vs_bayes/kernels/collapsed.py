@@ -21,25 +21,47 @@ from math import cos, inf, log1p, pi, sin, sqrt
 from typing import NamedTuple
 
 import numpy as np
+from numba import typeof
 
+from em_vs_bayes.kernels.addresses import address, by_address, calls
 from em_vs_bayes.kernels.block_priors import log_prior
 from em_vs_bayes.kernels.blocks import potentials
 from em_vs_bayes.kernels.coordinates import constrain, unconstrain
-from em_vs_bayes.kernels.gibbs import sweeps
+from em_vs_bayes.kernels.gibbs import Plan, sweeps
 from em_vs_bayes.kernels.jit import inner, kernel
-from em_vs_bayes.kernels.latent import expect
-from em_vs_bayes.kernels.tables import Coordinates
+from em_vs_bayes.kernels.latent import expect, expect_code
+from em_vs_bayes.kernels.signatures import DATA, FLOATS, INT, INTS, RNG, STREAMS
+from em_vs_bayes.kernels.tables import Blocks, Coordinates, Prior
+
+_ints, _floats, _table = np.empty(0, np.int64), np.empty(0), np.empty((0, 0))
+BLOCKS = typeof(Blocks(*(_ints for _ in Blocks._fields)))
+PRIOR = typeof(Prior(_floats, _ints, _ints, _table, _floats, np.empty(0, np.bool_), _floats))
+PLAN = typeof(Plan(*(_ints for _ in Plan._fields)))
+SWEEPS_TYPES = INT(
+    *(INT, DATA, STREAMS, BLOCKS, PRIOR, PLAN, INT, RNG, FLOATS, FLOATS, FLOATS, INTS, INT, typeof(_table))
+)
 
 NU = 4.0  # degrees of freedom: tails that no posterior of a regression has
 
 
 class Ellipse(NamedTuple):
-    """Where the marginal posterior of x (D,) about lies, and what its density takes."""
+    """Where the marginal posterior of x (D,) about lies, and what its density takes. Made by `ellipse`."""
 
-    expect: int  # address of the E-step
+    sweeps: int  # address of `gibbs.sweeps`
+    expect: int  # of the E-step
     coords: Coordinates
     centre: np.ndarray  # m (D,)
     root: np.ndarray  # R (D, D), lower triangular
+
+
+def ellipse(latent, coords, centre, root):
+    """An `Ellipse` for a latent structure of `tables`."""
+    return Ellipse(address(sweeps, SWEEPS_TYPES), expect_code(latent), coords, centre, root)
+
+
+@calls
+def _sweeps(typing, code, draw, data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, thin, out):
+    return by_address(SWEEPS_TYPES)
 
 
 @kernel
@@ -48,7 +70,10 @@ def collapsed_sweeps(draw, ellipse, data, streams, blocks, prior, plan, K, rng, 
     one, completed = np.empty((1, theta.size)), 0
     for i in range(out.shape[0]):
         for _ in range(thin):
-            if sweeps(draw, data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, 1, one) < 1:
+            done = _sweeps(
+                ellipse.sweeps, draw, data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, 1, one
+            )
+            if done < 1:
                 return completed
             move(ellipse, data, streams, blocks, prior, K, rng, theta, pot, stats)
             completed += 1
