@@ -18,7 +18,7 @@ from em_vs_bayes.contract import Array, Block, Latent, Layout, Params, Stats
 from em_vs_bayes.kernels import blocks as block_kernels
 from em_vs_bayes.kernels import collapsed, gibbs, posterior, tables
 from em_vs_bayes.kernels import coordinates as coordinate_kernels
-from em_vs_bayes.kernels.latent import draw_code, expect_code
+from em_vs_bayes.kernels.latent import draw_code
 from em_vs_bayes.kernels.streams import DRAW, address_roles
 from em_vs_bayes.ordering import Ordering
 
@@ -198,6 +198,11 @@ class Program:
         """Whether rows are missing for what their responses were."""
         return tables.TRUNCATED in self.streams.kind
 
+    @property
+    def hides_responses(self) -> bool:
+        """Whether responses are latent: seen through limits, or with weights of their own that nobody sees."""
+        return bool(np.isin(self.streams.kind, (tables.CENSORED, tables.TRUNCATED, tables.ROBUST)).any())
+
     def first_regression(self) -> Array:
         """Design and response (n, p + 1) of the first regression; a censored response by its finite end or middle."""
         from em_vs_bayes.emissions.limits import representative
@@ -365,7 +370,7 @@ class Program:
         model = (self.copies.prepared, address_roles(self.streams, DRAW), t.blocks, t.prior)
         sweeps = (gibbs.address_steps(t.plan), self.k, rng, theta, pot, stats, z, thin, out)
         if centre.size:
-            ellipse = collapsed.Ellipse(expect_code(self.latent.code), t.coordinates, centre, root)
+            ellipse = collapsed.ellipse(self.latent.code, t.coordinates, centre, root)
             done = collapsed.collapsed_sweeps(draw, ellipse, *model, *sweeps)
         else:
             done = gibbs.sweeps(draw, *model, *sweeps)

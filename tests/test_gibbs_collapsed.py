@@ -10,8 +10,7 @@ from naive import censored
 import em_vs_bayes as evb
 from em_vs_bayes import priors as p
 from em_vs_bayes.compile import compile as compile_program
-from em_vs_bayes.kernels.collapsed import Ellipse, move
-from em_vs_bayes.kernels.latent import expect_code
+from em_vs_bayes.kernels.collapsed import ellipse, move
 from em_vs_bayes.methods.slowest import where_slow
 
 B, PRIOR = np.array([0.3, -0.5]), p.InverseGamma(2.0, 1.0)
@@ -26,10 +25,10 @@ def few_rows():
 def moves(program, theta, centre, root, count):
     """theta (count, P), moved on the marginal posterior alone."""
     t, theta, rng = program.tables, theta.copy(), np.random.default_rng(4)
-    ellipse = Ellipse(expect_code(program.latent.code), t.coordinates, centre, root)
+    about = ellipse(program.latent.code, t.coordinates, centre, root)
     pot, stats, out = program.potentials(theta), np.zeros(program.stats_layout.size), np.empty((count, theta.size))
     for i in range(count):
-        assert move(ellipse, program.prepared, program.streams, t.blocks, t.prior, 1, rng, theta, pot, stats)
+        assert move(about, program.prepared, program.streams, t.blocks, t.prior, 1, rng, theta, pot, stats)
         np.testing.assert_array_equal(pot, program.potentials(theta))
         out[i] = theta
     return out

@@ -28,7 +28,7 @@ from em_vs_bayes.kernels.blocks import potentials
 from em_vs_bayes.kernels.coordinates import constrain, unconstrain
 from em_vs_bayes.kernels.gibbs import sweeps
 from em_vs_bayes.kernels.jit import inner, kernel
-from em_vs_bayes.kernels.latent import expect
+from em_vs_bayes.kernels.latent import expect, expect_code
 from em_vs_bayes.kernels.signatures import SWEEPS_TYPES
 from em_vs_bayes.kernels.tables import Coordinates
 
@@ -36,12 +36,18 @@ NU = 4.0  # degrees of freedom: tails that no posterior of a regression has
 
 
 class Ellipse(NamedTuple):
-    """Where the marginal posterior of x (D,) about lies, and what its density takes."""
+    """Where the marginal posterior of x (D,) about lies, and what its density takes. Made by `ellipse`."""
 
-    expect: int  # address of the E-step
+    sweeps: int  # address of `gibbs.sweeps`
+    expect: int  # of the E-step
     coords: Coordinates
     centre: np.ndarray  # m (D,)
     root: np.ndarray  # R (D, D), lower triangular
+
+
+def ellipse(latent, coords, centre, root):
+    """An `Ellipse` for a latent structure of `tables`."""
+    return Ellipse(address(sweeps, SWEEPS_TYPES), expect_code(latent), coords, centre, root)
 
 
 @calls
@@ -49,14 +55,10 @@ def _sweeps(typing, code, draw, data, streams, blocks, prior, plan, K, rng, thet
     return by_address(SWEEPS_TYPES)
 
 
-def collapsed_sweeps(draw, ellipse, *rest):
-    """`gibbs.sweeps`, each followed by a move on the marginal posterior; ``streams`` must play ADD and SUM too."""
-    return _collapsed_sweeps(address(sweeps, SWEEPS_TYPES), draw, ellipse, *rest)
-
-
 @kernel
-def _collapsed_sweeps(code, draw, ellipse, data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, thin, out):
-    one, completed = np.empty((1, theta.size)), 0
+def collapsed_sweeps(draw, ellipse, data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, thin, out):
+    """`gibbs.sweeps`, each followed by a move on the marginal posterior; ``streams`` must play ADD and SUM too."""
+    one, code, completed = np.empty((1, theta.size)), ellipse.sweeps, 0
     for i in range(out.shape[0]):
         for _ in range(thin):
             if _sweeps(code, draw, data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, 1, one) < 1:

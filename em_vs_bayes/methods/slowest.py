@@ -13,12 +13,10 @@ from typing import Any
 import numpy as np
 
 from em_vs_bayes.contract import Array
-from em_vs_bayes.kernels import tables
 from em_vs_bayes.methods.em import climbed
 from em_vs_bayes.methods.mode import information
 from em_vs_bayes.program import Program
 
-HIDING = (tables.CENSORED, tables.TRUNCATED, tables.ROBUST)
 SLOW = 0.4  # forgotten in a sweep: above it, moves (some three E-steps each) cost more than they bring
 LEAST = 1e-3  # and below it, the mode's curvature is no guide to how wide the posterior is
 WIDE = 1.3  # posteriors of what is hidden are skewed: their curvature makes them narrower than they are
@@ -31,7 +29,7 @@ def where_slow(program: Program, start: Any) -> tuple[Array, Array]:
     data alone decide, before the first sweep.
     """
     nowhere = np.empty(0), np.empty((0, 0))
-    if program.k != 1 or program.ndim == 0 or not np.isin(program.streams.kind, HIDING).any():
+    if program.k != 1 or program.ndim == 0 or not program.hides_responses:
         return nowhere
     theta = climbed(program, start, np.random.default_rng(0))  # one component: nothing is left to chance
     x = program.unconstrain(theta)
@@ -39,19 +37,19 @@ def where_slow(program: Program, start: Any) -> tuple[Array, Array]:
         return nowhere
     _, held = program.expect(program.potentials(theta))
 
-    def observed(at: Array) -> tuple[float, Array]:
-        evidence, stats = program.expect(program.potentials(program.constrain(at, theta)))
-        return evidence, program.slope(at, theta, stats)
-
     def complete(at: Array) -> tuple[float, Array]:
         return 0.0, program.slope(at, theta, held)
 
+    def observed(u: Array) -> tuple[float, Array]:
+        at = x + inverse.T @ u
+        evidence, stats = program.expect(program.potentials(program.constrain(at, theta)))
+        return evidence, inverse @ program.slope(at, theta, stats)
+
     try:
         inverse = np.linalg.inv(np.linalg.cholesky(information(complete, x)))
-        forgotten = inverse @ information(observed, x) @ inverse.T
+        shares, vectors = np.linalg.eigh(information(observed, np.zeros_like(x)))  # in units of complete data's errors
     except (np.linalg.LinAlgError, ValueError):  # no maximum there, or a step left the support
         return nowhere
-    shares, vectors = np.linalg.eigh(forgotten)
     if not shares[0] < SLOW:
         return nowhere
     long = inverse.T @ vectors / np.sqrt(np.maximum(shares, LEAST))
