@@ -111,8 +111,9 @@ for method in ("em", "vi", "gibbs"):
 # %% [markdown]
 # Estimates agree. Spreads do not: mean-field VI takes what the limits hide for known once it has been guessed, and so
 # its standard deviation of sigma is less than half of the right one. The comparison says so, and by how much: censoring
-# hides nine tenths of what complete data would say of sigma. The same number is the rate at which plain EM creeps and
-# the correlation of successive Gibbs draws; NUTS, which integrates the hidden answers out, does not feel it.
+# hides nine tenths of what complete data would say of sigma. The same number is the rate at which plain EM creeps, and
+# successive draws of a plain Gibbs sampler would be as correlated. This one, where so much is hidden, also moves all
+# parameters with the hidden answers integrated out; NUTS integrates them out throughout, and does not feel them.
 
 # %%
 hidden = next(f for f in result.findings if f.kind == "hidden_information")
@@ -122,7 +123,7 @@ ratio = result.table["vi"]["sd"] / spread
 print(ratio.round(2))
 assert ratio["sigma"] < 0.5 and (ratio < 0.85).all()
 ess = result.table.xs("ess_bulk", axis=1, level=1).loc["sigma"]
-assert ess["gibbs"] / gibbs.draws[..., 0].size < 0.2 * ess["nuts"] / nuts.draws[..., 0].size
+assert ess["gibbs"] / gibbs.draws[..., 0].size > 0.25
 
 # %% [markdown]
 # ## Is every predictor worth its place?

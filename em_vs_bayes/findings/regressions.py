@@ -112,7 +112,7 @@ def censoring(c: "Comparison") -> Iterator[Finding]:
 
 
 def hidden_information(c: "Comparison") -> Iterator[Finding]:
-    """Largest fraction of missing information: EM's rate, Gibbs' memory (Dempster et al. 1977; Liu 1994)."""
+    """Largest fraction of missing information: EM's rate, plain Gibbs' memory (Dempster et al. 1977; Liu 1994)."""
     if not is_regression(c) or c.fits[0].spec.fixed or not c.reference.converged:
         return
     fit = of_reference(c).fit
@@ -125,14 +125,14 @@ def hidden_information(c: "Comparison") -> Iterator[Finding]:
     cause = "Truncation hides" if fit.spec.truncated else "Censoring hides"  # type: ignore[attr-defined]
     if fit.spec.degrees is not None:  # type: ignore[attr-defined]
         cause = "Censoring, and not to know which errors are the large ones, hide"
-    slow = " That is much: expect slow EM without acceleration, and long Gibbs chains." if rate > SLOW else ""
+    slow = " That is much: expect slow EM without acceleration." if rate > SLOW else ""
     yield Finding(
         "hidden_information",
         where,
         rate,
         f"{cause} {percent(rate)} of what complete data would say of some combination of the parameters, most of "
-        f"all {where}. By about that factor a plain EM iteration shrinks its error, successive Gibbs draws are "
-        f"correlated, and the variance of mean-field VI falls short of the posterior's.{slow}",
+        f"all {where}. By about that factor a plain EM iteration shrinks its error, draws of a plain Gibbs "
+        f"sampler are correlated, and the variance of mean-field VI falls short of the posterior's.{slow}",
     )
 
 
