@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from em_vs_bayes.contract import Array, Block, Latent, Layout, Params, Stats
+from em_vs_bayes.kernels import block_priors, collapsed, gibbs, posterior, tables
 from em_vs_bayes.kernels import blocks as block_kernels
-from em_vs_bayes.kernels import collapsed, gibbs, posterior, tables
 from em_vs_bayes.kernels import coordinates as coordinate_kernels
 from em_vs_bayes.kernels.latent import draw_code
 from em_vs_bayes.kernels.streams import DRAW, address_roles
@@ -271,9 +271,7 @@ class Program:
     def log_prior(self, theta: Array) -> float:
         """Log prior density in the natural parameters."""
         self.require_known_priors("log_prior")
-        from em_vs_bayes.kernels.block_priors import log_prior
-
-        return float(log_prior(self.tables.blocks, self.tables.prior, theta, np.zeros_like(theta)))
+        return float(block_priors.log_prior(self.tables.blocks, self.tables.prior, theta, np.zeros_like(theta)))
 
     def slope(self, x: Array, theta: Array, stats: Array) -> Array:
         """Gradient in x (D,) of the log posterior density of x, the data completed to these statistics.
@@ -281,11 +279,9 @@ class Program:
         With those expected at x it is that of the marginal posterior (Fisher's identity). Fixed elements are read from
         ``theta``.
         """
-        from em_vs_bayes.kernels.block_priors import log_prior
-
         t, at, g, out = self.tables, self.constrain(x, theta), np.zeros_like(theta), np.empty_like(x)
         block_kernels.gradient(t.blocks, at, stats, g)
-        log_prior(t.blocks, t.prior, at, g)
+        block_priors.log_prior(t.blocks, t.prior, at, g)
         coordinate_kernels.pull_back(t.coordinates, x, at, g, out)
         return out
 

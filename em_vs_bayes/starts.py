@@ -66,6 +66,13 @@ def start(program: Program, init: Any, rng: np.random.Generator, attempt: int = 
     return from_labels(program, np.argsort(best_names(program, clusters, theta))[clusters])
 
 
+def enough(program: Program, init: Any) -> int:
+    """Starts that a climbing method makes by default: fewer where each takes long, one where all are the same."""
+    if program.k == 1 or isinstance(init, dict):
+        return 1
+    return 10 if program.n * program.k * len(program.data.columns) <= 1_000_000 else 4
+
+
 def _named_by(known: NDArray[np.int64], clusters: NDArray[np.int64]) -> NDArray[np.int64]:
     """Clusters take the names of the known components that they hold most of: a chain would not swap them back."""
     seen = known >= 0

@@ -1,7 +1,7 @@
 """Compile every kernel once and leave it in numba's cache: ``python -m em_vs_bayes.warm``.
 
-Kernels read tables and call the functions of streams by address: all of these, and one small model of each latent
-structure, compile everything for all models.
+Kernels read tables and call functions of streams and of Gibbs steps by address: all of these, and one small model of
+each latent structure, compile everything for all models.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from time import perf_counter
 import numpy as np
 
 from em_vs_bayes.compile import compile as compile_program
-from em_vs_bayes.kernels import streams
+from em_vs_bayes.kernels import gibbs, streams
 from em_vs_bayes.regressions import Tobit
 from em_vs_bayes.spec import GaussianHMM, GaussianMixture
 
@@ -27,6 +27,8 @@ def warm() -> dict[str, float]:
     kinds = list(streams.KINDS)
     streams.address_roles(streams.table(*([kinds] * 5)), *range(len(streams.Roles._fields)))
     lap("streams")
+    gibbs.address_steps(gibbs.plan((step, 0, -1, -1, -1) for step in gibbs.STEPS))
+    lap("steps of Gibbs sweeps")
     y, rng = np.random.default_rng(0).normal(size=(20, 2)), np.random.default_rng(0)
     for latent, spec, rows in (
         ("mixture", GaussianMixture(2), y),

@@ -427,9 +427,9 @@ def test_ctrl_c_leaves_what_had_been_done(method, options, monkeypatch, tmp_path
 
 
 @pytest.mark.parametrize("when", ["the first start", "the screening"])
-@pytest.mark.parametrize("method", ["em", "vi", "nuts", "laplace"])
+@pytest.mark.parametrize("method", ["em", "vi", "gibbs", "nuts", "laplace"])
 def test_ctrl_c_while_starts_are_compared(method, when, monkeypatch):
-    """NUTS and Laplace look for the mode by EM first."""
+    """Gibbs starts after a little EM; NUTS and Laplace look for the mode by EM first."""
     if when == "the first start":
         monkeypatch.setattr("em_vs_bayes.starts.partition", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     else:

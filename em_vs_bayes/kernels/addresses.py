@@ -13,7 +13,10 @@ from numba import config
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from em_vs_bayes.kernels.jit import inner
+
 NOTHING = 0  # in place of an address: nothing to do
+UNKNOWN = -1  # in place of one that has not been asked for
 INTERPRETED: list[Callable[..., Any]] = [print]  # where compilation is switched off, addresses are places in this list
 
 
@@ -26,6 +29,14 @@ def address(function: Any, signature: Any) -> int:
     function.compile(signature.args)
     compiled = function.overloads[signature.args]
     return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
+
+
+@inner
+def known(code):
+    """The address itself, if it is one."""
+    if code < 0:
+        raise ValueError("code: this table has no addresses yet; call address_roles or address_steps first")
+    return code
 
 
 def calls(declaration: Callable[..., Any]) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from em_vs_bayes.kernels.addresses import NOTHING, address, by_address, calls
+from em_vs_bayes.kernels.addresses import UNKNOWN, address, by_address, calls, known
 from em_vs_bayes.kernels.block_priors import log_prior
 from em_vs_bayes.kernels.blocks import complete_log_likelihood, potentials
 from em_vs_bayes.kernels.conditionals import draw_block, draw_means, draw_spread, workspace
@@ -57,7 +57,7 @@ def plan(rows: Any) -> Plan:
     columns = np.array([*rows], dtype=np.int64).reshape(-1, 5).T.copy()
     if unknown := set(columns[0].tolist()) - set(STEPS):
         raise ValueError(f"plan.step: want CONJUGATE, MEANS, SPREAD or SLICE; got {sorted(unknown)}")
-    return Plan(*columns, np.full(columns.shape[1], NOTHING))  # type: ignore[call-arg]  # five columns
+    return Plan(*columns, np.full(columns.shape[1], UNKNOWN))  # type: ignore[call-arg]  # five columns
 
 
 def address_steps(plan: Plan) -> Plan:
@@ -76,7 +76,7 @@ def draw_parameters(blocks, prior, plan, theta, stats, rng, work):
     """Every step of the plan, given the statistics. False at the first that is improper or not finite."""
     for i in range(plan.code.size):
         b, element, below, above = plan.block[i], plan.element[i], plan.below[i], plan.above[i]
-        if not _step(plan.code[i], blocks, prior, b, element, below, above, theta, stats, rng, work):
+        if not _step(known(plan.code[i]), blocks, prior, b, element, below, above, theta, stats, rng, work):
             return False
     return True
 

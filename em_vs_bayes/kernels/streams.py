@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from em_vs_bayes.kernels.addresses import NOTHING, address, by_address, calls
+from em_vs_bayes.kernels.addresses import NOTHING, UNKNOWN, address, by_address, calls, known
 from em_vs_bayes.kernels.jit import inner, spliced
 from em_vs_bayes.kernels.signatures import ADD_TYPES, DRAW_TYPES, FILL_TYPES, MISSING_TYPES, SUM_TYPES
 from em_vs_bayes.kernels.stream_block import gram, keep, lane
@@ -59,7 +59,6 @@ MISSING = 1  # put right what ADD did to rows with missing values; work.kept is 
 SUM = 2  # add the statistics, with responsibilities times case weights in work.logp
 FILL = 3  # add what missing values contribute to them, integrated out
 DRAW = 4  # draw what rows hide besides their component z (-1: none), given it, into work
-UNKNOWN = -1  # in place of an address that has not been asked for
 
 
 @calls
@@ -250,15 +249,6 @@ def _any_missing(data, start, rows):
     return False
 
 
-@inner
-def _known(streams, role, s):
-    """The address of what stream s does in a role."""
-    code = streams.code[role, s]
-    if code < 0:
-        raise ValueError("streams.code: call address_roles for this role first")
-    return code
-
-
 @spliced
 def add_log_potentials(data, streams, pot, K, start, rows, work, conditionals):
     """work.logp[k] += sum over streams of the log potential of component k, for the loaded block."""
@@ -266,9 +256,9 @@ def add_log_potentials(data, streams, pot, K, start, rows, work, conditionals):
     for s in range(streams.kind.size):
         if missing:
             keep(work)
-        _add(_known(streams, ADD, s), pot, streams.pot[s], streams.col[s], streams.size[s], K, rows, work)
+        _add(known(streams.code[ADD, s]), pot, streams.pot[s], streams.col[s], streams.size[s], K, rows, work)
         if missing and streams.code[MISSING, s] != NOTHING:
-            _missing(_known(streams, MISSING, s), data, streams, s, pot, K, start, rows, work, conditionals)
+            _missing(known(streams.code[MISSING, s]), data, streams, s, pot, K, start, rows, work, conditionals)
 
 
 @spliced
@@ -280,9 +270,9 @@ def add_statistics(data, streams, pot, K, start, rows, work, conditionals, drawn
     missing = _any_missing(data, start, rows)
     for s in range(streams.kind.size):
         o, first, size, at = streams.pot[s], streams.col[s], streams.size[s], streams.stat[s]
-        _sum(_known(streams, SUM, s), data, pot, o, first, size, K, s, start, rows, work, drawn, stats, at)
+        _sum(known(streams.code[SUM, s]), data, pot, o, first, size, K, s, start, rows, work, drawn, stats, at)
         if missing and not drawn and streams.code[FILL, s] != NOTHING:
-            _fill(_known(streams, FILL, s), data, streams, s, pot, K, start, rows, work, conditionals, stats)
+            _fill(known(streams.code[FILL, s]), data, streams, s, pot, K, start, rows, work, conditionals, stats)
 
 
 @spliced
@@ -294,7 +284,7 @@ def draw_hidden(data, streams, pot, K, start, rows, work, conditionals, rng, z):
     """
     for s in range(streams.kind.size):
         if streams.code[DRAW, s] != NOTHING:
-            _draw(_known(streams, DRAW, s), data, streams, s, pot, K, start, rows, work, conditionals, rng, z)
+            _draw(known(streams.code[DRAW, s]), data, streams, s, pot, K, start, rows, work, conditionals, rng, z)
 
 
 @spliced

@@ -20,9 +20,8 @@ from em_vs_bayes.contract import Array, Context, Latent, Params
 from em_vs_bayes.kernels import mixture, single, tables
 from em_vs_bayes.latents.probabilities import probability_block
 from em_vs_bayes.latents.threads import shared
+from em_vs_bayes.latents.working_memory import NO_MEMORY
 from em_vs_bayes.priors import Dirichlet
-
-NONE = np.empty(0)  # E-steps need no working memory of the caller
 
 
 @final
@@ -77,7 +76,7 @@ class Censoring(Latent):
     def expect(self, data: Any, streams: Any, pot: Array, stats: Array, cores: int) -> float:
         def part(first: int, last: int, own: Array) -> float:
             kernel = single.expect if self._fused else mixture.expect
-            return float(kernel(data, streams, pot, 1, first, last, own, NONE))
+            return float(kernel(data, streams, pot, 1, first, last, own, NO_MEMORY))
 
         cores = max(1, min(cores, data.columns.shape[1]))  # the sums that are known go with the first row
         return shared(part, [data.columns.shape[1] * i // cores for i in range(cores + 1)], stats)

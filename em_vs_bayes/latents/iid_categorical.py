@@ -15,9 +15,8 @@ from em_vs_bayes.contract import Array, Context, Latent, Params
 from em_vs_bayes.kernels import mixture, tables
 from em_vs_bayes.latents.probabilities import probability_block, simplex
 from em_vs_bayes.latents.threads import shared
+from em_vs_bayes.latents.working_memory import NO_MEMORY
 from em_vs_bayes.priors import Beta, Dirichlet
-
-NONE = np.empty(0)  # the E-step needs no working memory of the caller
 
 
 @final
@@ -70,7 +69,7 @@ class IidCategorical(Latent):
 
     def expect(self, data: Any, streams: Any, pot: Array, stats: Array, cores: int) -> float:
         def part(first: int, last: int, own: Array) -> float:
-            return float(mixture.expect(data, streams, pot, self.n_components, first, last, own, NONE))
+            return float(mixture.expect(data, streams, pot, self.n_components, first, last, own, NO_MEMORY))
 
         return shared(part, [data.columns.shape[1] * i // cores for i in range(cores + 1)], stats)
 

@@ -15,6 +15,7 @@ from em_vs_bayes.contract import Array
 from em_vs_bayes.kernels.chain import PIECE
 
 MOST = 2**22  # elements: 32 MiB, which hold 500,000 rows of up to four states
+NO_MEMORY = np.empty(0)  # of the caller, for E-steps that need none
 _spare: list[Array] = []
 
 

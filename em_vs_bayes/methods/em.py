@@ -19,7 +19,7 @@ from em_vs_bayes import starts
 from em_vs_bayes.contract import Array
 from em_vs_bayes.identified import hidden, runs_off
 from em_vs_bayes.methods.anderson import Trail
-from em_vs_bayes.methods.ascent import Climb, emptied, screened
+from em_vs_bayes.methods.ascent import Climb, Interrupted, emptied, screened
 from em_vs_bayes.methods.base import Method, Outcome, Run, one_of, positive_integer, tolerance
 from em_vs_bayes.program import Program, Step
 from em_vs_bayes.status import Status
@@ -102,7 +102,7 @@ class EM(Method):
     def init(self, program: Program, start: Any, rng: np.random.Generator) -> list[Run]:
         if not self._flat:
             program.require_known_priors("objective='map'")
-        n = self.n_init or self._default_starts(program, start)
+        n = self.n_init or starts.enough(program, start)
         best = screened(
             lambda attempt: self._at(program, starts.start(program, start, rng, attempt)),
             lambda state: self.step(program, state, screening=True) if self.finished(state) is None else state,
@@ -110,11 +110,6 @@ class EM(Method):
             n,
         )
         return [Run(state, list(state.past)) for state in best]
-
-    def _default_starts(self, program: Program, start: Any) -> int:
-        if program.k == 1 or isinstance(start, dict):
-            return 1
-        return 10 if program.n * program.k * len(program.data.columns) <= 1_000_000 else 4
 
     def _at(self, program: Program, theta: Array) -> State:
         objective, stats = self._expect(program, theta)
@@ -272,7 +267,10 @@ class EM(Method):
 def climbed(program: Program, start: Any, rng: np.random.Generator) -> Array:
     """theta near the posterior mode, not to the last digit."""
     em = EM(objective="map", tol=1e-3, max_iter=300)
-    state = em.init(program, start, rng)[0].state
+    try:
+        state = em.init(program, start, rng)[0].state
+    except Interrupted:  # its starts are EM's, not the caller's
+        raise KeyboardInterrupt from None
     while em.finished(state) is None:
         state = em.step(program, state)
     return state.theta

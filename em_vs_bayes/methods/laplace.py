@@ -12,7 +12,6 @@ from typing import Any, final
 import numpy as np
 
 from em_vs_bayes.contract import Array
-from em_vs_bayes.methods.ascent import Interrupted
 from em_vs_bayes.methods.base import Method, Outcome, Run, not_resumable, positive_integer
 from em_vs_bayes.methods.em import climbed, inside_the_order
 from em_vs_bayes.methods.mode import Whitening, climb, whiten
@@ -101,11 +100,7 @@ def near_mode(program: Program, start: Any, rng: np.random.Generator) -> Array:
     program.require_known_priors("This method's direct road")
     if program.ndim == 0:
         raise ValueError("fixed leaves no parameter free: there is no posterior to explore. Use spec.at.")
-    try:
-        theta = climbed(program, start, rng)
-    except Interrupted:  # its starts are EM's, not this method's
-        raise KeyboardInterrupt from None
-    theta = program.inside(inside_the_order(program, theta))
+    theta = program.inside(inside_the_order(program, climbed(program, start, rng)))
     # a probability of 1e-50 may be near the mode of theta: in x it is far out, where the density is flat and low
     density, inner = program.density(theta), program.towards_neutral(theta)
     return max(theta, inner, key=lambda point: density(program.unconstrain(point))[0])

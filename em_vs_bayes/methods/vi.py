@@ -67,9 +67,7 @@ class VI(Method):
 
     def init(self, program: Program, start: Any, rng: np.random.Generator) -> list[Run]:
         program.require_conjugate()
-        many = 10 if program.n * program.k * len(program.data.columns) <= 1_000_000 else 4
-        n = self.n_init or (1 if program.k == 1 or isinstance(start, dict) else many)
-
+        n = self.n_init or starts.enough(program, start)
         seed = int(rng.integers(2**31))
 
         def make(attempt: int) -> State:

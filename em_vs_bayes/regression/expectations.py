@@ -41,6 +41,7 @@ class Expectation(NamedTuple):
 
 Function = Callable[[Law, Array, Array, float, float], Expectation]
 Curve = Callable[[Array, Array], Expectation]  # of the line and sigma alone
+NO_LIMITS = (-np.inf, np.inf)
 
 
 def curve(function: Function, law: Law, ends: tuple[float, float]) -> Curve:

@@ -20,8 +20,7 @@ from scipy.special import log_ndtr, ndtri_exp
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.kernels.student_interval import log_constant
-from em_vs_bayes.regression import student
-from em_vs_bayes.regression.moments import LOG_ROOT_2PI, between
+from em_vs_bayes.regression.moments import LOG_ROOT_2PI, between, student_between
 
 
 class Given(NamedTuple):
@@ -145,7 +144,7 @@ class Student(Law):
         return np.asarray(np.where(np.isneginf(z), -np.inf, self.given(-np.inf, z).log_p))
 
     def given(self, a: Any, b: Any) -> Given:
-        return Given(*student.between(a, b, self.nu))
+        return Given(*student_between(a, b, self.nu))
 
     def normal(self, z: Array) -> Array:
         return np.asarray(-np.sign(z) * ndtri_exp(self.log_below(-np.abs(z))))

@@ -12,7 +12,7 @@ from scipy.special import ndtr, ndtri
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.regression import expectations
-from em_vs_bayes.regression.expectations import Curve, Function, curve
+from em_vs_bayes.regression.expectations import NO_LIMITS, Curve, Function, curve
 from em_vs_bayes.regression.fitted import Fitted, new_design, regression_of, some_draws
 from em_vs_bayes.uncertainty import check_level
 
@@ -27,7 +27,6 @@ FUNCTIONS: dict[str, Function] = {
     "probability": expectations.uncensored,
     "conditional": expectations.conditional,
 }
-LINE = (-np.inf, np.inf)
 AT_ONCE = 4_000_000  # elements of (draws, rows) worked on together
 
 
@@ -60,8 +59,8 @@ def _function(fitted: Fitted, kind: str) -> Curve:
     if kind not in FUNCTIONS:
         raise ValueError(f"kind must be one of {', '.join(map(repr, FUNCTIONS))}; got {kind!r}.")
     if kind == "latent":
-        fitted.require_mean("kind='latent', E[y*],", LINE)
-        return curve(expectations.latent, fitted.law, LINE)
+        fitted.require_mean("kind='latent', E[y*],", NO_LIMITS)
+        return curve(expectations.latent, fitted.law, NO_LIMITS)
     if fitted.truncated and kind == "probability":
         raise ValueError("kind='probability' is that of an uncensored response; a truncated sample has no others.")
     observed = "conditional" if fitted.truncated and kind == "observed" else kind

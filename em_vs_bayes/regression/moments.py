@@ -1,4 +1,4 @@
-"""Moments of the standard normal between limits, of whole arrays, and how they change with the limits."""
+"""Moments of the standard normal and Student t between limits, of whole arrays, and how they change with the limits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, final
 import numpy as np
 
 from em_vs_bayes.contract import Array
-from em_vs_bayes.kernels.moments import normal_moments
+from em_vs_bayes.kernels.moments import normal_moments, student_moments
+from em_vs_bayes.kernels.student_interval import log_constant
 
 LOG_ROOT_2PI = 0.5 * float(np.log(2.0 * np.pi))
 
@@ -62,15 +63,31 @@ class Between:
 
 def between(a: Any, b: Any) -> Between:
     """`Between` of limits that broadcast against each other; a < b."""
-    low, high = (np.array(end, dtype=float, order="C") for end in np.broadcast_arrays(a, b))
+    low, high = _broadcast(a, b)
     log_p, mean, variance = (np.empty(low.shape) for _ in range(3))
-    normal_moments(
-        low.ravel(), high.ravel(), log_p.ravel(), mean.ravel(), variance.ravel()
-    )  # views: all are contiguous
+    normal_moments(*(array.ravel() for array in (low, high, log_p, mean, variance)))  # views: all are contiguous
     # where the other limit is infinite, phi / P is the mean itself
     at_a = np.where(np.isinf(low), 0.0, np.where(np.isinf(high), mean, _ratio(low, log_p)))
     at_b = np.where(np.isinf(high), 0.0, np.where(np.isinf(low), -mean, _ratio(high, log_p)))
     return Between(low, high, log_p, mean, variance, at_a, at_b)
+
+
+def student_between(a: Any, b: Any, nu: float) -> tuple[Array, Array, Array, Array, Array]:
+    """Of a standard t: log P, mean, covariance with its score, f(a) / P and f(b) / P; a < b, else NaN.
+
+    For ``nu`` <= 1 the mean is infinite, or NaN, where a limit is.
+    """
+    low, high = _broadcast(a, b)
+    out = np.empty((5, low.size))
+    student_moments(low.ravel(), high.ravel(), nu, float(log_constant(nu)), out)
+    log_p, mean, spread, at_a, at_b = out.reshape(5, *low.shape)
+    return log_p, mean, spread, at_a, at_b
+
+
+def _broadcast(a: Any, b: Any) -> tuple[Array, Array]:
+    """Contiguous arrays of one shape."""
+    low, high = (np.array(end, dtype=float, order="C") for end in np.broadcast_arrays(a, b))
+    return low, high
 
 
 def _ratio(end: Array, log_p: Array) -> Array:

@@ -9,7 +9,7 @@ from scipy.special import ndtri
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.regression import expectations
-from em_vs_bayes.regression.expectations import Curve, curve
+from em_vs_bayes.regression.expectations import NO_LIMITS, Curve, curve
 from em_vs_bayes.regression.fitted import Fitted, new_design, regression_of, some_draws
 from em_vs_bayes.uncertainty import check_level
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from em_vs_bayes.results import Fit
 
 KINDS = ("latent", "observed", "probability")
-LINE = (-np.inf, np.inf)
 AT_ONCE = 4_000_000  # elements of (draws, rows) worked on together
 
 
@@ -48,8 +47,8 @@ def _functions(fitted: Fitted, kind: str) -> dict[str, Curve]:
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}; got {kind!r}.")
     if kind == "latent":
-        fitted.require_mean("kind='latent', E[y*],", LINE)
-        return {"latent": curve(expectations.latent, fitted.law, LINE)}
+        fitted.require_mean("kind='latent', E[y*],", NO_LIMITS)
+        return {"latent": curve(expectations.latent, fitted.law, NO_LIMITS)}
     ends = fitted.limits(f"kind={kind!r}")
     if kind == "observed":
         fitted.require_mean(f"kind={kind!r}", ends)

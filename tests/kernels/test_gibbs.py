@@ -28,6 +28,9 @@ from em_vs_bayes.kernels.gibbs import (
     prior_draw,
     sweeps,
 )
+from em_vs_bayes.kernels.gibbs import (
+    plan as unaddressed,
+)
 from em_vs_bayes.kernels.latent import draw_code
 from em_vs_bayes.kernels.tables import DENSITY, ELEMENTWISE, FLAT, INDEPENDENT, JOINT, MIXTURE
 
@@ -349,6 +352,11 @@ def test_it_does_not_start_at_an_impossible_theta():
 def test_an_unknown_step_is_refused():
     with pytest.raises(ValueError, match=r"plan\.step"):
         chain(tiny("full", 2, 2), make_plan((7, 0)), np.random.default_rng(15), 3)
+
+
+def test_a_plan_without_addresses_is_refused():
+    with pytest.raises(ValueError, match="address_steps"):
+        chain(tiny("full", 2, 2), unaddressed([(CONJUGATE, 0, -1, -1, -1)]), np.random.default_rng(15), 3)
 
 
 def test_complete_data_log_posterior():

@@ -7,6 +7,7 @@ from naive import mixture as naive
 from scipy.stats import chi2, gamma, kstest
 
 from em_vs_bayes.kernels import mixture
+from em_vs_bayes.kernels.streams import table
 
 STREAMS = {
     **{f"full{d}": [("full", d)] for d in (1, 2, 3, 4, 5, 8, 11)},
@@ -365,3 +366,10 @@ def test_a_narrow_component_far_from_the_centre_keeps_its_digits():
     out = np.empty(2)
     mixture.pointwise(data, streams, pot, 1, out)
     np.testing.assert_allclose(out[0], -np.log(2 * np.pi * 1e-12), rtol=1e-12)
+
+
+def test_a_role_that_nobody_asked_for_is_refused(rng):
+    case = Case("full2", 20, 2, rng)
+    bare = table(*case.streams[:5])
+    with pytest.raises(ValueError, match="address_roles"):
+        mixture.expect(case.data, bare, case.pot, 2, 0, 20, case.stats, np.empty(0))
