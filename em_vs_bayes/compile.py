@@ -275,7 +275,7 @@ def _elementwise(placed: tuple[Placed, ...], theta: Layout) -> tuple[Any, Any, A
     for p in placed:
         for name, prior in p.block.elementwise().items():
             start, shape = theta.offset(p.prefix + name), dict(theta.shapes)[p.prefix + name]
-            if prior.name not in Prior.COMPILED:
+            if not prior.compiled:
                 unknown.append(f"{p.prefix + name} ~ {prior!r}")
                 continue
             _check_support(prior, p, name)
@@ -295,9 +295,11 @@ def _check_support(prior: Prior, placed: Placed, name: str) -> None:
     low, high = (float(np.min(prior.support()[0])), float(np.max(prior.support()[1])))
     allowed = {"real": (-np.inf, np.inf), "positive": (0.0, np.inf), "unit": (0.0, 1.0)}[support]
     if low < allowed[0] or high > allowed[1]:
+        hint = " For a Normal cut off at 0, use Prior('TruncatedNormal', mu=..., sigma=..., lower=0)."
+        hint = hint if support == "positive" and prior.name == "Normal" else ""
         raise ValueError(
             f"priors[{placed.prefix + name!r}]={prior!r} gives mass outside the parameter's support "
-            f"({support}: {allowed[0]:g} to {allowed[1]:g})."
+            f"({support}: {allowed[0]:g} to {allowed[1]:g}).{hint}"
         )
 
 

@@ -381,7 +381,8 @@ class Program:
 
             raise ValueError(
                 f"{what} cannot evaluate {'; '.join(self.tables.unknown)}: the densities known here are "
-                f"{', '.join(Prior.COMPILED)}. Use method='nuts' with sampler='pymc', or method='advi'."
+                f"{', '.join(Prior.COMPILED)} (TruncatedNormal from 0 on). Use method='nuts' with sampler='pymc', or "
+                "method='advi'."
             )
 
     def density(self, theta: Array, *, likelihood: float = 1.0, prior: float = 1.0, jacobian: float = 1.0) -> Density:

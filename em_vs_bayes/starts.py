@@ -1,4 +1,4 @@
-"""Where iterative methods start: k-means++ partitions, random partitions, given parameters."""
+"""Where iterative methods start: partitions of many kinds, or given parameters."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
+from em_vs_bayes import partitions
 from em_vs_bayes.contract import Array
 from em_vs_bayes.feasible import impossible
 from em_vs_bayes.identified import imagined
 from em_vs_bayes.program import OPEN, Program
 
-SUBSAMPLE = 20_000  # rows on which centres are sought; all rows are then assigned
 PERMUTED = 4  # components whose names are tried in every order: 24
 NAMED = ("kmeans++", "random")
+LLOYD = 20  # rounds of k-means
+ENOUGH = ((30, 50_000), (10, 1_000_000), (4, np.inf))  # starts, for at most so many rows x components x columns
 MOST_IMAGINED = 1e10  # hidden rows per seen one: beyond, what the seen ones say is lost in the sums' rounding
 
 
@@ -27,8 +29,10 @@ def start(program: Program, init: Any, rng: np.random.Generator, attempt: int = 
     Parameters
     ----------
     init : None, "kmeans++", "random", dict of parameters, or anything with ``params``
-        None alternates k-means++ (even attempts) and random centres (odd ones): k-means alone misses elongated
-        clusters. Regressions start from random lines (`lines`) instead of centres.
+        None takes kinds of partition in turn, for each misses what another finds: k-means++, random centres
+        (elongated clusters), random lines (regressions), windows and segments of time (states with the same values
+        in other proportions), random labels. The names ask for one of the first two kinds; random lines are the
+        "random" of regressions.
 
     Raises
     ------
@@ -53,11 +57,8 @@ def start(program: Program, init: Any, rng: np.random.Generator, attempt: int = 
         raise TypeError(f"init must be a Fit, a dict of parameters or one of {NAMED}; got {type(init).__name__}.")
     if not program.spec.leading:  # one of everything: nothing to name
         return program.with_fixed(program.neutral())
-    lloyd = 20 if init == "kmeans++" or (init is None and attempt % 2 == 0) else 0
-    if program.exogs and init != "kmeans++" and (len(program.streams.kind) == 1 or attempt % 2 == 0):
-        clusters = lines(program.first_regression(), program.k, rng)
-    else:
-        clusters = partition(program.seeds(), program.k, rng, lloyd)
+    kinds = _kinds(program, init)
+    clusters = _partition(program, kinds[attempt % len(kinds)], rng)
     if (program.data.labels >= 0).any():
         return from_labels(program, _named_by(program.data.labels, clusters))
     theta = from_labels(program, clusters)
@@ -70,7 +71,35 @@ def enough(program: Program, init: Any) -> int:
     """Starts that a climbing method makes by default: fewer where each takes long, one where all are the same."""
     if program.k == 1 or isinstance(init, dict):
         return 1
-    return 10 if program.n * program.k * len(program.data.columns) <= 1_000_000 else 4
+    size = program.n * program.k * len(program.data.columns)
+    return next(n for n, most in ENOUGH if size <= most)
+
+
+def _kinds(program: Program, init: str | None) -> tuple[str, ...]:
+    """The kinds of partition that starts take in turn."""
+    lines = ("lines",) if program.exogs else ()
+    centres = not lines or len(program.streams.kind) > 1  # there are columns besides those of a regression
+    if init is not None:
+        return (*lines, *(("random",) if centres else ())) if init == "random" else (init,)
+    rows = (*lines, *(NAMED if centres else ()))
+    if program.latent.sequential:
+        return (*rows, "windows", "segments", "shuffled")
+    return (*rows, *rows, "shuffled")
+
+
+def _partition(program: Program, kind: str, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Labels (n,) by a partition of a kind."""
+    k = program.k
+    match kind:
+        case "lines":
+            return partitions.lines(program.first_regression(), k, rng)
+        case "windows":
+            return partitions.windows(program.seeds(), program.data.starts, k, rng)
+        case "segments":
+            return partitions.segments(program.data.starts, k, rng)
+        case "shuffled":
+            return partitions.shuffled(program.n, k, rng)
+    return partitions.partition(program.seeds(), k, rng, LLOYD if kind == "kmeans++" else 0)
 
 
 def _named_by(known: NDArray[np.int64], clusters: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -132,66 +161,3 @@ def from_labels(program: Program, labels: NDArray[np.int64]) -> Array:
     if (program.tables.fixed == 0.0).any() and impossible(program, theta):  # rows where their cluster cannot be
         theta = (1.0 - OPEN) * theta + OPEN * program.with_fixed(program.neutral())  # parameter spaces are convex
     return theta
-
-
-def partition(features: Array, k: int, rng: np.random.Generator, lloyd: int) -> NDArray[np.int64]:
-    """Labels (n,): k-means++ (Arthur & Vassilvitskii 2007), ``lloyd`` rounds of k-means; with none, random centres."""
-    n = len(features)
-    picked = np.arange(n) if n <= SUBSAMPLE else rng.choice(n, SUBSAMPLE, replace=False)
-    centre, spread = np.nanmean(features[picked], axis=0), np.nanstd(features[picked], axis=0)
-    spread = np.where(spread > 0, spread, 1.0)
-
-    def standardised(rows: Array) -> Array:
-        """Comparable scales; a missing value sits at the mean."""
-        return np.nan_to_num((rows - centre) / spread, nan=0.0)
-
-    sample = standardised(features[picked])
-    centres = sample[rng.integers(len(sample))][None, :]
-    nearest = _squared(sample, centres)[:, 0]
-    for _ in range(1, k):
-        weight = nearest if lloyd else (nearest > 0).astype(float)
-        pick = rng.choice(len(sample), p=weight / weight.sum() if weight.sum() > 0 else None)
-        centres = np.vstack([centres, sample[pick]])
-        nearest = np.minimum(nearest, _squared(sample, centres[-1:])[:, 0])
-    for _ in range(lloyd):
-        labels = _squared(sample, centres).argmin(axis=1)
-        moved = np.array([sample[labels == j].mean(axis=0) if (labels == j).any() else centres[j] for j in range(k)])
-        if np.array_equal(moved, centres):
-            break
-        centres = moved
-    blocks = (features[start : start + SUBSAMPLE] for start in range(0, n, SUBSAMPLE))
-    return np.concatenate([_squared(standardised(block), centres).argmin(axis=1) for block in blocks])
-
-
-def lines(columns: Array, k: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Labels (n,): k regressions, each through a few random rows, then rounds of nearest line and least squares.
-
-    The regression clustering of Spaeth (1979, Computing 22), from elemental subsets: clusters of rows would only cut
-    the lines across. Rows without a response get random labels.
-
-    Parameters
-    ----------
-    columns : ndarray (n, p + 1)
-        Design and response.
-    """
-    x, y = columns[:, :-1], columns[:, -1]
-    n, p = x.shape
-    seen = np.flatnonzero(~np.isnan(y))
-    labels: NDArray[np.int64] = np.asarray(rng.integers(k, size=n))
-    picked = [rng.choice(seen, size=min(p + 1, len(seen)), replace=False) for _ in range(k)]
-    for _ in range(10):
-        fits = [np.linalg.lstsq(x[rows], y[rows], rcond=None)[0] for rows in picked]
-        nearest = np.stack([np.abs(y[seen] - x[seen] @ b) for b in fits], axis=1).argmin(axis=1)
-        if np.array_equal(nearest, labels[seen]):
-            break
-        labels[seen] = nearest
-        own = [seen[nearest == j] for j in range(k)]
-        picked = [
-            rows if len(rows) >= p else rng.choice(seen, size=min(p + 1, len(seen)), replace=False) for rows in own
-        ]
-    return labels
-
-
-def _squared(x: Array, centres: Array) -> Array:
-    """Squared distances (n, k), exact differences rather than expanded squares."""
-    return np.stack([((x - c) ** 2).sum(axis=1) for c in centres], axis=1)

@@ -10,8 +10,9 @@ from scipy import stats
 import em_vs_bayes as evb
 from em_vs_bayes import emissions as e
 from em_vs_bayes import priors as p
+from em_vs_bayes.methods import nuts
 from em_vs_bayes.methods.mode import Whitening
-from em_vs_bayes.methods.nuts import initial_point
+from em_vs_bayes.methods.nuts import NUTS, initial_point, longest
 
 QUIET = {"progressbar": False, "seed": 1}
 
@@ -25,6 +26,30 @@ def test_half_a_row_is_a_square_root_of_its_likelihood():
     assert_mean(draws, exact.mean(), "rate")
     assert_sd(draws, exact.std(), "rate", relative=0.08)
     assert stats.kstest(draws.ravel()[::3], exact.cdf).pvalue > 1e-4
+
+
+def test_one_thread_where_threads_would_queue(monkeypatch):
+    monkeypatch.setattr(nuts.os, "cpu_count", lambda: 8)
+    for seconds, default in ((1e-5, 1), (1e-3, 4)):
+        monkeypatch.setattr(nuts, "_seconds", lambda density, x, seconds=seconds: seconds)
+        assert NUTS()._threads(np.sum, np.zeros(2)) == default
+        assert NUTS(cores=3)._threads(np.sum, np.zeros(2)) == 3
+        assert NUTS(cores=8, chains=2)._threads(np.sum, np.zeros(2)) == 2
+
+
+@pytest.mark.parametrize(
+    ("lengths", "chains", "length"),
+    [
+        ([10, 10, 10], [0, 1, 2], 10),
+        ([1000, 3, 0, 0], [0], 1000),  # sampled one after the other
+        ([7, 8, 9, 7], [0, 1, 2, 3], 7),  # side by side
+        ([100, 60, 0, 0], [0, 1], 60),
+        ([0, 0], [0, 1], 0),
+    ],
+)
+def test_a_run_that_broke_off_keeps_most_draws(lengths, chains, length):
+    kept, most = longest(np.array(lengths))
+    assert (kept.tolist(), most) == (chains, length)
 
 
 def test_all_labels_known():

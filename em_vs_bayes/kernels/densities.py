@@ -26,6 +26,7 @@ LOG_NORMAL = DENSITY["LogNormal"]
 UNIFORM = DENSITY["Uniform"]
 LAPLACE = DENSITY["Laplace"]
 INVERSE_GAMMA_ON_SQUARE = DENSITY["InverseGammaOnSquare"]
+TRUNCATED_NORMAL = DENSITY["TruncatedNormal"]
 
 
 @inner
@@ -107,6 +108,9 @@ def _dispatch(code, a, b, c, x):
     if code == HALF_NORMAL:
         logp, slope = _normal(0.0, a, x)
         return logp + log(2.0), slope
+    if code == TRUNCATED_NORMAL:
+        logp, slope = _normal(a, b, x)
+        return logp - c, slope
     if code == HALF_STUDENT_T:
         logp, slope = _student(a, 0.0, b, x)
         return logp + log(2.0), slope

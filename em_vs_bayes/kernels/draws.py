@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from em_vs_bayes.kernels import densities
+from em_vs_bayes.kernels import densities, truncated_draws
 from em_vs_bayes.kernels.jit import kernel
 
 TINY = float(np.finfo(np.float64).tiny)
@@ -148,6 +148,8 @@ def from_density(rng, code, a, b, c):
         return a + (b - a) * rng.random()
     if code == densities.LAPLACE:
         return a + b * (rng.standard_exponential() - rng.standard_exponential())
+    if code == densities.TRUNCATED_NORMAL:
+        return max(a + b * truncated_draws.draw(rng, -a / b, math.inf), TINY)
     if code == densities.INVERSE_GAMMA_ON_SQUARE:
         return math.sqrt(inverse_gamma(rng, a, b))
     return math.nan

@@ -69,6 +69,7 @@ DENSITY = {
     "LogNormal": 11,  # a = mu, b = sigma
     "Uniform": 12,  # a = lower, b = upper
     "Laplace": 13,  # a = mu, b = scale
+    "TruncatedNormal": 15,  # a = mu, b = sigma, c = log P(x > 0); x > 0
     "InverseGammaOnSquare": 14,  # theta = sigma, sigma^2 ~ InverseGamma(a, b); density in sigma
 }
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.methods.base import Method, Outcome, Run, not_resumable, one_of, positive_integer
@@ -22,6 +24,7 @@ from em_vs_bayes.program import Program
 from em_vs_bayes.status import Status
 
 HALVINGS = 30  # of a start that is too far out
+WORTH_A_THREAD = 60e-6  # seconds of work between two calls of Python code, for which threads queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ class NUTS(Method):
         Per chain. Whitened coordinates need little tuning.
     chains : int
     cores : int, optional
-        Threads; by default as many as there are processors, at most ``chains``.
+        Threads; by default as many as there are processors, at most ``chains``, and one where an evaluation of the
+        density takes less than 60 microseconds: threads would then wait for each other longer than they work.
     sampler : {"direct", "pymc"}
     target_accept : float
     whiten : bool
@@ -76,13 +80,19 @@ class NUTS(Method):
             raise ValueError(f"options={self.options!r} goes to pymc.sample: it wants sampler='pymc'.")
 
     @property
-    def _workers(self) -> int:
+    def _most(self) -> int:
         return min(self.cores or os.cpu_count() or 1, self.chains)
+
+    def _threads(self, density: Callable[[Array], Any], x: Array) -> int:
+        """How many are worth it for a density that takes as long as at x."""
+        if self.cores is None and min(_seconds(density, x) for _ in range(5)) < WORTH_A_THREAD:
+            return 1
+        return self._most
 
     def init(self, program: Program, start: Any, rng: np.random.Generator) -> list[Run]:
         seed = int(rng.integers(2**31))
         if self.sampler == "pymc":
-            return [Run(State(program.neutral(), None, _PyMCRun(program, self, start, seed, self._workers)))]
+            return [Run(State(program.neutral(), None, _PyMCRun(program, self, start, seed, self._most)))]
         theta = near_mode(program, start, rng)
         density = program.density(theta)
         x = program.unconstrain(theta)
@@ -126,10 +136,10 @@ class NUTS(Method):
         if state.map is None or "posterior" not in trace.children or trace["posterior"].sizes.get("draw", 0) == 0:
             return Outcome(state.theta, status, notes=("No draw was kept: still tuning.",))
         u = np.asarray(trace["posterior"]["u"])
-        whole = np.isfinite(u).all(axis=(0, 2))  # an aborted run is ragged
-        u = u[:, whole]
+        chains, length = longest(np.isfinite(u).all(axis=2).sum(axis=1))  # an aborted run is ragged
+        u = u[chains, :length]
         stats = {
-            name: values.to_numpy()[:, whole]
+            name: values.to_numpy()[chains, :length]
             for name, values in trace["sample_stats"].data_vars.items()
             if values.ndim == 2 and values.dtype.kind in "fiub"
         }
@@ -143,9 +153,25 @@ class NUTS(Method):
             draws=theta,
             sample_stats=stats,
             exchange=True,
-            notes=_divergences(stats),
+            notes=(*_divergences(stats), *_missing_chains(len(u), self.chains)),
             attrs={"tuning_steps": self.tune, "inference_library": "nutpie"},
         )
+
+
+def longest(lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+    """The chains to keep of those that broke off after so many draws, and how many of each: most draws in all."""
+    length = max(lengths.tolist(), key=lambda n: n * int((lengths >= n).sum()))
+    return np.flatnonzero(lengths >= length), length
+
+
+def _missing_chains(kept: int, asked: int) -> tuple[str, ...]:
+    return () if kept == asked else (f"Draws of {kept} of {asked} chains: the others had hardly begun.",)
+
+
+def _seconds(density: Callable[[Array], Any], x: Array) -> float:
+    began = perf_counter()
+    density(x)
+    return perf_counter() - began
 
 
 def _divergences(stats: dict[str, Array]) -> tuple[str, ...]:
@@ -191,7 +217,7 @@ def _direct(program: Program, method: NUTS, theta: Array, found: Whitening, seed
         draws=method.draws,
         tune=method.tune,
         chains=method.chains,
-        cores=method._workers,
+        cores=method._threads(program.density(theta), mode),
         seed=seed,
         save_warmup=False,
         progress_bar=False,

@@ -41,7 +41,7 @@ class VI(Method):
     Parameters
     ----------
     n_init : int, optional
-        Starts; by default 10 (4 for large data), 1 when ``init`` is given.
+        Starts; as for EM.
     max_iter : int
     tol : float
         Stop when Aitken's estimate of what the ELBO can still gain is below this many nats.

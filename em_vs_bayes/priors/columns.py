@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy.special import log_ndtr
 
 type Columns = tuple[Any, ...]  # up to three hyperparameters, as ``DENSITY`` describes them
 
@@ -21,6 +22,14 @@ def _normal(mu: Any = 0.0, sigma: Any = None, tau: Any = None) -> Columns:
 
 def _half_normal(sigma: Any = None, tau: Any = None) -> Columns:
     return (_sd(sigma, tau, "tau"),)
+
+
+def _truncated_normal(
+    mu: Any = 0.0, sigma: Any = None, tau: Any = None, lower: Any = None, upper: Any = None
+) -> Columns:
+    """Above 0: `named.Prior` hands other limits to PyMC."""
+    mu, sigma = _normal(mu, sigma, tau)
+    return mu, sigma, log_ndtr(mu / sigma)
 
 
 def _gamma(alpha: Any = None, beta: Any = None, mu: Any = None, sigma: Any = None) -> Columns:
@@ -92,6 +101,7 @@ COLUMNS: dict[str, Callable[..., Columns]] = {
     "HalfFlat": _flat,
     "Normal": _normal,
     "HalfNormal": _half_normal,
+    "TruncatedNormal": _truncated_normal,
     "Gamma": _gamma,
     "InverseGamma": _inverse_gamma,
     "Beta": _beta,

@@ -18,8 +18,9 @@ from em_vs_bayes.priors.columns import COLUMNS, REAL, Columns
 class Prior:
     """A PyMC distribution by name, applied elementwise: ``Prior("HalfNormal", sigma=2.0)``.
 
-    Nothing is handed to PyMC here. The names in ``Prior.COMPILED`` are known to the compiled methods too;
-    their arguments are checked at once. Any other name is kept as it is and sampled through a PyMC model.
+    Nothing is handed to PyMC here. The names in ``Prior.COMPILED`` are known to the compiled methods too (a
+    ``TruncatedNormal`` with ``lower=0`` and no ``upper``); their arguments are checked at once. Any other is kept as it
+    is and sampled through a PyMC model.
 
     Parameters
     ----------
@@ -47,8 +48,16 @@ class Prior:
         stored = {key: _numeric(key, value) for key, value in arguments.items()}
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "arguments", MappingProxyType(stored))
-        if name in COLUMNS:
+        if self.compiled:
             self._values()
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the compiled methods know this density."""
+        if self.name == "TruncatedNormal":
+            lower, upper = self.arguments.get("lower", -np.inf), self.arguments.get("upper", np.inf)
+            return bool(np.all(np.asarray(lower) == 0) and np.all(np.asarray(upper) == np.inf))
+        return self.name in COLUMNS
 
     def columns(self, *shape: int) -> tuple[int, Array, Array, Array]:
         """The code in ``DENSITY`` and its parameters a, b, c, broadcast to ``shape`` (zeros where unused).
@@ -57,8 +66,8 @@ class Prior:
         the caller owes that the parameter is positive (see ``support``). Errors: ValueError if the name is
         not in ``Prior.COMPILED`` or an argument does not fit ``shape``.
         """
-        if self.name not in COLUMNS:
-            raise ValueError(f"prior: got {self.name!r}, wants one of {', '.join(self.COMPILED)} (or the PyMC model)")
+        if not self.compiled:
+            raise ValueError(f"prior: got {self!r}, wants one of {', '.join(self.COMPILED)} (or the PyMC model)")
         values = [np.asarray(value, dtype=np.float64) for value in self._values()]
         values = [value[:, None] if len(shape) == 2 and value.shape == shape[:1] and shape[1] == 1 else value
                   for value in values]  # fmt: skip
@@ -70,8 +79,8 @@ class Prior:
 
     def support(self) -> tuple[Array, Array]:
         """Lower and upper end of a compiled distribution's support. Errors: ValueError for others."""
-        if self.name not in COLUMNS:
-            raise ValueError(f"prior: got {self.name!r}, wants one of {', '.join(self.COMPILED)}")
+        if not self.compiled:
+            raise ValueError(f"prior: got {self!r}, wants one of {', '.join(self.COMPILED)}")
         if self.name == "Uniform":
             lower, upper = self._values()
             return np.asarray(lower), np.asarray(upper)

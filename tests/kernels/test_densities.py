@@ -11,6 +11,8 @@ NAN = np.nan
 CASES = [
     ("Normal", (0.7, 2.3, NAN), stats.norm(0.7, 2.3)),
     ("HalfNormal", (1.7, NAN, NAN), stats.halfnorm(scale=1.7)),
+    ("TruncatedNormal", (0.8, 1.7, stats.norm.logsf(-0.8 / 1.7)), stats.truncnorm(-0.8 / 1.7, np.inf, 0.8, 1.7)),
+    ("TruncatedNormal", (-3.0, 0.9, stats.norm.logsf(3 / 0.9)), stats.truncnorm(3 / 0.9, np.inf, -3.0, 0.9)),
     ("Gamma", (2.5, 1.3, NAN), stats.gamma(2.5, scale=1 / 1.3)),
     ("Gamma", (1.0, 1.3, NAN), stats.gamma(1.0, scale=1 / 1.3)),
     ("Gamma", (0.4, 3.0, NAN), stats.gamma(0.4, scale=1 / 3.0)),

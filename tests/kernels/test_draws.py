@@ -120,6 +120,7 @@ def test_normal_from_its_precision(rng, n):
 SCIPY = {
     "Normal": ((-1.0, 2.0, 0), stats.norm(-1, 2)),
     "HalfNormal": ((3.0, 0, 0), stats.halfnorm(scale=3)),
+    "TruncatedNormal": ((-1.0, 2.0, 0), stats.truncnorm(0.5, np.inf, -1, 2)),
     "Gamma": ((2.0, 5.0, 0), stats.gamma(2, scale=1 / 5)),
     "InverseGamma": ((3.0, 4.0, 0), stats.invgamma(3, scale=4)),
     "Beta": ((2.0, 0.5, 0), stats.beta(2, 0.5)),

@@ -50,6 +50,7 @@ def assert_reversible(before, after, cdf):
 
 POSITIVE = {
     "HalfNormal": ((2.0, 0.0), stats.halfnorm(scale=2)),
+    "TruncatedNormal": ((-1.0, 2.0), stats.truncnorm(0.5, np.inf, -1, 2)),
     "Gamma": ((0.3, 2.0), stats.gamma(0.3, scale=0.5)),
     "InverseGamma": ((2.0, 3.0), stats.invgamma(2, scale=3)),
     "HalfCauchy": ((3.0, 0.0), stats.halfcauchy(scale=3)),
@@ -65,6 +66,7 @@ def test_prior_of_a_standard_deviation(rng, name, scale):
     (a, b), exact = POSITIVE[name]
     a, b = {
         "HalfNormal": (a * scale, b),
+        "TruncatedNormal": (a * scale, b * scale),
         "HalfCauchy": (a * scale, b),
         "Gamma": (a, b / scale),
         "InverseGamma": (a, b * scale),

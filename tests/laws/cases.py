@@ -119,6 +119,10 @@ def waits(rng: np.random.Generator, n: int) -> np.ndarray:
     return np.where(rng.random(n) < 0.5, rng.exponential(1, n), rng.exponential(9, n))
 
 
+def two_waits(rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    return {"u": waits(rng, n), "v": waits(rng, n)}
+
+
 def coins(rng: np.random.Generator, n: int) -> np.ndarray:
     return (rng.random(n) < 0.4).astype(float)
 
@@ -260,6 +264,7 @@ robust = e.CensoredRegression(df=3.0)
 product = e.Product(u=e.Normal(), v=e.Poisson(), w=e.Categorical(3))
 chain = {"initial": p.Dirichlet(2.0), "transition": p.Dirichlet(2.0)}
 sticky = {"initial": p.Dirichlet(2.0), "transition": p.Dirichlet(1.5 + 10.0 * np.eye(2))}
+cut_off = evb.Prior("TruncatedNormal", mu=[0.0, 3.0], sigma=1.0, lower=0.0)
 by_name_chain = chain | {"means": p.Normal(0.0, 5.0), "sigmas": evb.Prior("HalfNormal", sigma=2.0)}
 free = np.nan
 ahead = {"initial": [1.0, 0.0, 0.0], "transition": [[free, free, 0.0], [0.0, free, free], [0.0, 0.0, 1.0]]}
@@ -389,6 +394,19 @@ CASES = [
     Case("hmm cycle", evb.HMM(e.Normal(), 3, "stationary", fixed=cycle), line, conjugate=False, lengths=several),
     Case("hmm ordered", evb.HMM(e.Normal(), 2, priors=chain, ordered="means"), line, lengths=several),
     Case("hmm named priors", evb.HMM(e.Normal(), 2, priors=by_name_chain), line, conjugate=False, lengths=several),
+    Case(
+        "hmm of products, ordered",
+        evb.HMM(
+            e.Product(u=e.Exponential(), v=e.Exponential()),
+            2,
+            "uniform",
+            ordered=["u_rates", "v_rates"],
+            priors={"u_rates": cut_off, "v_rates": cut_off},
+        ),
+        two_waits,
+        conjugate=False,
+        lengths=several,
+    ),
     Case("hmm labels", evb.HMM(e.Normal(), 2, priors=chain), line, lengths=several, labels=some),
 ]
 CONJUGATE = [case for case in CASES if case.conjugate]

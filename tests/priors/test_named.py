@@ -22,6 +22,8 @@ def reference(code, a, b, c):
             return stats.norm(a, b)
         case "HalfNormal":
             return stats.halfnorm(scale=a)
+        case "TruncatedNormal":
+            return stats.truncnorm(-a / b, np.inf, a, b)
         case "Gamma":
             return stats.gamma(a, scale=1 / b)
         case "InverseGamma":
@@ -52,6 +54,9 @@ CASES = [
     ("HalfNormal", {}),
     ("HalfNormal", {"sigma": 2.0}),
     ("HalfNormal", {"tau": 3.0}),
+    ("TruncatedNormal", {"lower": 0.0}),
+    ("TruncatedNormal", {"mu": 1.3, "sigma": 2.0, "lower": 0.0}),
+    ("TruncatedNormal", {"mu": -1.3, "tau": 2.0, "lower": 0.0, "upper": np.inf}),
     ("Gamma", {"alpha": 2.0, "beta": 3.0}),
     ("Gamma", {"mu": 2.0, "sigma": 3.0}),
     ("InverseGamma", {"alpha": 2.0}),
@@ -90,8 +95,8 @@ def test_columns_mean_what_pymc_means(name, arguments):
     half = name == "HalfStudentT"
     ours = stats.t(a, 0, b).logpdf(x) + np.log(2) if half else reference(code, a, b, c).logpdf(x)
     assert code == DENSITY[name]
-    # PyMC forms log 2 of its half distributions in single precision: 1.9e-9 off
-    atol = 2e-9 if name in ("HalfStudentT", "HalfCauchy") else 0
+    # PyMC forms log 2 of its half distributions, and probabilities of limits, in single precision
+    atol = {"HalfStudentT": 2e-9, "HalfCauchy": 2e-9, "TruncatedNormal": 2e-8}.get(name, 0.0)
     np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=atol)
 
 
@@ -115,8 +120,9 @@ def test_support():
     assert ends("Normal") == (-np.inf, np.inf)
     assert ends("HalfFlat") == ends("Gamma", alpha=1, beta=1) == (0.0, np.inf)
     assert ends("Beta", alpha=1, beta=1) == (0.0, 1.0)
+    assert ends("TruncatedNormal", mu=-1, lower=0) == (0.0, np.inf)
     assert ends("Uniform", lower=[-1.0, 0.0], upper=2.0) == ([-1.0, 0.0], 2.0)
-    with pytest.raises(ValueError, match="got 'Wald', wants one of Flat"):
+    with pytest.raises(ValueError, match=r"got Prior\('Wald', mu=1.0\), wants one of Flat"):
         Prior("Wald", mu=1.0).support()
 
 
@@ -181,7 +187,9 @@ def test_value_semantics():
         (lambda: Prior("Exponential", lam=1.0, scale=1.0), ValueError, "lam and scale: got both"),
         (lambda: Prior("Uniform", lower=2.0, upper=1.0), ValueError, "wants finite, lower < upper"),
         (lambda: Prior("Half Normal"), TypeError, "name: got 'Half Normal', wants the name of a PyMC"),
-        (lambda: Prior("Wald", mu=1.0).columns(), ValueError, "prior: got 'Wald', wants one of Flat"),
+        (lambda: Prior("Wald", mu=1.0).columns(), ValueError, r"prior: got Prior\('Wald', mu=1.0\), wants"),
+        (lambda: Prior("TruncatedNormal", mu=1.0, lower=-1.0).columns(), ValueError, r"lower=-1.0\), wants one of"),
+        (lambda: Prior("TruncatedNormal", sigma=-1.0, lower=0.0), ValueError, "sigma: got -1.0, wants finite positive"),
         (
             lambda: Prior("HalfNormal", sigma=[1.0] * 3).columns(2),
             ValueError,

@@ -60,6 +60,7 @@ STUDENT_NIG = priors.NormalInverseGamma(mean=99.0, kappa=[[0.5], [2.0]], shape=3
 HEAVY = evb.Prior("StudentT", nu=4.0, mu=100.0, sigma=5.0)
 LOGNORMAL = evb.Prior("LogNormal", mu=1.0, sigma=[0.5, 1.0])
 HALF = evb.Prior("HalfNormal", sigma=3.0)
+CUT_OFF = evb.Prior("TruncatedNormal", mu=[-1.0, 3.0], sigma=[2.0, 1.0], lower=0.0)
 ONE_MEAN = np.array([[NAN, 101.0], [NAN, NAN]])
 ONE_COVARIANCE = np.array([SPREAD_2, np.full((2, 2), NAN)])
 ONE_DIAGONAL = np.array([np.diag([2.0, 3.0]), np.full((2, 2), NAN)])
@@ -180,6 +181,18 @@ CASES = {
         {"weights": POWERS},
     ),
     "poisson uniform": (mixture(Poisson(), priors={"rates": evb.Prior("Uniform", lower=0.5, upper=20.0)}), COUNTS, {}),
+    "poisson cut off": (mixture(Poisson(), ordered="rates", priors={"rates": CUT_OFF}), COUNTS, {}),
+    "exponentials in a chain": (
+        evb.HMM(
+            Product(u=Exponential(), v=Exponential()),
+            2,
+            "uniform",
+            ordered=["u_rates", "v_rates"],
+            priors={"u_rates": CUT_OFF, "v_rates": CUT_OFF},
+        ),
+        {"u": TIMES, "v": TIMES[::-1]},
+        {"lengths": [25, 15]},
+    ),
     "exponential": (mixture(Exponential()), TIMES, {"labels": KNOWN}),
     # regressions
     "regression": (mixture(LinearRegression()), LINE, {"exog": X}),

@@ -1,0 +1,120 @@
+"""Partitions of rows into clusters: what iterative methods start from."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from em_vs_bayes.contract import Array
+
+SUBSAMPLE = 20_000  # rows on which centres are sought; all rows are then assigned
+
+
+def partition(features: Array, k: int, rng: np.random.Generator, lloyd: int) -> NDArray[np.int64]:
+    """Labels (n,): k-means++ (Arthur & Vassilvitskii 2007), ``lloyd`` rounds of k-means; with none, random centres."""
+    n = len(features)
+    picked = np.arange(n) if n <= SUBSAMPLE else rng.choice(n, SUBSAMPLE, replace=False)
+    centre, spread = np.nanmean(features[picked], axis=0), np.nanstd(features[picked], axis=0)
+    spread = np.where(spread > 0, spread, 1.0)
+
+    def standardised(rows: Array) -> Array:
+        """Comparable scales; a missing value sits at the mean."""
+        return np.nan_to_num((rows - centre) / spread, nan=0.0)
+
+    sample = standardised(features[picked])
+    centres = sample[rng.integers(len(sample))][None, :]
+    nearest = _squared(sample, centres)[:, 0]
+    for _ in range(1, k):
+        weight = nearest if lloyd else (nearest > 0).astype(float)
+        pick = rng.choice(len(sample), p=weight / weight.sum() if weight.sum() > 0 else None)
+        centres = np.vstack([centres, sample[pick]])
+        nearest = np.minimum(nearest, _squared(sample, centres[-1:])[:, 0])
+    for _ in range(lloyd):
+        labels = _squared(sample, centres).argmin(axis=1)
+        moved = np.array([sample[labels == j].mean(axis=0) if (labels == j).any() else centres[j] for j in range(k)])
+        if np.array_equal(moved, centres):
+            break
+        centres = moved
+    blocks = (features[start : start + SUBSAMPLE] for start in range(0, n, SUBSAMPLE))
+    return np.concatenate([_squared(standardised(block), centres).argmin(axis=1) for block in blocks])
+
+
+def lines(columns: Array, k: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Labels (n,): k regressions, each through a few random rows, then rounds of nearest line and least squares.
+
+    The regression clustering of Spaeth (1979, Computing 22), from elemental subsets: clusters of rows would only cut
+    the lines across. Rows without a response get random labels.
+
+    Parameters
+    ----------
+    columns : ndarray (n, p + 1)
+        Design and response.
+    """
+    x, y = columns[:, :-1], columns[:, -1]
+    n, p = x.shape
+    seen = np.flatnonzero(~np.isnan(y))
+    labels: NDArray[np.int64] = np.asarray(rng.integers(k, size=n))
+    picked = [rng.choice(seen, size=min(p + 1, len(seen)), replace=False) for _ in range(k)]
+    for _ in range(10):
+        fits = [np.linalg.lstsq(x[rows], y[rows], rcond=None)[0] for rows in picked]
+        nearest = np.stack([np.abs(y[seen] - x[seen] @ b) for b in fits], axis=1).argmin(axis=1)
+        if np.array_equal(nearest, labels[seen]):
+            break
+        labels[seen] = nearest
+        own = [seen[nearest == j] for j in range(k)]
+        picked = [
+            rows if len(rows) >= p else rng.choice(seen, size=min(p + 1, len(seen)), replace=False) for rows in own
+        ]
+    return labels
+
+
+def windows(features: Array, starts: NDArray[np.int64], k: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Labels (n,): k-means of the means of features over windows of one length, drawn from 2 to a part of a sequence.
+
+    States that last differ in what is usual in a stretch of time, even where every single value occurs in each.
+
+    Parameters
+    ----------
+    starts : ndarray (sequences + 1,)
+        Where sequences start, and n.
+    """
+    length = round(_stretch(starts, k, rng))
+    time = np.arange(starts[-1]) - np.repeat(starts[:-1], np.diff(starts))
+    piece = np.cumsum(time % length == 0) - 1
+    seen = ~np.isnan(features)
+    total, count = np.zeros((2, piece[-1] + 1, features.shape[1]))
+    np.add.at(total, piece, np.where(seen, features, 0.0))
+    np.add.at(count, piece, seen)
+    means = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    return np.asarray(partition(means, k, rng, 20)[piece])
+
+
+def segments(starts: NDArray[np.int64], k: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Labels (n,): stretches of geometric length, each of a random cluster, whatever the data."""
+    cut = rng.random(starts[-1]) * _stretch(starts, k, rng) < 1.0
+    cut[starts[:-1]] = True
+    piece = np.cumsum(cut) - 1
+    return _names(piece[-1] + 1, k, rng)[piece]
+
+
+def shuffled(n: int, k: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Labels (n,): random ones. All clusters are alike, and what the model makes of small differences is its own."""
+    return _names(n, k, rng)
+
+
+def _names(n: int, k: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Random labels (n,), each there at least once if n allows it."""
+    names = np.asarray(rng.integers(k, size=n))
+    names[rng.permutation(n)[:k]] = np.arange(min(n, k))
+    return names
+
+
+def _stretch(starts: NDArray[np.int64], k: int, rng: np.random.Generator) -> float:
+    """A length from 2 to what lets a sequence of the usual length visit each state twice, even on the log scale."""
+    longest = max(2.0, float(np.median(np.diff(starts))) / (2 * k))
+    return float(np.exp(rng.uniform(np.log(2.0), np.log(longest))))
+
+
+def _squared(x: Array, centres: Array) -> Array:
+    """Squared distances (n, k), exact differences rather than expanded squares."""
+    return np.stack([((x - c) ** 2).sum(axis=1) for c in centres], axis=1)
