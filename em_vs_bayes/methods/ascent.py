@@ -14,8 +14,8 @@ from em_vs_bayes.program import Program
 from em_vs_bayes.status import Status
 
 EMPTY = 1.0  # expected rows below which a component or state is said to be empty
-SCREENING = 30  # iterations each start gets before the best go on
-FINISHERS = 3  # how many go on
+HEATS = (10, 20)  # iterations each start gets; iterations the better half gets on top
+FINISHERS = 3  # how many go on from there
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def emptied(program: Program, stats: Array, order: NDArray[np.int64], rest: str)
 
 
 def screened(make: Callable[[int], Any], step: Callable[[Any], Any], height: Callable[[Any], Any], n: int) -> list[Any]:
-    """``n`` starts, each improved for a while; the best `FINISHERS` of them, best first (Biernacki et al. 2003).
+    """``n`` starts, improved in two `HEATS`; the best `FINISHERS`, best first (Biernacki, Celeux & Govaert 2003).
 
     Parameters
     ----------
@@ -109,8 +109,12 @@ def screened(make: Callable[[int], Any], step: Callable[[Any], Any], height: Cal
     try:
         for attempt in range(n):
             states.append(make(attempt))
-            for _ in range(SCREENING):
+            for _ in range(HEATS[0]):
                 states[-1] = step(states[-1])
+        states = sorted(states, key=height, reverse=True)[: max(n // 2, FINISHERS)]
+        for i in range(len(states)):
+            for _ in range(HEATS[1]):
+                states[i] = step(states[i])
     except KeyboardInterrupt:
         if not states:
             raise
