@@ -116,7 +116,8 @@ def _covariance(fit: Fit, asked: Asked) -> Array:
 
     kind = _kind(fit, asked)
     if kind in ("posterior", "bootstrap"):
-        return np.atleast_2d(np.cov(_values(fit, kind, asked), rowvar=False))
+        values = _values(fit, kind, asked)
+        return np.atleast_2d(np.cov(values - values[:1], rowvar=False))  # what is fixed has a variance of exactly 0
     bent = curvature(fit)
     if kind == "opg":
         inner = np.linalg.pinv(_meat(fit, bent, None))

@@ -60,6 +60,7 @@ def test_fixed_elements_do_not_move(name, method):
             np.testing.assert_allclose(
                 draws[..., known], np.broadcast_to(value[known], draws[..., known].shape), rtol=1e-12, atol=1e-12
             )
+            assert (fit.std_errors()[parameter][known] == 0.0).all()
             moving = ~known & (fit.params[parameter] != 0.0)  # not what a diagonal covariance has off its diagonal
             assert (draws[..., moving].std(axis=(0, 1)) > 0).all()
         checked += known.sum()

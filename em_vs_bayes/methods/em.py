@@ -268,6 +268,8 @@ class EM(Method):
 
 def twins(program: Program, theta: Array) -> bool:
     """Whether two components or states have one emission: where the data do not hold that, EM is slow to leave it."""
+    if program.k == 1:
+        return False
     first, second = np.triu_indices(program.k, 1)
     swaps, pair = np.tile(np.arange(program.k), (len(first), 1)), np.arange(len(first))
     swaps[pair, first], swaps[pair, second] = second, first

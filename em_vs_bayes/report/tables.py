@@ -147,7 +147,8 @@ def _draws(a: "Aligned", cells: dict, level: float) -> pd.DataFrame:
     else:  # independent draws of a fitted q: its own mean is exact
         rhat = ess = mcse = np.full(len(flat), np.nan)
         estimate = np.array([a.params[name][index] for name, index in cells.values()])
-    return _frame(cells, estimate, flat.std(1, ddof=1), lower, upper, rhat, ess, mcse)
+    sd = (flat - flat[:, :1]).std(1, ddof=1)  # exactly 0 for what is fixed
+    return _frame(cells, estimate, sd, lower, upper, rhat, ess, mcse)
 
 
 def _mixing(x: np.ndarray) -> tuple[float, float, float]:
