@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from em_vs_bayes.contract import Array
 
 SUBSAMPLE = 20_000  # rows on which centres are sought; all rows are then assigned
+LLOYD = 20  # rounds of k-means
 
 
 def partition(features: Array, k: int, rng: np.random.Generator, lloyd: int) -> NDArray[np.int64]:
@@ -79,14 +80,13 @@ def windows(features: Array, starts: NDArray[np.int64], k: int, rng: np.random.G
         Where sequences start, and n.
     """
     length = round(_stretch(starts, k, rng))
-    time = np.arange(starts[-1]) - np.repeat(starts[:-1], np.diff(starts))
-    piece = np.cumsum(time % length == 0) - 1
+    piece = np.cumsum(times(starts) % length == 0) - 1
     seen = ~np.isnan(features)
     total, count = np.zeros((2, piece[-1] + 1, features.shape[1]))
     np.add.at(total, piece, np.where(seen, features, 0.0))
     np.add.at(count, piece, seen)
     means = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
-    return np.asarray(partition(means, k, rng, 20)[piece])
+    return np.asarray(partition(means, k, rng, LLOYD)[piece])
 
 
 def segments(starts: NDArray[np.int64], k: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -94,19 +94,19 @@ def segments(starts: NDArray[np.int64], k: int, rng: np.random.Generator) -> NDA
     cut = rng.random(starts[-1]) * _stretch(starts, k, rng) < 1.0
     cut[starts[:-1]] = True
     piece = np.cumsum(cut) - 1
-    return _names(piece[-1] + 1, k, rng)[piece]
+    return shuffled(piece[-1] + 1, k, rng)[piece]
 
 
 def shuffled(n: int, k: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Labels (n,): random ones. All clusters are alike, and what the model makes of small differences is its own."""
-    return _names(n, k, rng)
+    """Labels (n,): random ones, each there at least once if n allows it. All clusters of rows are alike."""
+    labels = np.asarray(rng.integers(k, size=n))
+    labels[rng.permutation(n)[:k]] = np.arange(min(n, k))
+    return labels
 
 
-def _names(n: int, k: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Random labels (n,), each there at least once if n allows it."""
-    names = np.asarray(rng.integers(k, size=n))
-    names[rng.permutation(n)[:k]] = np.arange(min(n, k))
-    return names
+def times(starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The time (n,) of each row within its sequence: 0, 1, ..."""
+    return np.asarray(np.arange(starts[-1]) - np.repeat(starts[:-1], np.diff(starts)))
 
 
 def _stretch(starts: NDArray[np.int64], k: int, rng: np.random.Generator) -> float:

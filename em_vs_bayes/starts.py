@@ -18,7 +18,6 @@ from em_vs_bayes.program import OPEN, Program
 
 PERMUTED = 4  # components whose names are tried in every order: 24
 NAMED = ("kmeans++", "random")
-LLOYD = 20  # rounds of k-means
 ENOUGH = ((30, 50_000), (10, 1_000_000), (4, np.inf))  # starts, for at most so many rows x components x columns
 MOST_IMAGINED = 1e10  # hidden rows per seen one: beyond, what the seen ones say is lost in the sums' rounding
 
@@ -99,7 +98,7 @@ def _partition(program: Program, kind: str, rng: np.random.Generator) -> NDArray
             return partitions.segments(program.data.starts, k, rng)
         case "shuffled":
             return partitions.shuffled(program.n, k, rng)
-    return partitions.partition(program.seeds(), k, rng, LLOYD if kind == "kmeans++" else 0)
+    return partitions.partition(program.seeds(), k, rng, partitions.LLOYD if kind == "kmeans++" else 0)
 
 
 def _named_by(known: NDArray[np.int64], clusters: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -138,8 +137,7 @@ def best_names(program: Program, clusters: NDArray[np.int64], theta: Array) -> N
     if k <= PERMUTED:
         orders = [np.array(order) for order in permutations(range(k))]
     elif program.latent.sequential:
-        starts = program.data.starts
-        time = np.arange(program.n) - np.repeat(starts[:-1], np.diff(starts))
+        time = partitions.times(program.data.starts)
         rows = np.bincount(clusters, minlength=k)
         orders.append(np.argsort(np.bincount(clusters, time, minlength=k) / np.maximum(rows, 1), kind="stable"))
     return max(orders, key=height)
