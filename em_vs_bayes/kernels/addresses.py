@@ -9,23 +9,23 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from numba import config
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from em_vs_bayes.kernels.jit import inner
+from em_vs_bayes.kernels.jit import INTERPRETED, Kernel, inner
 
 NOTHING = 0  # in place of an address: nothing to do
 UNKNOWN = -1  # in place of one that has not been asked for
-INTERPRETED: list[Callable[..., Any]] = [print]  # where compilation is switched off, addresses are places in this list
+PLACES: list[Callable[..., Any]] = [print]  # where compilation is switched off, addresses are places in this list
 
 
 @cache
 def address(function: Any, signature: Any) -> int:
     """Where the machine code of a kernel for these types lies; it is compiled, or read from the cache, first."""
-    if config.DISABLE_JIT:  # type: ignore[attr-defined]  # numba sets its options at run time
-        INTERPRETED.append(function)
-        return len(INTERPRETED) - 1
+    if INTERPRETED:
+        PLACES.append(function)
+        return len(PLACES) - 1
+    function = function.entry if isinstance(function, Kernel) else function
     function.compile(signature.args)
     compiled = function.overloads[signature.args]
     return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
@@ -41,8 +41,8 @@ def known(code):
 
 def calls(declaration: Callable[..., Any]) -> Any:
     """Decorate ``name(typing, code, ...)``, which returns `by_address`: kernels then call ``name(code, ...)``."""
-    if config.DISABLE_JIT:  # type: ignore[attr-defined]
-        return lambda code, *arguments: INTERPRETED[code](*arguments)
+    if INTERPRETED:
+        return lambda code, *arguments: PLACES[code](*arguments)
     return intrinsic(declaration)
 
 

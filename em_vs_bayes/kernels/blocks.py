@@ -264,7 +264,8 @@ def _full_gradient(blocks, b, theta, stats, g):
             if not whiten(theta, at, d, w, 0):
                 return
             gram(w, 0, d, precision, 0)
-            s[:] = 0.0
+            for i in range(s.size):
+                s[i] = 0.0
             total = 0.0
         total += _full_scatter(blocks, b, k, theta, stats, s)
         m, n, s1 = blocks.theta[b] + k * d, stats[blocks.stat[b] + k], blocks.stat[b] + K + k * d

@@ -333,6 +333,12 @@ def _expect_group(data, streams, pot, K, s, end, logarithmic, work, conditionals
     return evidence, True
 
 
+@inner
+def _put_back(kept, a):
+    for i in range(a.size):
+        a[i] = kept[i]
+
+
 @spliced
 def _expect(data, streams, pot, K, first, last, stats, out, memory):
     """Statistics to ``stats`` or, where ``out`` is not empty, posterior probabilities to it."""
@@ -354,7 +360,10 @@ def _expect(data, streams, pot, K, first, last, stats, out, memory):
             if safe:
                 break
             if logarithmic and not chain.dense:
-                stats[:], chain.pairs[:], chain.counts[:] = before, pairs, counts
+                # element by element: numba compiles a[:] = b with a message that prints both shapes
+                _put_back(before, stats)
+                _put_back(pairs, chain.pairs)
+                _put_back(counts, chain.counts)
             part, safe = _expect_group(
                 data, streams, pot, K, s, end, logarithmic, work, conditionals, chain, stats, out
             )

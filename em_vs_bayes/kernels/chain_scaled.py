@@ -16,7 +16,7 @@ under `FAINT`, and return False. The caller starts again in logarithms (`chain_l
 
 import numpy as np
 
-from em_vs_bayes.kernels.jit import inner
+from em_vs_bayes.kernels.jit import inner, unit
 
 DENSE = 1e-30
 FAINT = 1e-200
@@ -48,7 +48,7 @@ def first_row(initial, b, o, P, careful, alpha):
     return total, not (total < FAINT or faint)
 
 
-@inner
+@unit
 def forward(A, b, o, rows, K, P, careful, total, alpha):
     """Rows of alpha = (row before) A b, from offset o on; the row before is there, and its sum is ``total``.
 
@@ -103,7 +103,7 @@ def last_row(b, o, P, weight, alpha, v):
         v[k] = b[o + k]
 
 
-@inner
+@unit
 def backward(At, b, o, rows, K, P, careful, weight, alpha, v, u, pairs):
     """Rows from the last to the first: alpha becomes posterior probabilities times weight.
 

@@ -14,7 +14,7 @@ from em_vs_bayes.kernels.block_priors import log_prior
 from em_vs_bayes.kernels.blocks import complete_log_likelihood, potentials
 from em_vs_bayes.kernels.conditionals import draw_block, draw_means, draw_spread, workspace
 from em_vs_bayes.kernels.draws import from_density
-from em_vs_bayes.kernels.jit import inner, kernel
+from em_vs_bayes.kernels.jit import inner, kernel, unit
 from em_vs_bayes.kernels.latent import draw as draw_latent
 from em_vs_bayes.kernels.signatures import STEP_TYPES
 from em_vs_bayes.kernels.slice import draw_element
@@ -29,22 +29,22 @@ SLICE = 3  # one element by slice sampling
 PARTIAL = 100  # steps of the chain that draws a covariance from its prior given part of a mean
 
 
-@inner
+@unit
 def _conjugate(blocks, prior, b, element, below, above, theta, stats, rng, work):
     return draw_block(blocks, prior, b, theta, stats, rng, work)
 
 
-@inner
+@unit
 def _means(blocks, prior, b, element, below, above, theta, stats, rng, work):
     return draw_means(blocks, prior, b, theta, stats, rng, work)
 
 
-@inner
+@unit
 def _spread(blocks, prior, b, element, below, above, theta, stats, rng, work):
     return draw_spread(blocks, prior, b, False, theta, stats, rng, work)
 
 
-@inner
+@unit
 def _slice(blocks, prior, b, element, below, above, theta, stats, rng, work):
     return draw_element(blocks, prior, b, element, below, above, theta, stats, rng)
 

@@ -1,11 +1,14 @@
 """The one place where compilation flags live.
 
-``kernel`` is for loops over data: sums may be reassociated and multiplications fused, which lets LLVM use vector
-registers. NaN and infinity keep their meaning (no ``nnan``, no ``ninf``): guards against them must work.
-``exact`` keeps IEEE order, for code whose correctness needs it (range reduction, compensated sums).
-``inner`` and ``spliced`` have the flags of ``kernel``, for functions that only other kernels call. Without entry points
-for Python and C they compile in half the time; ``spliced`` ones become part of their caller, and are worth it for long
-functions that hand much to a few others. ``inlined`` ones leave no trace of their own.
+``kernel`` is for what Python calls. To other kernels it is a part like any other.
+``unit`` is for what is called by its address, and for long loops that are faster on their own: machine code without
+entry points for Python and C, which would cost as much again.
+``inner`` and ``spliced`` are parts: they become machine code inside what calls them, and only there (see `linked`).
+``spliced`` ones are merged before types are known, so that what they are given is not packed and unpacked; it is worth
+it for long functions that hand much to a few others. ``inlined`` ones leave no trace of their own.
+``exact`` is a kernel that keeps IEEE order, for code whose correctness needs it (range reduction, compensated sums). In
+all others sums may be reassociated and multiplications fused, which lets LLVM use vector registers. NaN and infinity
+keep their meaning everywhere (no ``nnan``, no ``ninf``): guards against them must work.
 """
 
 from collections.abc import Callable
@@ -14,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core import types
+
+from em_vs_bayes.kernels.linked import PartCompiler
 
 Decorator = Callable[[Callable[..., Any]], Any]
 
@@ -32,25 +38,55 @@ def stamp(dispatcher: Any, sources: str) -> None:
     file._source_stamp, file._version = sources, f"{file._version} {sources}"
 
 
+FAST = {"reassoc", "contract", "nsz", "arcp"}
+HIDDEN = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+COMMON: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+INTERPRETED: bool = bool(vars(numba.config)["DISABLE_JIT"])
+
+
 def _cached(**flags: Any) -> Decorator:
     """``njit`` with a cache that depends on all kernel sources."""
     njit: Any = numba.njit
-    config: Any = numba.config
 
     def decorate(function: Callable[..., Any]) -> Any:
-        dispatcher = njit(cache=True, nogil=True, error_model="numpy", **flags)(function)
-        if not config.DISABLE_JIT:
+        dispatcher = njit(cache=True, **COMMON, **flags)(function)
+        if not INTERPRETED:
             stamp(dispatcher, SOURCES)
         return dispatcher
 
     return decorate
 
 
-FAST = {"reassoc", "contract", "nsz", "arcp"}
-HIDDEN = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+def _part(**flags: Any) -> Decorator:
+    """``njit`` for what only kernels call."""
+    njit: Any = numba.njit
+    decorate: Decorator = njit(pipeline_class=PartCompiler, **COMMON, **HIDDEN, **flags)
+    return decorate
 
-kernel = _cached(fastmath=FAST)
-exact = _cached(fastmath={"contract"})
-inner = _cached(fastmath=FAST, **HIDDEN)
-spliced = _cached(fastmath=FAST, **HIDDEN, inline="always")
+
+class Kernel:
+    """A compiled function to Python, a part of theirs to other kernels."""
+
+    def __init__(self, function: Callable[..., Any], **flags: Any) -> None:
+        self.entry, self.part = _cached(**flags)(function), _part(**flags)(function)
+        self.__doc__, self.__name__, self.__wrapped__ = function.__doc__, function.__name__, function
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.entry(*arguments)
+
+    @property
+    def _numba_type_(self) -> Any:
+        """What numba takes the name for inside another kernel."""
+        return types.Dispatcher(self.part)
+
+
+def _kernel(**flags: Any) -> Decorator:
+    return lambda function: function if INTERPRETED else Kernel(function, **flags)
+
+
+kernel = _kernel(fastmath=FAST)
+exact = _kernel(fastmath={"contract"})
+unit = _cached(fastmath=FAST, **HIDDEN)
+inner = _part(fastmath=FAST)
+spliced = _part(fastmath=FAST, inline="always")
 inlined = numba.njit(inline="always")

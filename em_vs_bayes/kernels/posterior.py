@@ -8,14 +8,13 @@ from math import inf
 from typing import NamedTuple
 
 import numpy as np
-from numba import config
 from numba.core import types
 from numba.experimental import structref
 
 from em_vs_bayes.kernels.block_priors import log_prior
 from em_vs_bayes.kernels.blocks import gradient, potentials
 from em_vs_bayes.kernels.coordinates import all_finite, constrain, pull_back_scaled
-from em_vs_bayes.kernels.jit import inlined, kernel
+from em_vs_bayes.kernels.jit import INTERPRETED, inlined, kernel
 from em_vs_bayes.kernels.latent import expect, expect_code
 from em_vs_bayes.kernels.tables import MIXTURE, Blocks, Coordinates, Data, Prior, Streams
 
@@ -62,17 +61,20 @@ def log_joint(p, theta, g):
         Minus infinity, and a meaningless ``g``, where theta is infeasible. Never NaN. A prior to the power
         of 0 is left out altogether, infinite or not.
     """
-    g[:] = 0.0
+    for i in range(g.size):
+        g[i] = 0.0
     total = -inf
     if potentials(p.blocks, theta, p.pot):
         total = p.powers[0] * expect(p.expect, p.data, p.streams, p.pot, p.K, p.stats)
         gradient(p.blocks, theta, p.stats, g)
         if p.powers[0] != 1.0:
-            g *= p.powers[0]
+            for i in range(g.size):
+                g[i] *= p.powers[0]
         if p.powers[1] != 0.0:
             slope = np.zeros(g.size)
             total += p.powers[1] * log_prior(p.blocks, p.prior, theta, slope)
-            g += p.powers[1] * slope
+            for i in range(g.size):
+                g[i] += p.powers[1] * slope[i]
         if not abs(total) < inf:
             total = -inf
     return total
@@ -102,7 +104,8 @@ def log_posterior(p, x, grad):
     if abs(total) < inf:
         pull_back_scaled(p.coords, x, p.theta, p.g_theta, p.powers[2], grad)
     if not (abs(total) < inf and all_finite(grad)):
-        grad[:] = 0.0
+        for i in range(grad.size):
+            grad[i] = 0.0
         total = -inf
     return total
 
@@ -142,8 +145,7 @@ def _hold(p):
 
 def hold(program):
     """The program as a compiled record sharing its arrays; itself where compilation is switched off."""
-    interpreted = config.DISABLE_JIT  # type: ignore[attr-defined]  # numba sets its options at run time
-    return program if interpreted else _hold(program)
+    return program if INTERPRETED else _hold(program)
 
 
 @kernel

@@ -18,7 +18,7 @@ import math
 
 import numpy as np
 
-from em_vs_bayes.kernels.jit import inner, spliced
+from em_vs_bayes.kernels.jit import inner, spliced, unit
 from em_vs_bayes.kernels.stream_block import BLOCK, STRIDE, combine, lane
 from em_vs_bayes.kernels.stream_regression import at_a_point
 from em_vs_bayes.kernels.truncated import interval, outside
@@ -82,7 +82,7 @@ def _log_missing(mass, log_in):
     return math.log(-math.expm1(mass) + math.exp(mass + log_in))
 
 
-@inner
+@unit
 def add_censored(pot, o, first, d, K, rows, work):
     """logp += the log potential of the interval."""
     x, z, out = work.x, work.z, work.logp
@@ -99,7 +99,7 @@ def add_censored(pot, o, first, d, K, rows, work):
                 out[t + q] += mass - z[SECOND + q] + interval(a, weight * x[high + q] + z[q])[0]
 
 
-@inner
+@unit
 def add_truncated(pot, o, first, d, K, rows, work):
     """logp += the log potential of y, less the log of the mass that it could have had."""
     x, z, out = work.x, work.z, work.logp

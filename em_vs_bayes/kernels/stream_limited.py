@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from em_vs_bayes.kernels.jit import inner
+from em_vs_bayes.kernels.jit import inner, unit
 from em_vs_bayes.kernels.stream_block import BLOCK, FEATURES, START, STRIDE, gram, lane
 from em_vs_bayes.kernels.stream_censored import FIRST, SECOND, complete_censored, complete_drawn, complete_truncated
 from em_vs_bayes.kernels.stream_gauss import product
@@ -67,7 +67,7 @@ def _add_products(first, d, K, work, stats, at):
     gram(own[np.int64(lane(K)) :], K, x, lane(first), p, stats, at + F - d, F)
 
 
-@inner
+@unit
 def sum_censored(data, pot, o, first, d, K, s, start, rows, work, drawn, stats, at):
     """Add counts to stats[at + k], and sums of (x, y) (x, y)' to packed lower triangles after the K counts."""
     plain, F = at_a_point(pot, o, d, K), d * (d + 1) // 2
@@ -78,7 +78,7 @@ def sum_censored(data, pot, o, first, d, K, s, start, rows, work, drawn, stats, 
     _add_products(first, d, K, work, stats, at)
 
 
-@inner
+@unit
 def sum_truncated(data, pot, o, first, d, K, s, start, rows, work, drawn, stats, at):
     """As `sum_censored`, imagined rows counted."""
     plain, F = at_a_point(pot, o, d, K), d * (d + 1) // 2
@@ -92,7 +92,7 @@ def sum_truncated(data, pot, o, first, d, K, s, start, rows, work, drawn, stats,
     _add_products(first, d, K, work, stats, at)
 
 
-@inner
+@unit
 def sum_robust(data, pot, o, first, d, K, s, start, rows, work, drawn, stats, at):
     """As `sum_censored`, multipliers of precision being counted but for the number of rows."""
     plain, F = at_a_point(pot, o, d, K), d * (d + 1) // 2

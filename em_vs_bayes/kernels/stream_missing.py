@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from em_vs_bayes.kernels.jit import inner, spliced
+from em_vs_bayes.kernels.jit import inner, spliced, unit
 from em_vs_bayes.kernels.smallmatrix import invert_lower
 from em_vs_bayes.kernels.stream_block import BLOCK, START, gram, lane
 from em_vs_bayes.kernels.tables import GAUSS_FULL
@@ -141,7 +141,7 @@ def _slot(data, streams, pot, K, pattern, conditionals):
     return slot
 
 
-@inner
+@unit
 def add_full_missing(data, streams, s, pot, K, start, rows, work, conditionals):
     """For rows where stream s misses a value: logp = what it was before the stream + the marginal potential."""
     first, d, o = streams.col[s], streams.size[s], streams.pot[s]
@@ -199,7 +199,7 @@ def _expect_missing(value, T, n, d, order, pot, m, work, first, q, u):
         u[d + i] = total
 
 
-@inner
+@unit
 def sum_full_missing(data, streams, s, pot, K, start, rows, work, conditionals, stats):
     """Add to the packed sums what the missing columns contribute (their zeros have contributed nothing so far)."""
     first, d, o = streams.col[s], streams.size[s], streams.pot[s]
@@ -236,7 +236,7 @@ def sum_full_missing(data, streams, s, pot, K, start, rows, work, conditionals, 
                     stats[at + k * F + d + high * (high + 1) // 2 + low] += r * product
 
 
-@inner
+@unit
 def draw_full_missing(data, streams, s, pot, K, start, rows, work, conditionals, rng, z):
     """Draw the missing columns of stream s into work.x from their conditional given the observed ones and z."""
     if data.pattern.size == 0:

@@ -18,7 +18,7 @@ import math
 import numpy as np
 
 from em_vs_bayes.kernels.draws import gamma
-from em_vs_bayes.kernels.jit import inner, spliced
+from em_vs_bayes.kernels.jit import inner, spliced, unit
 from em_vs_bayes.kernels.stream_block import lane
 from em_vs_bayes.kernels.stream_censored import FIRST, HALF_LOG_2PI, SECOND, prepared
 from em_vs_bayes.kernels.stream_regression import at_a_point
@@ -26,7 +26,7 @@ from em_vs_bayes.kernels.student_draws import draw
 from em_vs_bayes.kernels.student_interval import interval, log_constant
 
 
-@inner
+@unit
 def add_robust(pot, o, first, d, K, rows, work):
     """logp += the log potential of the interval."""
     x, z, out = work.x, work.z, work.logp

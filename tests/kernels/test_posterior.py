@@ -144,10 +144,10 @@ def test_a_held_program_gives_what_the_plain_one_gives(covariance):
 def test_one_compiled_function_serves_every_model():
     models = [tiny("full", 3, 2), tiny("sigma", 2, 1, counts=True), tiny("tied", 1, 3, fixed=[("means", 0)])]
     evaluate(hold(program_of(models[0])), start(models[0]))
-    before = len(evaluate.signatures)
+    before = len(evaluate.entry.signatures)
     for model in models:
         evaluate(hold(program_of(model)), start(model))
-    assert len(evaluate.signatures) == before
+    assert len(evaluate.entry.signatures) == before
 
 
 def test_an_unknown_latent_structure_is_refused():
