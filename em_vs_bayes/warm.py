@@ -1,4 +1,4 @@
-"""Compile every kernel once and leave it in numba's cache: ``python -m em_vs_bayes.warm``.
+"""Compile every kernel once and keep it with the package: ``python -m em_vs_bayes.warm``.
 
 Kernels read tables and call functions of streams and of Gibbs steps by address: all of these, and one small model of
 each latent structure, compile everything for all models.
@@ -6,67 +6,132 @@ each latent structure, compile everything for all models.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
+from multiprocessing import get_context
 from time import perf_counter
 
 import numpy as np
+from rich.console import Console
+from rich.progress import track
 
 from em_vs_bayes.compile import compile as compile_program
-from em_vs_bayes.kernels import gibbs, streams
+from em_vs_bayes.kernels import gibbs, shelf, streams
+from em_vs_bayes.program import Program
 from em_vs_bayes.regressions import Tobit
 from em_vs_bayes.spec import GaussianHMM, GaussianMixture
 
+SIZE = 20
 
-def warm() -> dict[str, float]:
-    """Seconds that the first use of each group of kernels took."""
-    seconds, began = {}, perf_counter()
 
-    def lap(name: str) -> None:
-        nonlocal began
-        seconds[name], began = perf_counter() - began, perf_counter()
+def _program(latent: str) -> Program:
+    y = np.random.default_rng(0).normal(size=(SIZE, 2))
+    if latent == "regression":
+        return compile_program(Tobit(), np.maximum(y[:, 0], 0.0))
+    return compile_program(GaussianHMM(2) if latent == "chain" else GaussianMixture(2), y)
 
+
+def _role(role: int) -> None:
     kinds = list(streams.KINDS)
-    streams.address_roles(streams.table(*([kinds] * 5)), *range(len(streams.Roles._fields)))
-    lap("streams")
-    gibbs.address_steps(gibbs.plan((step, 0, -1, -1, -1) for step in gibbs.STEPS))
-    lap("steps of Gibbs sweeps")
-    y, rng = np.random.default_rng(0).normal(size=(20, 2)), np.random.default_rng(0)
-    for latent, spec, rows in (
-        ("mixture", GaussianMixture(2), y),
-        ("chain", GaussianHMM(2), y),
-        ("regression", Tobit(), np.maximum(y[:, 0], 0.0)),
-    ):
-        program = compile_program(spec, rows)
-        theta = program.neutral()
-        pot = program.potentials(theta)
-        program.expect(pot)
-        lap(f"{latent}: expect")
-        program.decode(pot)
-        lap(f"{latent}: decode")
-        program.assign(theta)
-        program.probabilities(theta)
-        for kind in program.latent.pointwise_kinds:
-            program.pointwise(theta, kind)
-        lap(f"{latent}: scores")
-        program.gibbs_sweeps(rng, theta.copy(), pot.copy(), np.zeros(20, np.int64), 1, 1)
-        if latent == "regression":
-            x = program.unconstrain(theta)
-            program.gibbs_sweeps(rng, theta.copy(), pot.copy(), np.zeros(20, np.int64), 1, 1, x, np.eye(x.size))
-        lap(f"{latent}: gibbs")
+    streams.address_roles(streams.table(*([kinds] * 5)), role)
+
+
+def _step(step: int) -> None:
+    gibbs.address_steps(gibbs.plan([(step, 0, -1, -1, -1)]))
+
+
+def _expect(latent: str) -> None:
+    program = _program(latent)
+    pot = program.potentials(program.neutral())
+    program.expect(pot)
+    program.decode(pot)
+
+
+def _scores(latent: str) -> None:
+    program = _program(latent)
+    theta = program.neutral()
+    program.assign(theta)
+    program.probabilities(theta)
+    for kind in program.latent.pointwise_kinds:
+        program.pointwise(theta, kind)
+
+
+def _gibbs(latent: str) -> None:
+    program, rng = _program(latent), np.random.default_rng(0)
+    theta = program.neutral()
+    pot, z = program.potentials(theta), np.zeros(SIZE, np.int64)
+    program.gibbs_sweeps(rng, theta.copy(), pot.copy(), z, 1, 1)
+    if latent == "regression":
+        x = program.unconstrain(theta)
+        program.gibbs_sweeps(rng, theta.copy(), pot.copy(), z, 1, 1, x, np.eye(x.size))
+
+
+def _posterior() -> None:
+    program = _program("mixture")
+    theta = program.neutral()
     program.log_prior(theta)
     x = program.unconstrain(theta)
     program.constrain(x, theta)
-    lap("coordinates and prior")
     density = program.density(theta)
     density(x)
-    lap("log posterior")
     density.natural(theta)
-    lap("log joint")
-    return seconds
+
+
+def _groups() -> Iterator[tuple[str, Callable[[], None]]]:
+    """What is compiled together, the longest first."""
+    yield "log posterior", _posterior
+    for latent in ("chain", "regression", "mixture"):
+        yield f"{latent}: E-step", partial(_expect, latent)
+        yield f"{latent}: scores", partial(_scores, latent)
+        yield f"{latent}: Gibbs sweeps", partial(_gibbs, latent)
+    for step in gibbs.STEPS:
+        yield f"Gibbs step {step}", partial(_step, step)
+    for role, name in enumerate(streams.Roles._fields):
+        yield f"streams: {name}", partial(_role, role)
+
+
+def _timed(name: str) -> float:
+    """Compile one group into the installation; the seconds that it took."""
+    shelf.fill()
+    began = perf_counter()
+    dict(_groups())[name]()
+    return perf_counter() - began
+
+
+def warm(workers: int | None = None, console: Console | None = None) -> dict[str, float]:
+    """Compile what has not been compiled yet.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Processes side by side; by default one per core.
+    console : rich.console.Console, optional
+        Where a progress bar goes; without it there is none.
+
+    Returns
+    -------
+    dict
+        Seconds that each group of kernels took.
+
+    Raises
+    ------
+    OSError
+        If the folder of the installation cannot be written to.
+    """
+    shelf.fill()
+    names = [name for name, _ in _groups()]
+    with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        waiting = {pool.submit(_timed, name): name for name in names}
+        done = as_completed(waiting)
+        shown = track(done, "Compiling kernels", len(names), console=console) if console else done
+        return {waiting[future]: future.result() for future in shown}
 
 
 def main() -> None:
-    """Print what each group took."""
-    for name, value in warm().items():
+    """Compile, and print what each group took."""
+    for name, value in warm(console=Console(stderr=True)).items():
         print(f"{name:24s} {value:6.2f} s")
 
 

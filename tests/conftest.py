@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from em_vs_bayes.kernels.jit import SOURCES
+from em_vs_bayes.kernels.shelf import SOURCES
 
 # The same examples on every machine; no deadline, because the first call of a kernel compiles it.
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None)

@@ -12,31 +12,15 @@ keep their meaning everywhere (no ``nnan``, no ``ninf``): guards against them mu
 """
 
 from collections.abc import Callable
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numba
 from numba.core import types
 
 from em_vs_bayes.kernels.linked import PartCompiler
+from em_vs_bayes.kernels.shelf import shelved
 
 Decorator = Callable[[Callable[..., Any]], Any]
-
-# Numba recompiles a cached function when its own file changes, but not when a function that it calls does, and would
-# then run old code. Here any change in this folder makes every kernel stale.
-SOURCES = sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
-
-
-def stamp(dispatcher: Any, sources: str) -> None:
-    """Let what is cached of a function be valid for these sources only.
-
-    They are part of the version too, which numba compares before it reads on: what is stale may name classes that are
-    no more.
-    """
-    file = dispatcher._cache._cache_file
-    file._source_stamp, file._version = sources, f"{file._version} {sources}"
-
 
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 HIDDEN = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -45,14 +29,12 @@ INTERPRETED: bool = bool(vars(numba.config)["DISABLE_JIT"])
 
 
 def _cached(**flags: Any) -> Decorator:
-    """``njit`` with a cache that depends on all kernel sources."""
+    """``njit`` with a cache."""
     njit: Any = numba.njit
 
     def decorate(function: Callable[..., Any]) -> Any:
         dispatcher = njit(cache=True, **COMMON, **flags)(function)
-        if not INTERPRETED:
-            stamp(dispatcher, SOURCES)
-        return dispatcher
+        return dispatcher if INTERPRETED else shelved(dispatcher)
 
     return decorate
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import numba
 
-from em_vs_bayes.kernels.jit import FAST, SOURCES, stamp
+from em_vs_bayes.kernels.jit import FAST, INTERPRETED
+from em_vs_bayes.kernels.shelf import SOURCES, stamp
 
 
 def source_version(*functions: Callable[..., Any]) -> int:
@@ -27,8 +28,7 @@ def file_version(file: str) -> int:
 def compiled(function: Callable[..., Any]) -> Any:
     """A kernel outside the kernels' folder: it calls them, and its cache is stale when they or its own file change."""
     njit: Any = numba.njit
-    config: Any = numba.config
     dispatcher = njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)(function)
-    if not config.DISABLE_JIT:
-        stamp(dispatcher, str(file_version(inspect.getfile(function))))
+    if not INTERPRETED:
+        stamp(dispatcher._cache._cache_file, str(file_version(inspect.getfile(function))))
     return dispatcher
