@@ -7,6 +7,7 @@
 
 SHELL := bash
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 READY := .venv/.ready
 # the examples first: each is long, and at the end one core would wait for them
 PYTEST ?= -n auto --dist loadfile --no-loadscope-reorder -m "not slow" tests/test_examples.py tests
@@ -24,8 +25,8 @@ $(READY): pyproject.toml constraints.txt
 	@if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then \
 		python=$$(bash scripts/find-python) && echo "Using $$python" && "$$python" -m venv --clear .venv; \
 	fi
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[dev,docs]'
-	@echo "Compiling the kernels, once"
+	$(PIP) editables hatchling
+	$(PIP) --no-build-isolation -e '.[dev,docs]'
 	$(BIN)/python -m em_vs_bayes.warm
 	@touch $@
 
@@ -47,11 +48,11 @@ docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: setup
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[bench]'
+	$(PIP) --no-build-isolation -e '.[bench]'
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf site report.html .pytest_cache .mypy_cache .ruff_cache $(READY)
+	rm -rf site report.html em_vs_bayes/kernels/compiled .pytest_cache .mypy_cache .ruff_cache $(READY)
 	find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean

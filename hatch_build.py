@@ -1,4 +1,4 @@
-"""Compile the kernels while a wheel is built, as a package written in C would: ``pip install`` then leaves none to do."""
+"""Compile the kernels while a wheel is built, as a package in C would: ``pip install`` then leaves none to compile."""
 
 import os
 import subprocess

@@ -1,0 +1,100 @@
+"""Kernels are compiled when the package is installed: a wheel carries them, and then no fit compiles anything."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numba
+import pytest
+
+from em_vs_bayes.kernels.shelf import INSTALLED, SOURCES, Shelf
+
+ROOT = Path(__file__).parent.parent
+FITS = """
+import numpy as np
+from numba.core import event
+
+class Compiled(event.Listener):
+    names = []
+    def on_start(self, event):
+        self.names.append(event.data["dispatcher"].py_func.__qualname__)
+    def on_end(self, event):
+        pass
+
+event.register("numba:compile", Compiled())
+import em_vs_bayes as evb
+from em_vs_bayes.kernels.shelf import INSTALLED
+
+y = np.repeat([0.0, 5.0, 0.5, 4.5], 10) + np.random.default_rng(0).normal(size=40)
+for spec in (evb.GaussianMixture(2), evb.GaussianHMM(2)):
+    for method, options in (("em", {}), ("vi", {}), ("gibbs", {"draws": 10, "tune": 10, "chains": 1})):
+        spec.fit(y[:, None], method, progressbar=False, seed=1, **options)
+print(INSTALLED)
+print(*Compiled.names)
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """A wheel of this package, built as ``pip install`` builds it but with what is installed here."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(folder),
+        ".",
+    ]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+def test_fits_from_a_wheel_compile_nothing(wheel, tmp_path):
+    assert "none-any" not in wheel.name, "it holds machine code, and may not be installed elsewhere"
+    with zipfile.ZipFile(wheel) as files:
+        files.extractall(tmp_path / "site")
+    place = {"PYTHONPATH": str(tmp_path / "site"), "NUMBA_CACHE_DIR": str(tmp_path / "nothing")}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FITS],
+        cwd=tmp_path,
+        env=os.environ | place,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    where, compiled = done.stdout.split("\n")[-3:-1]
+    assert Path(where) == tmp_path / "site/em_vs_bayes/kernels/compiled"
+    assert compiled == ""
+    assert "compiling" not in done.stderr
+
+
+class Index(dict):
+    """What a shelf needs of numba's index of a function."""
+
+    _version = "numba"
+    _source_stamp = None
+
+    def load(self, key):
+        return self.get(key)
+
+    def save(self, key, compiled):
+        self[key] = compiled
+
+
+def test_numba_s_own_cache_comes_after_the_installation_and_takes_what_is_new():
+    own = Index(here="own")
+    shelf = Shelf(own, "no_such_function-1.py3")
+    assert shelf.load("here") == "own" and shelf.load("elsewhere") is None
+    shelf.save("new", "compiled")
+    assert own["new"] == "compiled" and not list(INSTALLED.glob("no_such_function*"))
+    assert own._source_stamp == SOURCES and SOURCES in own._version
