@@ -10,12 +10,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from shutil import copytree, ignore_patterns
 from time import process_time
 from typing import Any
 
 import numpy as np
 
 from em_vs_bayes.contract import Array
+
+ROOT = Path(__file__).parents[1]
 
 
 def seconds(call: Callable[[], Any]) -> tuple[float, Any]:
@@ -64,12 +68,22 @@ def max_rhat(draws: Array) -> float:
     return float(np.nanmax(array_stats.rhat(np.moveaxis(draws, -1, 0), chain_axis=1, draw_axis=2)))
 
 
-def probe(name: str, *arguments: Any, cold: bool = False) -> dict[str, Any]:
-    """What a fresh process running `benchmarks.probes` prints; ``cold``: with no compiled kernel on disk."""
+def probe(name: str, *arguments: Any, kernels: str = "as they are") -> dict[str, Any]:
+    """What a fresh process running `benchmarks.probes` prints.
+
+    Parameters
+    ----------
+    kernels : {"as they are", "installed", "none"}
+        What is compiled already: what this machine has, what came with the installation, or nothing.
+    """
     command = [sys.executable, "-m", "benchmarks.probes", name, *map(str, arguments)]
-    with tempfile.TemporaryDirectory() as empty:
-        cache = {"NUMBA_CACHE_DIR": empty} if cold else {}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | cache)
+    with tempfile.TemporaryDirectory() as folder:
+        place, cache = ROOT, {} if kernels == "as they are" else {"NUMBA_CACHE_DIR": f"{folder}/cache"}
+        if kernels == "none":
+            place = Path(folder)
+            for package in ("em_vs_bayes", "benchmarks"):
+                copytree(ROOT / package, place / package, ignore=ignore_patterns("compiled", "__pycache__"))
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=place, env=os.environ | cache)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command[1:])} failed:\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])

@@ -125,7 +125,22 @@ def effective(name: str, method: str, draws: str = "", tune: str = "", preload: 
     return took | ({} if fit.draws is None else {"ess": min_ess(fit.draws)})
 
 
-PROBES = {f.__name__: f for f in (importing, first_fit, memory, effective)}
+def gradient() -> dict[str, Any]:
+    """Seconds from a spec and data to the first log posterior with its gradient, imports done."""
+    import numpy as np
+
+    from em_vs_bayes import GaussianHMM
+    from em_vs_bayes.compile import compile as compile_program
+
+    y = np.random.default_rng(0).normal(size=(1000, 1))
+    wall, cpu = perf_counter(), process_time()
+    program = compile_program(GaussianHMM(3), y)
+    theta = program.neutral()
+    program.density(theta)(program.unconstrain(theta))
+    return {"wall": perf_counter() - wall, "cpu": process_time() - cpu}
+
+
+PROBES = {f.__name__: f for f in (importing, first_fit, memory, effective, gradient)}
 
 if __name__ == "__main__":
     print(json.dumps(PROBES[sys.argv[1]](*sys.argv[2:])))

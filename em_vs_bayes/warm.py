@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import track
 
 from em_vs_bayes.compile import compile as compile_program
-from em_vs_bayes.kernels import gibbs, shelf, streams
+from em_vs_bayes.kernels import chain_rows, gibbs, shelf, streams
 from em_vs_bayes.program import Program
 from em_vs_bayes.regressions import Tobit
 from em_vs_bayes.spec import GaussianHMM, GaussianMixture
@@ -68,6 +68,17 @@ def _gibbs(latent: str) -> None:
         program.gibbs_sweeps(rng, theta.copy(), pot.copy(), z, 1, 1, x, np.eye(x.size))
 
 
+def _rows() -> None:
+    """What `evb.pymc.HMM` calls."""
+    initial, transition, emission = np.full((1, 2), 0.5), np.full((1, 2, 2), 0.5), np.zeros((SIZE, 2))
+    starts, uniforms = np.array([0, SIZE]), np.full(SIZE, 0.5)
+    terms, alpha, b, kind = chain_rows.forward_pass(initial, transition, emission, starts)
+    chain_rows.backward_pass(initial, transition, emission, starts, terms, alpha, b, kind, np.ones(SIZE))
+    chain_rows.draw_paths(transition, starts, alpha, kind, uniforms)
+    chain_rows.walk(initial, transition, starts, uniforms)
+    chain_rows.leave_one_out(initial, transition, emission, starts)
+
+
 def _posterior() -> None:
     program = _program("mixture")
     theta = program.neutral()
@@ -82,6 +93,7 @@ def _posterior() -> None:
 def _groups() -> Iterator[tuple[str, Callable[[], None]]]:
     """What is compiled together, the longest first."""
     yield "log posterior", _posterior
+    yield "chain: rows", _rows
     for latent in ("chain", "regression", "mixture"):
         yield f"{latent}: E-step", partial(_expect, latent)
         yield f"{latent}: scores", partial(_scores, latent)

@@ -12,7 +12,7 @@ from typing import Any
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from em_vs_bayes.kernels.jit import INTERPRETED, Kernel, inner
+from em_vs_bayes.kernels.jit import INTERPRETED, inner, machine_code
 
 NOTHING = 0  # in place of an address: nothing to do
 UNKNOWN = -1  # in place of one that has not been asked for
@@ -25,9 +25,9 @@ def address(function: Any, signature: Any) -> int:
     if INTERPRETED:
         PLACES.append(function)
         return len(PLACES) - 1
-    function = function.entry if isinstance(function, Kernel) else function
-    function.compile(signature.args)
-    compiled = function.overloads[signature.args]
+    dispatcher = machine_code(function)
+    dispatcher.compile(signature.args)
+    compiled = dispatcher.overloads[signature.args]
     return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
 
 

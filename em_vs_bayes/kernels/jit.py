@@ -46,12 +46,29 @@ def _part(**flags: Any) -> Decorator:
     return decorate
 
 
+class Inner:
+    """A part of other kernels, and nothing to Python."""
+
+    def __init__(self, part: Any) -> None:
+        self.part = part
+
+    def __call__(self, *_: Any) -> Any:
+        raise TypeError(
+            f"{self.part.__name__} is part of other kernels and has no code of its own; call it from a kernel."
+        )
+
+    @property
+    def _numba_type_(self) -> Any:
+        """What numba takes the name for inside a kernel."""
+        return types.Dispatcher(self.part)
+
+
 class Kernel:
     """A compiled function to Python, a part of theirs to other kernels."""
 
-    def __init__(self, function: Callable[..., Any], **flags: Any) -> None:
-        self.entry, self.part = _cached(**flags)(function), _part(**flags)(function)
-        self.__doc__, self.__name__, self.__wrapped__ = function.__doc__, function.__name__, function
+    def __init__(self, entry: Any, part: Any) -> None:
+        self.entry, self.part = entry, part
+        self.__doc__, self.__name__ = entry.__doc__, entry.__name__
 
     def __call__(self, *arguments: Any) -> Any:
         return self.entry(*arguments)
@@ -62,13 +79,22 @@ class Kernel:
         return types.Dispatcher(self.part)
 
 
+def _inner(**flags: Any) -> Decorator:
+    return lambda function: function if INTERPRETED else Inner(_part(**flags)(function))
+
+
 def _kernel(**flags: Any) -> Decorator:
-    return lambda function: function if INTERPRETED else Kernel(function, **flags)
+    return lambda function: function if INTERPRETED else Kernel(_cached(**flags)(function), _part(**flags)(function))
+
+
+def machine_code(function: Any) -> Any:
+    """Numba's own function behind a kernel: what is compiled once and kept, not once more inside each caller."""
+    return function.entry if isinstance(function, Kernel) else function
 
 
 kernel = _kernel(fastmath=FAST)
 exact = _kernel(fastmath={"contract"})
 unit = _cached(fastmath=FAST, **HIDDEN)
-inner = _part(fastmath=FAST)
+inner = _inner(fastmath=FAST)
 spliced = _part(fastmath=FAST, inline="always")
 inlined = numba.njit(inline="always")

@@ -19,10 +19,11 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-from em_vs_bayes.pymc import chain_rows
-from em_vs_bayes.pymc.versions import file_version
+from em_vs_bayes.kernels import chain_rows
+from em_vs_bayes.kernels.jit import machine_code
+from em_vs_bayes.kernels.shelf import SOURCES
 
-VERSION = file_version(chain_rows.__file__)
+VERSION = int(SOURCES[:8], 16)  # of what PyTensor keeps: it does not notice an edited callee
 
 
 def _inputs(initial: Any, transition: Any, emission: Any, starts: Any) -> list[Any]:
@@ -122,7 +123,7 @@ class ChainWalk(Op):
 
 @register_funcify_default_op_cache_key(ChainTerms)
 def _(op: ChainTerms, node: Apply, **kwargs: Any) -> tuple[Any, int]:
-    forward_pass, contiguous = chain_rows.forward_pass, np.ascontiguousarray
+    forward_pass, contiguous = machine_code(chain_rows.forward_pass), np.ascontiguousarray
 
     def terms(initial, transition, emission, starts):  # type: ignore[no-untyped-def]  # compiled as it stands
         return forward_pass(contiguous(initial), contiguous(transition), contiguous(emission), contiguous(starts))
@@ -132,7 +133,7 @@ def _(op: ChainTerms, node: Apply, **kwargs: Any) -> tuple[Any, int]:
 
 @register_funcify_default_op_cache_key(ChainGradient)
 def _(op: ChainGradient, node: Apply, **kwargs: Any) -> tuple[Any, int]:
-    backward_pass, contiguous = chain_rows.backward_pass, np.ascontiguousarray
+    backward_pass, contiguous = machine_code(chain_rows.backward_pass), np.ascontiguousarray
 
     def gradient(initial, transition, emission, starts, terms, alpha, b, kind, weights):  # type: ignore[no-untyped-def]
         return backward_pass(
@@ -145,7 +146,7 @@ def _(op: ChainGradient, node: Apply, **kwargs: Any) -> tuple[Any, int]:
 
 @register_funcify_default_op_cache_key(ChainWalk)
 def _(op: ChainWalk, node: Apply, **kwargs: Any) -> tuple[Any, int]:
-    walk, contiguous = chain_rows.walk, np.ascontiguousarray
+    walk, contiguous = machine_code(chain_rows.walk), np.ascontiguousarray
 
     def path(initial, transition, starts, uniforms):  # type: ignore[no-untyped-def]
         return walk(contiguous(initial), contiguous(transition), contiguous(starts), contiguous(uniforms))

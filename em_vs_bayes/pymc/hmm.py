@@ -11,8 +11,8 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 
 from em_vs_bayes.contract import Array
+from em_vs_bayes.kernels.chain_rows import walk
 from em_vs_bayes.pymc.chain import chain_terms
-from em_vs_bayes.pymc.chain_rows import walk
 from em_vs_bayes.pymc.checks import check_chain
 from em_vs_bayes.pymc.mixture import check_ndim, observed_tensor, powered, whole_signature
 from em_vs_bayes.pymc.python_draws import draw_in_python

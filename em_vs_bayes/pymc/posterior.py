@@ -13,8 +13,8 @@ from pymc.model.transform.conditioning import remove_value_transforms
 from pytensor.graph.traversal import ancestors
 
 from em_vs_bayes.contract import Array
+from em_vs_bayes.kernels.chain_rows import backward_pass, draw_paths, forward_pass, leave_one_out
 from em_vs_bayes.pymc.chain import ChainTerms
-from em_vs_bayes.pymc.chain_rows import backward_pass, draw_paths, forward_pass, leave_one_out
 
 KINDS = {
     "loo": "log p(y_t | all other rows of its sequence)",

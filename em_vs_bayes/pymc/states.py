@@ -16,8 +16,8 @@ from pytensor.graph.replace import clone_replace
 from pytensor.graph.traversal import ancestors
 
 from em_vs_bayes.contract import Array
+from em_vs_bayes.kernels.chain_rows import IMPOSSIBLE, NOT_A_NUMBER, draw_paths, forward_pass
 from em_vs_bayes.pymc.chain import as_chain, walk_chain
-from em_vs_bayes.pymc.chain_rows import IMPOSSIBLE, NOT_A_NUMBER, draw_paths, forward_pass
 from em_vs_bayes.pymc.checks import check_chain
 from em_vs_bayes.pymc.hmm import draw_chain
 from em_vs_bayes.pymc.mixture import check_ndim, whole_signature

@@ -8,8 +8,7 @@ import pytensor.tensor as pt
 import pytest
 from scipy.special import logsumexp
 
-from em_vs_bayes.pymc.chain import ChainTerms, chain_terms
-from em_vs_bayes.pymc.chain_rows import (
+from em_vs_bayes.kernels.chain_rows import (
     IMPOSSIBLE,
     LOGARITHMIC,
     SCALED,
@@ -19,6 +18,7 @@ from em_vs_bayes.pymc.chain_rows import (
     leave_one_out,
     walk,
 )
+from em_vs_bayes.pymc.chain import ChainTerms, chain_terms
 
 from .conftest import PYTHON
 

@@ -19,14 +19,14 @@ import numpy as np
 
 from em_vs_bayes.kernels.chain_log import log_first_row, log_forward, log_sum, log_times, log_weigh
 from em_vs_bayes.kernels.chain_scaled import DENSE, LOG_RAISE, backward, first_row, forward, last_row, padded, weigh
+from em_vs_bayes.kernels.jit import inner, kernel
 from em_vs_bayes.kernels.vectormath import exp, log
-from em_vs_bayes.pymc.versions import compiled
 
 SCALED, LOGARITHMIC, IMPOSSIBLE, NOT_A_NUMBER = 0, 1, 2, 3
 LARGEST = 1e200  # of a derivative in a probability that is zero and should not be: a product with zero stays zero
 
 
-@compiled
+@inner
 def _check(initial, transition, emission, starts):
     n, K = emission.shape
     S, M = starts.size - 1, transition.shape[0]
@@ -41,13 +41,13 @@ def _check(initial, transition, emission, starts):
         raise ValueError("transition must be (K, K), (sequences, K, K) or (n, K, K), n the rows of emission_logp.")
 
 
-@compiled
+@inner
 def _which(M, S, n, s, t):
     """The transition matrix that leads to row t of sequence s."""
     return 0 if M == 1 else (t if n == M else s)
 
 
-@compiled
+@inner
 def _load(transition, m, P, A, At):
     """Padded rows of a matrix and of its transpose."""
     K = transition.shape[1]
@@ -56,13 +56,13 @@ def _load(transition, m, P, A, At):
             A[j * P + k] = At[k * P + j] = transition[m, j, k]
 
 
-@compiled
+@inner
 def _take_logs(x):
     for i in range(x.size):
         x[i] = log(x[i])
 
 
-@compiled
+@inner
 def _least(x):
     """The smallest element; NaN if there is one."""
     least = math.inf
@@ -74,7 +74,7 @@ def _least(x):
     return least
 
 
-@compiled
+@inner
 def _densities(emission, start, stop, P, b, top):
     """Padded rows of densities over the largest of their row, which goes to ``top``; False if one is not a number."""
     K, proper = emission.shape[1], True
@@ -95,7 +95,7 @@ def _densities(emission, start, stop, P, b, top):
     return proper
 
 
-@compiled
+@inner
 def _scaled_sequence(initial, transition, s, start, stop, S, n, careful, A, At, b, terms, alpha):
     """Forward rows; terms come in as what was divided out of the densities. False where a value got too small."""
     K, M, P = transition.shape[1], transition.shape[0], padded(transition.shape[1])
@@ -122,7 +122,7 @@ def _scaled_sequence(initial, transition, s, start, stop, S, n, careful, A, At, 
     return True
 
 
-@compiled
+@inner
 def _log_sequence(initial, transition, emission, s, start, stop, S, n, A, At, b, terms, alpha):
     """Forward rows in logarithms. False where the sequence is impossible: from there on terms are minus infinity."""
     K, M, P = transition.shape[1], transition.shape[0], padded(transition.shape[1])
@@ -145,7 +145,7 @@ def _log_sequence(initial, transition, emission, s, start, stop, S, n, A, At, b,
     return terms[stop - 1] > -math.inf
 
 
-@compiled
+@kernel
 def forward_pass(initial, transition, emission, starts):
     """Predictive terms of every row, and what the way back needs.
 
@@ -180,7 +180,7 @@ def forward_pass(initial, transition, emission, starts):
 # --- the way back -------------------------------------------------------------------------------------------------
 
 
-@compiled
+@inner
 def _scaled_back(
     initial, transition, s, start, stop, S, n, careful, weight, A, At, b, alpha, g_initial, g_transition, g_emission
 ):
@@ -223,18 +223,18 @@ def _scaled_back(
     return True
 
 
-@compiled
+@inner
 def _bounded_exp(x):
     return min(exp(x), LARGEST)
 
 
-@compiled
+@inner
 def _log_add(x, y):
     top = max(x, y)
     return top + math.log(math.exp(x - top) + math.exp(y - top)) if top > -math.inf else top
 
 
-@compiled
+@inner
 def _log_back(
     transition, s, start, stop, S, n, weights, sign, A, At, b, terms, alpha, g_initial, g_transition, g_emission
 ):
@@ -269,7 +269,7 @@ def _log_back(
         log_times(v, 0, At, K, P, top, h, 0)
 
 
-@compiled
+@kernel
 def backward_pass(initial, transition, emission, starts, terms, alpha, b, kind, weights):
     """Derivatives of sum_t weights_t terms_t in initial, transition and emission (zero where a sequence is impossible).
 
@@ -316,7 +316,7 @@ def backward_pass(initial, transition, emission, starts, terms, alpha, b, kind, 
 # --- paths and scores ---------------------------------------------------------------------------------------------
 
 
-@compiled
+@kernel
 def draw_paths(transition, starts, alpha, kind, uniforms):
     """States of every sequence given its rows, drawn from the last to the first (Chib 1996); -1 where impossible."""
     S, n, M, K = starts.size - 1, uniforms.size, transition.shape[0], transition.shape[1]
@@ -352,7 +352,7 @@ def draw_paths(transition, starts, alpha, kind, uniforms):
     return z
 
 
-@compiled
+@kernel
 def walk(initial, transition, starts, uniforms):
     """Paths of the chain itself: states drawn forward by the inverse distribution function."""
     S, n, M, K = starts.size - 1, uniforms.size, transition.shape[0], transition.shape[1]
@@ -370,7 +370,7 @@ def walk(initial, transition, starts, uniforms):
     return z
 
 
-@compiled
+@kernel
 def leave_one_out(initial, transition, emission, starts):
     """log p(y_t | all other rows of the sequence) (n,), in logarithms."""
     _check(initial, transition, emission, starts)
@@ -401,7 +401,8 @@ def leave_one_out(initial, transition, emission, starts):
                 beta[k] += b[t * P + k]
             out[t] = log_sum(with_row, 0, K) - log_sum(ahead, 0, K)
             if t > start:
-                with_row[:] = beta
+                for k in range(P):
+                    with_row[k] = beta[k]
                 log_times(with_row, 0, At, K, P, top, beta, 0)
                 largest = log_sum(beta, 0, K)
                 for k in range(P):
