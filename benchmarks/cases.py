@@ -69,9 +69,6 @@ def two_dimensional() -> Posterior:
     return Posterior("GMM 2-D, N=2000, K=3", spec, y, 684.0)
 
 
-POSTERIORS = {"1d": one_dimensional, "2d": two_dimensional}
-
-
 def chain(rows: int, sequences: int, k: int, d: int) -> tuple[Array, Array, Params]:
     """Hidden Markov data (rows, d), or counts (rows,) where d = 0, lengths, and a start near what they came from."""
     rng = np.random.default_rng(rows + 10 * k + d)
@@ -87,3 +84,19 @@ def chain(rows: int, sequences: int, k: int, d: int) -> tuple[Array, Array, Para
     means = 3.0 * np.arange(k)[:, None] + rng.normal(size=(k, d))
     start |= {"means": means + 0.3, "covariances": np.broadcast_to(np.eye(d), (k, d, d)).copy()}
     return means[z] + rng.normal(size=(rows, d)), lengths, start
+
+
+def three_states() -> Posterior:
+    """A hidden Markov chain of T = 1000 rows and three states, ordered means."""
+    priors = {
+        "means": evb.priors.Normal(0.0, 5.0),
+        "sigmas": evb.Prior("HalfNormal", sigma=2.0),
+        "transition": evb.priors.Dirichlet(1.0),
+    }
+    fixed = {"initial": np.full(3, 1 / 3)}
+    spec = evb.HMM(evb.emissions.Normal(), 3, priors=priors, fixed=fixed, ordered="means")
+    return Posterior("HMM, T=1000, K=3", spec, chain(1000, 1, 3, 1)[0][:, 0], 362.0)
+
+
+POSTERIORS = {"1d": one_dimensional, "2d": two_dimensional}
+SOON = POSTERIORS | {"hmm": three_states}  # whose seconds to an effective sample size are measured, too

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import em_vs_bayes as evb
-from benchmarks.cases import chain
-from benchmarks.measure import max_rhat, min_ess, per_iteration, seconds
+from benchmarks.cases import chain, three_states
+from benchmarks.measure import free, max_rhat, min_ess, per_iteration, seconds
 from benchmarks.show import at_least, at_most, ms, table
 from em_vs_bayes.compile import compile as compile_program
 from em_vs_bayes.contract import Array
@@ -118,15 +118,9 @@ def _posteriors() -> tuple[Chain, ...]:
     priors, fixed = evb.priors, {"sigmas": [1.0, 1.0], "initial": [0.5, 0.5]}
     two = {"means": priors.Normal([3.0, 10.0], 1.0), "transition": priors.Dirichlet(1.0)}
     example = evb.HMM(evb.emissions.Normal(), 2, priors=two, fixed=fixed, ordered="means")
-    three = {
-        "means": priors.Normal(0.0, 5.0),
-        "sigmas": evb.Prior("HalfNormal", sigma=2.0),
-        "transition": priors.Dirichlet(1.0),
-    }
-    long = evb.HMM(evb.emissions.Normal(), 3, priors=three, fixed={"initial": np.full(3, 1 / 3)}, ordered="means")
-    y, short = chain(1000, 1, 3, 1)[0], evb.datasets.load("hmm_example", as_frame=False).ravel()
+    long, short = three_states(), evb.datasets.load("hmm_example", as_frame=False).ravel()
     return (
-        Chain("T=1000, K=3", long, y[:, 0], 362.0, 128.0, 0.45e-3),
+        Chain("T=1000, K=3", long.spec, long.y, long.published, 128.0, 0.45e-3),
         Chain("hmm_example, T=100", example, short, 1353.0, 16617.0, np.nan),
     )
 
@@ -153,8 +147,7 @@ def _effective() -> None:
                 return min(runs[1:], key=lambda run: run[0])
 
             (short, _), (whole, made) = fit(FEW), fit(draws)
-            sampled = np.asarray(made.draws)
-            sampled = sampled[..., np.ptp(sampled, axis=(0, 1)) > 0]  # what is fixed has no effective size
+            sampled = free(np.asarray(made.draws))
             ess = min_ess(sampled)
             rows.append(
                 (

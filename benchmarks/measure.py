@@ -53,6 +53,11 @@ def per_iteration(
     return {name: (best[name][many] - best[name][few]) / (many - few) for name in contestants}
 
 
+def free(draws: Array) -> Array:
+    """The parameters that vary: what is fixed has no effective sample size."""
+    return draws[..., np.ptp(draws, axis=(0, 1)) > 0]
+
+
 def min_ess(draws: Array) -> float:
     """Least bulk effective sample size over the parameters of (chain, draw, P) draws (Vehtari et al. 2021)."""
     from arviz_stats.base import array_stats

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.cases import POSTERIORS, Posterior
+from benchmarks.cases import POSTERIORS, SOON, Posterior
 from benchmarks.measure import max_rhat, min_ess, probe, seconds
 from benchmarks.show import at_least, at_most, table
 from em_vs_bayes.compile import compile as compile_program
@@ -17,8 +17,8 @@ DRAWS, TUNE = 1000, 300
 FEW = 10  # draws of the short run, whose time is that of everything but sampling
 FACTOR = 2.0  # times nutpie's published min ESS per second
 ENOUGH = 400.0
-TARGET = {"1d": 1.0, "2d": 2.0}  # seconds to ENOUGH
-SHORT = {"1d": (100, 100), "2d": (110, 100)}  # draws and tune that are enough
+TARGET = {"1d": 1.0, "2d": 2.0, "hmm": 2.0}  # seconds to ENOUGH
+SHORT = {"1d": (100, 100), "2d": (110, 100), "hmm": (100, 100)}  # draws and tune that are enough
 CHAINS: dict[str, Any] = {"chains": 4, "cores": 1}
 
 
@@ -133,7 +133,7 @@ def _row(name: str, run: Sampled, rate: str, compiling: str) -> tuple[str, ...]:
 
 def _enough() -> None:
     rows = []
-    for name, make in POSTERIORS.items():
+    for name, make in SOON.items():
         draws, tune = SHORT[name]
         found = [
             probe("effective", name, "nuts", draws, tune, preload)
