@@ -20,7 +20,7 @@ class CompiledKernels(BuildHookInterface):
         """
         if self.target_name != "wheel" or version == "editable":
             return
-        here = os.environ | {"PYTHONPATH": self.root}
+        here = os.environ | {"PYTHONPATH": os.pathsep.join([self.root, *sys.path])}  # pip's build environment is a path
         if subprocess.run([sys.executable, "-m", "em_vs_bayes.warm"], env=here, check=False).returncode:
             self.app.display_warning("The kernels could not be compiled now; they will be when they are first used.")
             return
