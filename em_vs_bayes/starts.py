@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
 
 from em_vs_bayes import partitions
 from em_vs_bayes.contract import Array
@@ -103,6 +102,8 @@ def _partition(program: Program, kind: str, rng: np.random.Generator) -> NDArray
 
 def _named_by(known: NDArray[np.int64], clusters: NDArray[np.int64]) -> NDArray[np.int64]:
     """Clusters take the names of the known components that they hold most of: a chain would not swap them back."""
+    from scipy import optimize  # a fifth of a second that only known labels pay for
+
     seen = known >= 0
     k = int(max(clusters.max(), known.max())) + 1
     shared = np.zeros((k, k))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from multiprocessing import get_context
+from shutil import rmtree
 from time import perf_counter
 
 import numpy as np
@@ -112,6 +113,15 @@ def _timed(name: str) -> float:
     return perf_counter() - began
 
 
+def _tidy() -> None:
+    """Remove what other versions of the kernels were compiled to."""
+    mark = shelf.INSTALLED / "sources.txt"
+    if not mark.exists() or mark.read_text() != shelf.SOURCES:
+        rmtree(shelf.INSTALLED, ignore_errors=True)
+        shelf.INSTALLED.mkdir(exist_ok=True)
+        mark.write_text(shelf.SOURCES)
+
+
 def warm(workers: int | None = None, console: Console | None = None) -> dict[str, float]:
     """Compile what has not been compiled yet.
 
@@ -132,7 +142,7 @@ def warm(workers: int | None = None, console: Console | None = None) -> dict[str
     OSError
         If the folder of the installation cannot be written to.
     """
-    shelf.fill()
+    _tidy()
     names = [name for name, _ in _groups()]
     with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
         waiting = {pool.submit(_timed, name): name for name in names}
@@ -143,7 +153,12 @@ def warm(workers: int | None = None, console: Console | None = None) -> dict[str
 
 def main() -> None:
     """Compile, and print what each group took."""
-    for name, value in warm(console=Console(stderr=True)).items():
+    try:
+        seconds = warm(console=Console(stderr=True))
+    except OSError as error:
+        say = f"{shelf.INSTALLED} cannot be filled ({error}): kernels are compiled when they are first used."
+        raise SystemExit(say) from None
+    for name, value in seconds.items():
         print(f"{name:24s} {value:6.2f} s")
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, final
 
 import numpy as np
-from scipy import optimize
 
 from em_vs_bayes.blocks.probabilities import ProbabilityRows
 from em_vs_bayes.contract import Array, Block, Maximum, Parameter, Params, Shapes
@@ -99,6 +98,8 @@ class StationaryRows(Block):
             within = np.where(free, counts + a * slope.reshape(a.shape), 0.0)
             total = within.sum(axis=1, keepdims=True) / np.where(mass > 0, mass, 1.0)
             return -float(value), -(within - a * total)[free]
+
+        from scipy import optimize  # a fifth of a second that only stationary chains pay for
 
         best, highest = params[self.rows.name], -objective(_log_odds(params[self.rows.name], free))[0]
         for start in (best, plain.params[self.rows.name]):
