@@ -98,3 +98,9 @@ def test_numba_s_own_cache_comes_after_the_installation_and_takes_what_is_new():
     shelf.save("new", "compiled")
     assert own["new"] == "compiled" and not list(INSTALLED.glob("no_such_function*"))
     assert own._source_stamp == SOURCES and SOURCES in own._version
+
+
+def test_the_installation_is_filled_with_what_numba_has_elsewhere_too(monkeypatch):
+    shelf = Shelf(Index(here="own"), "no_such_function-1.py3")
+    monkeypatch.setattr(Shelf, "filling", True)
+    assert shelf.load("here") is None  # so that it is compiled, and saved there

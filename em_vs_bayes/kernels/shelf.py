@@ -49,7 +49,7 @@ class Shelf:
     def load(self, key: Any) -> Any:
         """What was compiled for the types and the processor in ``key``, or None."""
         found = self.installed.load(key)
-        return self.own.load(key) if found is None else found
+        return self.own.load(key) if found is None and not Shelf.filling else found
 
     def save(self, key: Any, compiled: Any) -> None:
         """Keep it."""
