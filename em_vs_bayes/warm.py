@@ -18,9 +18,13 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from em_vs_bayes.blocks.elementwise import element_density
 from em_vs_bayes.compile import compile as compile_program
 from em_vs_bayes.kernels import chain_rows, gibbs, shelf, streams
+from em_vs_bayes.kernels.stationary import add_slope
+from em_vs_bayes.priors import Prior
 from em_vs_bayes.program import Program
+from em_vs_bayes.regression.moments import between, student_between
 from em_vs_bayes.regressions import Tobit
 from em_vs_bayes.spec import GaussianHMM, GaussianMixture
 
@@ -89,12 +93,22 @@ def _posterior() -> None:
     density = program.density(theta)
     density(x)
     density.natural(theta)
+    program.slope(x, theta, program.expect(program.potentials(theta))[1])
+
+
+def _moments() -> None:
+    """What priors, stationary chains and predictions of regressions call."""
+    element_density(Prior("Normal", mu=0.0, sigma=1.0), ())((), 0.0)
+    add_slope(np.full(4, 0.5), 0, 2, np.ones(2), 0, np.zeros(4))
+    between(-1.0, 1.0)
+    student_between(-1.0, 1.0, 4.0)
 
 
 def _groups() -> Iterator[tuple[str, Callable[[], None]]]:
     """What is compiled together, the longest first."""
     yield "log posterior", _posterior
     yield "chain: rows", _rows
+    yield "moments", _moments
     for latent in ("chain", "regression", "mixture"):
         yield f"{latent}: E-step", partial(_expect, latent)
         yield f"{latent}: scores", partial(_scores, latent)

@@ -31,6 +31,8 @@ y = np.repeat([0.0, 5.0, 0.5, 4.5], 10) + np.random.default_rng(0).normal(size=4
 for spec in (evb.GaussianMixture(2), evb.GaussianHMM(2)):
     for method, options in (("em", {}), ("vi", {}), ("gibbs", {"draws": 10, "tune": 10, "chains": 1})):
         spec.fit(y[:, None], method, progressbar=False, seed=1, **options)
+for method in ("em", "laplace"):
+    evb.Tobit().fit(np.maximum(y, 0.0), method, exog=np.arange(40.0)[:, None], progressbar=False, seed=1)
 print(INSTALLED)
 print(*Compiled.names)
 """
