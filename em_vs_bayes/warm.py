@@ -108,7 +108,6 @@ def _groups() -> Iterator[tuple[str, Callable[[], None]]]:
     """What is compiled together, the longest first."""
     yield "log posterior", _posterior
     yield "chain: rows", _rows
-    yield "moments", _moments
     for latent in ("chain", "regression", "mixture"):
         yield f"{latent}: E-step", partial(_expect, latent)
         yield f"{latent}: scores", partial(_scores, latent)
@@ -117,6 +116,7 @@ def _groups() -> Iterator[tuple[str, Callable[[], None]]]:
         yield f"Gibbs step {step}", partial(_step, step)
     for role, name in enumerate(streams.Roles._fields):
         yield f"streams: {name}", partial(_role, role)
+    yield "moments", _moments
 
 
 def _timed(name: str) -> float:
@@ -136,13 +136,11 @@ def _tidy() -> None:
         mark.write_text(shelf.SOURCES)
 
 
-def warm(workers: int | None = None, console: Console | None = None) -> dict[str, float]:
-    """Compile what has not been compiled yet.
+def warm(console: Console | None = None) -> dict[str, float]:
+    """Compile what has not been compiled yet, in one process per core.
 
     Parameters
     ----------
-    workers : int, optional
-        Processes side by side; by default one per core.
     console : rich.console.Console, optional
         Where a progress bar goes; without it there is none.
 
@@ -158,7 +156,7 @@ def warm(workers: int | None = None, console: Console | None = None) -> dict[str
     """
     _tidy()
     names = [name for name, _ in _groups()]
-    with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         waiting = {pool.submit(_timed, name): name for name in names}
         done = as_completed(waiting)
         shown = track(done, "Compiling kernels", len(names), console=console) if console else done
@@ -168,7 +166,7 @@ def warm(workers: int | None = None, console: Console | None = None) -> dict[str
 def main() -> None:
     """Compile, and print what each group took."""
     try:
-        seconds = warm(console=Console(stderr=True))
+        seconds = warm(Console(stderr=True))
     except OSError as error:
         say = f"{shelf.INSTALLED} cannot be filled ({error}): kernels are compiled when they are first used."
         raise SystemExit(say) from None
