@@ -52,6 +52,12 @@ def compare(
     methods : names of methods
     seed : int
         Given to every method.
+    progressbar : bool
+    exog : array_like (n, p) or frame, optional
+    lengths : array_like of int, or str, optional
+    weights : array_like (n,), optional
+    labels : array_like (n,) of int, optional
+        These as in `Spec.fit`.
     options : method -> options of that method, as ``{"nuts": {"draws": 2000}}``
     level : probability of the intervals
         Normal intervals from the observed information for a point estimate, equal-tailed ones for draws.

@@ -66,8 +66,10 @@ class Tobit(Regression):
     ----------
     formula : str, optional
         ``"y ~ x1 + C(group)"``; y is then the frame.
-    lower, upper : float, optional
-        Limits, at least one. A value at a limit is censored there; values beyond are too, with a warning.
+    lower : float, optional
+        Lower limit; None: none. A value at a limit is censored there; values beyond are too, with a warning.
+    upper : float, optional
+        Upper limit; None: none. One of the two is wanted.
     priors : dict, optional
         ``"coefficients"``, ``"sigma"``, or ``"regression"`` for a joint one -> prior.
     fixed : dict, optional
@@ -117,8 +119,10 @@ class CensoredRegression(Regression):
     formula : str, optional
         ``"censored(lower, upper) ~ x1 + C(group)"``, with the columns that hold the ends; y is then the frame. Without
         one, y is (n, 2). Equal ends are an exact response, an infinite end is no limit.
-    priors, fixed, df
-        As in `Tobit`.
+    priors : dict, optional
+    fixed : dict, optional
+    df : float, optional
+        These as in `Tobit`.
     """
 
     formula: str | None = None
@@ -155,10 +159,13 @@ class TruncatedRegression(Regression):
     Parameters
     ----------
     formula : str, optional
-    lower, upper : float, optional
-        Limits of the sample, at least one.
-    priors, fixed
-        As in `Tobit`.
+    lower : float, optional
+        Lower limit of the sample; None: none.
+    upper : float, optional
+        Upper limit; None: none. One of the two is wanted.
+    priors : dict, optional
+    fixed : dict, optional
+        These as in `Tobit`.
     """
 
     formula: str | None = None

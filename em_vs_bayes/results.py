@@ -236,7 +236,7 @@ class Fit:
         y, exog, lengths
             New data; by default those fitted. Of a regression with a formula, ``y`` is a frame that need not have the
             response; without one, new rows are ``exog`` alone.
-        kind : {"latent", "observed", "probability"}, optional
+        kind : str, optional
             Regressions only. "latent" (default): E[y*]. "observed": E[y] of the response cut off at the limits
             (`Tobit`), or E[y] within them (`TruncatedRegression`). "probability": of a censored response (`Tobit`).
             Student t errors with df <= 1 have no mean, but between two limits.
@@ -378,8 +378,10 @@ class Fit:
         ----------
         level : float
             Of the equal-tailed posterior intervals, columns ``..._lower`` and ``..._upper``, where there are draws.
-        draws, seed
-            Paths sampled for the interval of the share, and the seed for them.
+        draws : int
+            Paths sampled for the interval of the share.
+        seed : int or Generator, optional
+            Of these paths.
         """
         from em_vs_bayes.states import state_summary
 
@@ -500,7 +502,7 @@ class Fit:
 
         Parameters
         ----------
-        kind : {"observed", "louis", "opg", "sandwich", "clustered", "bootstrap", "posterior"}, optional
+        kind : str, optional
             By default "posterior" where there are draws, else "observed".
 
             - "observed": inverse observed information (prior included where ``objective="map"``); in closed form for
@@ -608,6 +610,7 @@ class Fit:
 
         Parameters
         ----------
+        progressbar : bool
         **options
             Changed options of the method: a larger ``max_iter``, or ``draws`` (the new total per chain).
 

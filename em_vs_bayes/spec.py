@@ -332,8 +332,10 @@ class GaussianMixture(Spec):
     ----------
     n_components : int
     covariance : {"full", "tied", "diag", "spherical"}
-    priors, fixed, ordered
-        As in `Mixture`.
+    priors : dict, optional
+    fixed : dict, optional
+    ordered : str or tuple of str, optional
+        These as in `Mixture`.
     """
 
     n_components: int
@@ -452,8 +454,11 @@ class GaussianHMM(Spec):
     ----------
     n_states : int
     covariance : {"full", "tied", "diag", "spherical"}
-    initial, priors, fixed, ordered
-        As in `HMM`.
+    initial : {"free", "uniform", "stationary"}
+    priors : dict, optional
+    fixed : dict, optional
+    ordered : str or tuple of str, optional
+        These as in `HMM`.
     """
 
     n_states: int

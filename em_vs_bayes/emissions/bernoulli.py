@@ -20,12 +20,10 @@ from em_vs_bayes.priors import Beta
 class Bernoulli(LinearEmission):
     """Outcomes 0 or 1 with one success probability per component.
 
-    Parameters
-    ----------
-    None. Fitted parameters: ``probs (component,)``. Default prior: Beta(1, 1).
-
     Notes
     -----
+    Fitted parameters: ``probs (component,)``. Default prior: Beta(1, 1).
+
     A mixture of Bernoullis on a single outcome is not identified; in a `Product` of several items (latent class
     analysis) or an HMM it is.
     """

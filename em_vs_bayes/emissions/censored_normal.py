@@ -29,8 +29,10 @@ class CensoredNormal(Emission):
 
     Parameters
     ----------
-    lower, upper : float, optional
-        Where observations are cut off: a value at a limit says that the latent one is there or beyond. Without either,
+    lower : float, optional
+        Where observations are cut off from below: a value at a limit says that the latent one is there or beyond.
+    upper : float, optional
+        Where they are cut off from above. Without either limit,
         y is (n, 2), the interval of each row: equal ends are an exact observation, an infinite end is no limit, and a
         row with both is missing.
 

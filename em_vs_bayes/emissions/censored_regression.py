@@ -35,9 +35,11 @@ class CensoredRegression(Emission):
     formula : str, optional
         As in `LinearRegression`; y is then the frame. Where no limit is given, the response is ``censored(a, b)``, of
         the columns that hold the ends of each row's interval.
-    lower, upper : float, optional
-        Where the response is cut off (Tobin 1958): a value at a limit says that the latent response is there or beyond.
-        Without either, y is (n, 2), the interval of each row: equal ends are an exact response, an infinite end is no
+    lower : float, optional
+        Where the response is cut off from below (Tobin 1958): a value at a limit says that the latent response is there
+        or beyond.
+    upper : float, optional
+        Where it is cut off from above. Without either limit, y is (n, 2), the interval of each row: equal ends are an exact response, an infinite end is no
         limit, and a row with both is missing.
     df : float, optional
         As in `LinearRegression`: degrees of freedom of Student t errors. None: normal errors.

@@ -20,9 +20,9 @@ from em_vs_bayes.priors import Gamma
 class Exponential(LinearEmission):
     """Waiting times with one rate per component (mean 1 / rate).
 
-    Parameters
-    ----------
-    None. Fitted parameters: ``rates (component,)``. Default prior: Gamma(1, mean of y / K^2),
+    Notes
+    -----
+    Fitted parameters: ``rates (component,)``. Default prior: Gamma(1, mean of y / K^2),
     weak even for the component with the shortest times.
     """
 

@@ -22,12 +22,10 @@ from em_vs_bayes.values import broadcast, scalars_per_component
 class Normal(Emission):
     """A normal distribution per component.
 
-    Parameters
-    ----------
-    None. Fitted parameters: ``means (component,)``, ``sigmas (component,)`` (standard deviations).
-
     Notes
     -----
+    Fitted parameters: ``means (component,)``, ``sigmas (component,)`` (standard deviations).
+
     Default prior, with m and v the mean and variance of y (Fraley & Raftery 2007 in one dimension):
     NormalInverseGamma(mean=m, kappa=0.01, shape=2, rate=v / K^2).
     """

@@ -21,9 +21,9 @@ from em_vs_bayes.priors import Gamma
 class Poisson(LinearEmission):
     """Counts with one rate per component.
 
-    Parameters
-    ----------
-    None. Fitted parameters: ``rates (component,)``. Default prior: Gamma(1, 1 / mean of y).
+    Notes
+    -----
+    Fitted parameters: ``rates (component,)``. Default prior: Gamma(1, 1 / mean of y).
     """
 
     def streams(self, y: Any, n_components: int, context: Context) -> tuple[Stream, ...]:

@@ -33,8 +33,10 @@ class TruncatedRegression(Emission):
     ----------
     formula : str, optional
         As in `LinearRegression`.
-    lower, upper : float, optional
-        Limits of the sample; at least one.
+    lower : float, optional
+        Lower limit of the sample; None: none.
+    upper : float, optional
+        Upper limit; None: none. One of the two is wanted.
 
     Notes
     -----

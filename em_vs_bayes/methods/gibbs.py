@@ -61,8 +61,10 @@ class Gibbs(Method):
 
     Parameters
     ----------
-    draws, tune : int
-        Draws kept and sweeps discarded, per chain.
+    draws : int
+        Draws kept, per chain.
+    tune : int
+        Sweeps discarded before them.
     chains : int
     cores : int, optional
         Threads; by default as many as there are processors, at most ``chains``.

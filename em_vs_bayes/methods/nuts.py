@@ -45,8 +45,10 @@ class NUTS(Method):
 
     Parameters
     ----------
-    draws, tune : int
-        Per chain. Whitened coordinates need little tuning.
+    draws : int
+        Draws kept, per chain.
+    tune : int
+        Draws discarded before them. Whitened coordinates need little tuning.
     chains : int
     cores : int, optional
         Threads; by default as many as there are processors, at most ``chains``, and one where an evaluation of the
