@@ -39,8 +39,8 @@ class CensoredRegression(Emission):
         Where the response is cut off from below (Tobin 1958): a value at a limit says that the latent response is there
         or beyond.
     upper : float, optional
-        Where it is cut off from above. Without either limit, y is (n, 2), the interval of each row: equal ends are an exact response, an infinite end is no
-        limit, and a row with both is missing.
+        Where it is cut off from above. Without either limit, y is (n, 2), the interval of each row: equal ends are an
+        exact response, an infinite end is no limit, and a row with both is missing.
     df : float, optional
         As in `LinearRegression`: degrees of freedom of Student t errors. None: normal errors.
 
