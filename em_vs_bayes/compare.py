@@ -14,6 +14,7 @@ from em_vs_bayes import align
 if TYPE_CHECKING:
     import pandas as pd
 
+    from em_vs_bayes.diagnosis import Remark
     from em_vs_bayes.findings import Finding
     from em_vs_bayes.results import Fit
 
@@ -149,6 +150,7 @@ class Comparison:
     seed : what every method was seeded with, where the comparison did the fitting
     aligned : tuple of fits in the labels of the reference
     table : DataFrame, scalar parameters x (method, quantity)
+    diagnostics : DataFrame, scalar parameters x (method, R-hat, bulk and tail ESS, MCSE of the mean)
     findings : tuple of Finding: what the numbers say, most important first
     elpd : DataFrame, methods x (elpd, se, ...): leave-one-out predictive density by Pareto-smoothed
     importance sampling, of rows or of sequences as the kind of the log-likelihood terms says
@@ -207,7 +209,26 @@ class Comparison:
     def table(self) -> "pd.DataFrame":
         from em_vs_bayes.report import tables
 
-        return tables.parameters(self.aligned, self.level)
+        return tables.parameters(self.aligned, self.level, self.diagnostics)
+
+    @cached_property
+    def diagnostics(self) -> "pd.DataFrame":
+        from em_vs_bayes.report import tables
+
+        return tables.diagnostics(self.aligned)
+
+    @cached_property
+    def remarks(self) -> "dict[str, tuple[Remark, ...]]":
+        """What the diagnostics of chains say: name of the method -> remarks."""
+        from em_vs_bayes import diagnosis
+        from em_vs_bayes.report import tables
+
+        return {
+            a.name: tuple(diagnosis.remarks(tables.chains(a), self.diagnostics[a.name], a.fit.sample_stats))
+            if a.is_chain and a.sample is not None
+            else ()
+            for a in self.aligned
+        }
 
     @cached_property
     def elpd(self) -> "pd.DataFrame":

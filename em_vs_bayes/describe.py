@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from em_vs_bayes.contract import Array
 from em_vs_bayes.spec import Spec
 
 if TYPE_CHECKING:
@@ -52,31 +53,34 @@ def summary(fit: Fit) -> pd.DataFrame:
     return table
 
 
+def scalar_draws(fit: Fit) -> dict[str, Array]:
+    """Label of each public scalar -> its draws (chain, draw)."""
+    assert fit.draws is not None
+    public = fit.program.public(fit.draws)
+    values = np.concatenate([v.reshape(*fit.draws.shape[:2], -1) for v in public.values()], axis=2)
+    return dict(zip(scalar_names(fit), np.moveaxis(values, 2, 0), strict=True))
+
+
 def diagnostics(fit: Fit) -> pd.DataFrame:
     """R-hat, bulk and tail ESS and MCSE of the mean of every public scalar (Vehtari et al. 2021)."""
     import pandas as pd
+
+    rows = {name: mixing(draws) for name, draws in scalar_draws(fit).items()}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["rhat", "ess_bulk", "ess_tail", "mcse"])
+
+
+def mixing(draws: Array) -> tuple[float, float, float, float]:
+    """R-hat, bulk and tail ESS and the mean's Monte-Carlo standard error of one scalar (chain, draw); NaN if fixed."""
     from arviz_stats.base import array_stats
 
-    assert fit.draws is not None
-    chains, draws = fit.draws.shape[:2]
-    public = fit.program.public(fit.draws)
-    names = scalar_names(fit)
-    values = np.concatenate([v.reshape(chains, draws, -1) for v in public.values()], axis=2)
-    rows = []
-    for q in range(values.shape[2]):
-        ary = values[:, :, q]
-        if np.ptp(ary) == 0:  # fixed
-            rows.append((np.nan,) * 4)
-            continue
-        rows.append(
-            (
-                float(array_stats.rhat(ary, chain_axis=0, draw_axis=1)),
-                float(array_stats.ess(ary, chain_axis=0, draw_axis=1, method="bulk")),
-                float(array_stats.ess(ary, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95))),
-                float(array_stats.mcse(ary, chain_axis=0, draw_axis=1, method="mean")),
-            )
-        )
-    return pd.DataFrame(rows, index=names, columns=["rhat", "ess_bulk", "ess_tail", "mcse"])
+    if np.ptp(draws) == 0:
+        return np.nan, np.nan, np.nan, np.nan
+    return (
+        float(array_stats.rhat(draws, chain_axis=0, draw_axis=1)),
+        float(array_stats.ess(draws, chain_axis=0, draw_axis=1, method="bulk")),
+        float(array_stats.ess(draws, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95))),
+        float(array_stats.mcse(draws, chain_axis=0, draw_axis=1, method="mean")),
+    )
 
 
 def describe_priors(spec: Spec, y: Any, exog: Any = None) -> pd.DataFrame:

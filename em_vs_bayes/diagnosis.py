@@ -1,64 +1,177 @@
-"""What the diagnostics say of posterior draws, in words (Vehtari et al. 2021; Vehtari et al. 2024 for k-hat)."""
+"""What the diagnostics say of posterior draws, in words, by the limits of `thresholds`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from em_vs_bayes.status import Status
+from em_vs_bayes.thresholds import BULK, DIVERGENT, ENERGY, RHAT, TAIL, khat_limit
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from em_vs_bayes.contract import Array
     from em_vs_bayes.results import Fit
 
-RHAT = 1.01  # above it chains disagree
-ESS_PER_CHAIN = 100  # below it quantiles and R-hat itself are unreliable
-KHAT = 0.7  # above it importance sampling, and so the approximation, fails
+FEWEST = 30  # importance ratios from which a Pareto tail can be fitted: six in the upper fifth
+NOISE = 1e-4  # probability below which means of chains differ by more than their own Monte-Carlo errors
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One thing the diagnostics say.
+
+    Attributes
+    ----------
+    kind : "multimodal", "slow_mixing", "divergences", "low_energy", "unchecked", or "few_divergences", which is a note
+    statistic : name of the `thresholds.Threshold`, or ""
+    parameter : scalar parameter, or ""
+    figure : the number the sentence rests on
+    sentence : str
+    """
+
+    kind: str
+    statistic: str
+    parameter: str
+    figure: float
+    sentence: str
+
+    @property
+    def warns(self) -> bool:
+        """Whether draws of which it is said are not to be used as they are."""
+        return self.kind != "few_divergences"
 
 
 def diagnose(fit: Fit) -> tuple[Status, tuple[str, ...]]:
     """The status after a look at the draws, and what to say about them."""
     if fit.ended is Status.SAMPLED and fit.draws is not None:
-        words = _chains(fit)
-        return (Status.SUSPECT if words else fit.ended), words
+        said = remarks_on_chains(fit)
+        return (Status.SUSPECT if any(r.warns for r in said) else fit.ended), tuple(r.sentence for r in said)
     if fit.ended is Status.APPROXIMATED and "log_q" in fit.sample_stats:
-        khat = pareto_khat(fit)
-        if khat > KHAT:
-            warning = f"Pareto k-hat is {khat:.2f} (over {KHAT}): the approximation misses tails. Use nuts or gibbs."
-            return Status.SUSPECT, (warning,)
-        return fit.ended, (f"Pareto k-hat is {khat:.2f}.",)
+        shape = pareto_khat(fit)
+        if shape != shape:
+            return Status.SUSPECT, (f"Pareto k-hat cannot be told from fewer than {FEWEST} draws: take more.",)
+        limit = khat_limit(fit.sample_stats["log_q"].size)
+        if shape > limit:
+            warning = f"Pareto k-hat is {shape:.2f} (over {limit:.2g}): the approximation misses tails. "
+            return Status.SUSPECT, (f"{warning}Use nuts or gibbs.",)
+        return fit.ended, (f"Pareto k-hat is {shape:.2f}.",)
     return fit.ended, ()
 
 
-def _chains(fit: Fit) -> tuple[str, ...]:
-    from em_vs_bayes.describe import diagnostics
+def remarks_on_chains(fit: Fit) -> tuple[Remark, ...]:
+    """What the diagnostics say of a sampler's chains."""
+    from em_vs_bayes.describe import diagnostics, scalar_draws
 
-    assert fit.draws is not None
-    if fit.draws.shape[0] < 2 or fit.draws.shape[1] < 4:
-        return ("One chain, or a handful of draws, cannot be checked for convergence: run at least four chains.",)
-    table = diagnostics(fit)
-    if table["rhat"].isna().all():  # everything is fixed
-        return ()
-    words = []
-    rhat, ess = table["rhat"].to_numpy(), table["ess_bulk"].to_numpy()
-    if np.nanmax(rhat) > RHAT:
-        at = int(np.nanargmax(rhat))
-        words.append(
-            f"R-hat of {table.index[at]} is {rhat[at]:.3f} (over {RHAT}): the chains disagree. Run longer, or start "
-            "them from a fit (init=)."
-        )
-    wanted = ESS_PER_CHAIN * fit.draws.shape[0]
-    if np.nanmin(ess) < wanted:
-        at = int(np.nanargmin(ess))
-        words.append(f"Bulk ESS of {table.index[at]} is {ess[at]:.0f} (under {wanted}): take more draws.")
-    return tuple(words)
+    draws = scalar_draws(fit)
+    return tuple(remarks(draws, diagnostics(fit), fit.sample_stats))
+
+
+def remarks(draws: Mapping[str, Array], table: pd.DataFrame, stats: Mapping[str, Array]) -> Iterator[Remark]:
+    """What to say of chains.
+
+    Parameters
+    ----------
+    draws : label of a scalar parameter -> ndarray (chain, draw)
+    table : DataFrame
+        Of the same labels: ``rhat``, ``ess_bulk``, ``ess_tail``; NaN where a parameter is fixed.
+    stats : name -> ndarray (chain, draw)
+        Of the sampler: ``diverging`` and ``energy`` are read where it has them.
+    """
+    chains, length = next(iter(draws.values())).shape
+    if chains < 2 or length < 4:
+        sentence = "One chain, or a handful of draws, cannot be checked for convergence: run at least four chains."
+        yield Remark("unchecked", "", "", float(chains), sentence)
+    elif not table["rhat"].isna().all():  # else everything is fixed
+        yield from _mixing(draws, table, chains)
+    yield from _divergences(stats)
+    yield from _energy(stats)
+
+
+def _mixing(draws: Mapping[str, Array], table: pd.DataFrame, chains: int) -> Iterator[Remark]:
+    rhat = table["rhat"]
+    if not RHAT.passed(rhat.max()):
+        where = str(rhat.idxmax())
+        told = f"R-hat of {where} is {rhat[where]:.3f} (over {RHAT.limit:g})"
+        if apart(draws[where]):
+            means = ", ".join(f"{m:.4g}" for m in draws[where].mean(axis=1))
+            sentence = f"{told}: the chains disagree, with means {means}. There is more than one mode, or the chains "
+            sentence += "are far too short: intervals describe neither. Run longer, and see where they start (init=)."
+            yield Remark("multimodal", RHAT.name, where, float(rhat[where]), sentence)
+        else:
+            sentence = f"{told}: the chains have not mixed. Take more draws."
+            yield Remark("slow_mixing", RHAT.name, where, float(rhat[where]), sentence)
+    for limit, column in ((BULK, "ess_bulk"), (TAIL, "ess_tail")):
+        ess, wanted = table[column], limit.limit * chains
+        if ess.min() < wanted:
+            where = str(ess.idxmin())
+            name = limit.name[0].upper() + limit.name[1:]
+            sentence = f"{name} of {where} is {ess[where]:.0f} (under {wanted:g}): take more draws."
+            yield Remark("slow_mixing", limit.name, where, float(ess[where]), sentence)
+
+
+def apart(draws: Array) -> bool:
+    """Whether the means of chains (chain, draw) differ by more than their own Monte-Carlo errors (chi-squared test)."""
+    from arviz_stats.base import array_stats
+    from scipy.special import gammaincc
+
+    errors = np.array([float(array_stats.mcse(chain[None], chain_axis=0, draw_axis=1)) for chain in draws])
+    errors = np.maximum(np.nan_to_num(errors), 1e-12 * (1.0 + np.abs(draws).max()))
+    means, weights = draws.mean(axis=1), errors**-2.0
+    distance = (weights * (means - (weights * means).sum() / weights.sum()) ** 2).sum()
+    return bool(gammaincc(0.5 * (len(draws) - 1), 0.5 * distance) < NOISE)
+
+
+def _divergences(stats: Mapping[str, Array]) -> Iterator[Remark]:
+    diverging = np.asarray(stats.get("diverging", np.zeros((1, 1))))
+    count, share = int(diverging.sum()), float(diverging.mean())
+    if not count:
+        return
+    cause = "the posterior has a corner that the step size cannot follow"
+    told = f"{count} divergent transition(s) in {diverging.size} draws"
+    if DIVERGENT.passed(share):
+        yield Remark("few_divergences", DIVERGENT.name, "", share, f"{told}: {cause}. Raise target_accept.")
+    else:
+        limit = f"{100 * DIVERGENT.limit:g} %"
+        sentence = f"{told} ({100 * share:.3g} %, over {limit}): {cause}, and draws avoid it. "
+        sentence += "Raise target_accept, or give a prior that keeps the posterior out of it."
+        yield Remark("divergences", DIVERGENT.name, "", share, sentence)
+
+
+def _energy(stats: Mapping[str, Array]) -> Iterator[Remark]:
+    energy = np.asarray(stats.get("energy", np.empty((0, 0))), dtype=float)
+    if energy.size == 0 or energy.shape[1] < 4:
+        return
+    each = ebfmi(energy)
+    if not ENERGY.passed(float(each.min())):
+        chain = int(each.argmin())
+        sentence = f"E-BFMI of chain {chain} is {each[chain]:.2f} (under {ENERGY.limit:g}): momentum does not carry "
+        sentence += "the chain into the tails of the posterior, which its draws then miss. Take more draws, or priors "
+        yield Remark("low_energy", ENERGY.name, "", float(each[chain]), f"{sentence}with shorter tails.")
+
+
+def ebfmi(energy: Array) -> Array:
+    """Estimated Bayesian fraction of missing information of each chain (Betancourt 2016); energy is (chain, draw)."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = np.mean(np.diff(energy, axis=1) ** 2, axis=1) / energy.var(axis=1, ddof=1)
+    return np.where(np.isfinite(found), found, np.inf)  # energies all alike, or not known
 
 
 def pareto_khat(fit: Fit) -> float:
     """Pareto k-hat of the importance ratios p / q of an approximation's draws (Yao et al. 2018)."""
+    return khat(np.ravel(fit.sample_stats["lp"] - fit.sample_stats["log_q"]))
+
+
+def khat(log_ratios: Any) -> float:
+    """Pareto k-hat of log importance ratios (S,); NaN where they are too few to fit a tail to."""
     from arviz_stats.base import array_stats
 
-    ratios = np.ravel(fit.sample_stats["lp"] - fit.sample_stats["log_q"])
-    finite = ratios[np.isfinite(ratios)]
-    _, khat = array_stats.psislw(-(finite - finite.max()))  # it wants minus the log weights
-    return float(khat)
+    finite = log_ratios[np.isfinite(log_ratios)]
+    if len(finite) < FEWEST:
+        return float("nan")
+    _, shape = array_stats.psislw(-(finite - finite.max()))  # it wants minus the log weights
+    return float(shape)

@@ -17,10 +17,10 @@ class Status(Enum):
     UNBOUNDED = "no maximum: the likelihood still rises while parameters run off; see notes."
     OBJECTIVE_FELL = "the objective fell beyond rounding: the estimate is not a maximum. Please report this."
     INTERRUPTED = "interrupted: the result is what had been done so far."
-    SAMPLED = "sampled: all draws were made; see the diagnostics."
+    SAMPLED = "sampled: all draws were made, and no diagnostic warns."
     SUSPECT = "sampled, but the diagnostics warn: see notes before using these draws."
     FAILED = "sampling broke off: a conditional became improper or left floating point. See notes."
-    APPROXIMATED = "approximated: draws come from a normal approximation at the mode; see its k-hat."
+    APPROXIMATED = "approximated: draws come from a normal in unconstrained coordinates; see its k-hat."
     GIVEN = "given: nothing was fitted; the model is evaluated at the parameters it was given."
 
     def __str__(self) -> str:

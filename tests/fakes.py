@@ -46,6 +46,7 @@ class FakeFit:
     weights: np.ndarray = field(default_factory=lambda: np.empty(0))
     n_iter: int = 7
     log_likelihood_kind: str = "row"
+    sample_stats: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def program(self):

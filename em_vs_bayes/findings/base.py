@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from em_vs_bayes.responses import Response, responses
+from em_vs_bayes.thresholds import BULK, TAIL
 
 if TYPE_CHECKING:
     from em_vs_bayes.compare import Aligned, Comparison
 
-RHAT = 1.05  # above it the chains have not mixed (Vehtari et al. 2021 ask 1.01 of a final run)
 EDGE = 1e-6  # a probability so near to 0 or 1 is on the boundary
 SEVERITY = {
     "agreement": "good",
@@ -27,6 +27,9 @@ SEVERITY = {
     "underdispersed": "warning",
     "weak_identification": "warning",
     "slow_mixing": "warning",
+    "low_energy": "warning",
+    "unchecked": "warning",
+    "few_divergences": "note",
     "boundary": "warning",
     "empty_state": "warning",
     "dependence": "warning",
@@ -34,6 +37,7 @@ SEVERITY = {
     "better_mode": "bad",
     "multimodal": "bad",
     "stuck_chain": "bad",
+    "divergences": "bad",
     "not_converged": "bad",
 }
 
@@ -69,9 +73,13 @@ def sequential(c: "Comparison") -> bool:
 def yardstick(c: "Comparison") -> "Aligned | None":
     """The posterior to measure others by: the best-mixed chains, else any posterior sample."""
     sampled = [a for a in c.aligned if a.is_chain]
-    mixed = [a for a in sampled if not c.table[a.name]["rhat"].max() > RHAT]
-    pool = mixed or sampled or [a for a in c.aligned if a.sample is not None]
+    pool = [a for a in sampled if trusted(c, a)] or sampled or [a for a in c.aligned if a.sample is not None]
     return max(pool, key=lambda a: np.nan_to_num(c.table[a.name]["ess_bulk"].min()), default=None)
+
+
+def trusted(c: "Comparison", a: "Aligned") -> bool:
+    """Whether draws may be measured by: too few effective ones have their noise counted, other warnings forbid it."""
+    return not any(r.warns and r.statistic not in (BULK.name, TAIL.name) for r in c.remarks[a.name])
 
 
 def of_reference(c: "Comparison") -> "Aligned":

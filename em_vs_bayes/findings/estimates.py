@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from em_vs_bayes.findings.base import RHAT, Finding, on_edge, yardstick
+from em_vs_bayes.findings.base import Finding, on_edge, trusted, yardstick
 from em_vs_bayes.report.words import number, percent
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ BETTER = 0.5  # a log-likelihood higher by so much is another mode, not rounding
 def agreement(c: "Comparison") -> Iterator[Finding]:
     """Point estimates and means against those of the best-mixed posterior, in its standard deviations."""
     best = yardstick(c)
-    if best is None:
+    if best is None or not trusted(c, best):  # chains that have not mixed agree with nothing
         return
     base = c.table[best.name]
     for a in c.aligned:
         own = c.table[a.name]
-        if a is best or own["rhat"].max() > RHAT:  # chains that have not mixed agree with nothing
+        if a is best or not trusted(c, a):
             continue
         gap = (own["estimate"] - base["estimate"]).abs() / base["sd"].replace(0, np.nan)
         gap[on_edge(c, a, "initial", "transition")] = np.nan  # rules of their own say it

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from em_vs_bayes.findings.base import Finding, counted, listed, on_edge, parts, sequential
 from em_vs_bayes.report.words import number
+from em_vs_bayes.status import Status
 
 if TYPE_CHECKING:
     from em_vs_bayes.compare import Comparison
@@ -14,9 +15,11 @@ PROBABILITIES = ("weights", "initial", "transition", "probs")
 
 
 def not_converged(c: "Comparison") -> Iterator[Finding]:
-    """A fit whose own status says that it did not end well."""
+    """A fit whose own status says that it did not end well; what chains' diagnostics warn of is said by `chains`."""
     for a in c.aligned:
-        if not a.fit.converged and a.fit.status.name != "GIVEN":
+        if a.fit.converged or a.fit.status is Status.GIVEN:
+            continue
+        if not (a.is_chain and a.fit.status is Status.SUSPECT):
             notes = " ".join(str(note) for note in a.fit.notes)
             yield Finding("not_converged", "", float(a.fit.n_iter), f"{a.name}: {a.fit.status} {notes}".rstrip())
 

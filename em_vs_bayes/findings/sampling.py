@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from em_vs_bayes.findings.base import RHAT, Finding, parts
+from em_vs_bayes.findings.base import Finding, parts
 from em_vs_bayes.report.words import number
 
 if TYPE_CHECKING:
     from em_vs_bayes.compare import Aligned, Comparison
 
-ESS = 400.0  # bulk effective draws below which quantiles are rough (Vehtari et al. 2021)
 GAP, FAR = 5.0, 3.0  # a chain so many standard deviations, and so much, of log-likelihood below is stuck
 
 
@@ -37,38 +36,13 @@ def label_switching(c: "Comparison") -> Iterator[Finding]:
 
 
 def chains(c: "Comparison") -> Iterator[Finding]:
-    """Chains that sit apart: one stuck in a worse place, or several modes; else slow mixing."""
+    """Chains that sit apart, one stuck in a worse place or several modes, and whatever else their diagnostics say."""
     for a in c.aligned:
-        if not a.is_chain:
-            continue
-        column = c.table[a.name]
-        rhat, ess = column["rhat"], column["ess_bulk"]
-        stuck = list(_stuck(a))
+        stuck = list(_stuck(a)) if a.is_chain else []
         yield from stuck
-        if rhat.notna().any() and rhat.max() > RHAT and not stuck:
-            where = rhat.idxmax()
-            name, index = c.cells[where]
-            means = a.sample[name].to_numpy()[(..., *index)].mean(1)
-            yield Finding(
-                "multimodal",
-                where,
-                float(rhat.max()),
-                f"{a.name}: the chains disagree on {where} (R-hat {number(rhat.max())}; chain means "
-                f"{', '.join(number(m) for m in means)}). More than one mode, or chains far too short: its "
-                "intervals "
-                "describe neither.",
-            )
-        elif ess.notna().any() and ess.min() < ESS and not stuck:
-            where = ess.idxmin()
-            yield Finding(
-                "slow_mixing",
-                where,
-                float(ess.min()),
-                f"{a.name}: {where} has {number(ess.min())} effective draws out of "
-                f"{a.sample.sizes['chain'] * a.sample.sizes['draw']}; {number(ESS)} are wanted for steady "
-                "intervals. "
-                "Draw more.",
-            )
+        for r in c.remarks[a.name]:
+            if not (stuck and r.kind in ("multimodal", "slow_mixing")):
+                yield Finding(r.kind, r.parameter, r.figure, f"{a.name}: {r.sentence}")
 
 
 def unreliable_elpd(c: "Comparison") -> Iterator[Finding]:

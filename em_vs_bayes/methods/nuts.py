@@ -133,7 +133,7 @@ class NUTS(Method):
             if state.draws is None:
                 return Outcome(state.theta, status, notes=("No draw was kept.",))
             theta, stats = state.draws
-            return Outcome(None, status, draws=theta, sample_stats=stats, exchange=True, notes=_divergences(stats))
+            return Outcome(None, status, draws=theta, sample_stats=stats, exchange=True)
         trace = state.draws if state.draws is not None else state.running.abort()
         if state.map is None or "posterior" not in trace.children or trace["posterior"].sizes.get("draw", 0) == 0:
             return Outcome(state.theta, status, notes=("No draw was kept: still tuning.",))
@@ -155,7 +155,7 @@ class NUTS(Method):
             draws=theta,
             sample_stats=stats,
             exchange=True,
-            notes=(*_divergences(stats), *_missing_chains(len(u), self.chains)),
+            notes=_missing_chains(len(u), self.chains),
             attrs={"tuning_steps": self.tune, "inference_library": "nutpie"},
         )
 
@@ -174,16 +174,6 @@ def _seconds(density: Callable[[Array], Any], x: Array) -> float:
     began = perf_counter()
     density(x)
     return perf_counter() - began
-
-
-def _divergences(stats: dict[str, Array]) -> tuple[str, ...]:
-    count = int(np.sum(stats.get("diverging", 0)))
-    if not count:
-        return ()
-    return (
-        f"{count} divergent transition(s): the posterior has a corner that the step size cannot follow. "
-        "Raise target_accept.",
-    )
 
 
 def _direct(program: Program, method: NUTS, theta: Array, found: Whitening, seed: int) -> Any:

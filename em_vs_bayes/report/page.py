@@ -14,6 +14,7 @@ from em_vs_bayes.findings import headline, sequential
 from em_vs_bayes.findings.regressions import is_regression
 from em_vs_bayes.regressions import CensoredRegression, TruncatedRegression
 from em_vs_bayes.report import chains, densities, figures, limited, states, words
+from em_vs_bayes.thresholds import BULK, RHAT, TABLE, TAIL
 
 if TYPE_CHECKING:
     from em_vs_bayes.compare import Aligned, Comparison
@@ -115,7 +116,8 @@ def _content(c: "Comparison") -> dict[str, Any]:
             }
             for a in sampled
         ],
-        "diagnostics": [(label, [c.table[a.name].loc[label] for a in sampled]) for label in c.table.index],
+        "diagnostics": [(label, [_diagnostic(c, a, label) for a in sampled]) for label in c.table.index],
+        "limits": TABLE,
         "sampled": [a.name for a in sampled],
         "statuses": [_status(a) for a in c.aligned],
         "elpd": list(c.elpd.iterrows()),
@@ -124,6 +126,17 @@ def _content(c: "Comparison") -> dict[str, Any]:
         "versions": _versions(),
         "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "seed": "not known to the comparison" if c.seed is None else str(c.seed),
+    }
+
+
+def _diagnostic(c: "Comparison", a: "Aligned", label: str) -> dict[str, Any]:
+    """Text of each diagnostic of one parameter and whether it is beyond its limit."""
+    row, chains = c.diagnostics[a.name].loc[label], a.sample.sizes["chain"] if a.sample is not None else 1
+    return {
+        "rhat": (f"{row['rhat']:.3f}", RHAT.passed(row["rhat"])),
+        "ess_bulk": (f"{row['ess_bulk']:,.0f}", BULK.passed(row["ess_bulk"] / chains)),
+        "ess_tail": (f"{row['ess_tail']:,.0f}", TAIL.passed(row["ess_tail"] / chains)),
+        "mcse": (words.number(row["mcse"], 2), True),
     }
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import arviz_stats as az
 import numpy as np
 import pandas as pd
-from arviz_stats.base import array_stats
 from scipy.special import logsumexp
 
 from em_vs_bayes.compare import COLUMNS
+from em_vs_bayes.describe import mixing
 
 if TYPE_CHECKING:
     from em_vs_bayes.compare import Aligned
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ELPD = ["elpd", "se", "p", "difference", "se_difference", "worst_khat", "bad_khat", "good_khat_limit"]
 
 
-def parameters(aligned: "Sequence[Aligned]", level: float) -> pd.DataFrame:
+def parameters(aligned: "Sequence[Aligned]", level: float, mixed: pd.DataFrame) -> pd.DataFrame:
     """Scalar parameters (rows) by (method, quantity).
 
     A point estimate has standard errors from the observed information and normal intervals; draws have their
@@ -28,8 +28,29 @@ def parameters(aligned: "Sequence[Aligned]", level: float) -> pd.DataFrame:
     Monte-Carlo standard error of the mean are those of Markov chains alone.
     """
     cells = dict(scalars(aligned[0].fit))
-    frames = {a.name: _point(a, cells, level) if a.sample is None else _draws(a, cells, level) for a in aligned}
+    frames = {
+        a.name: _point(a, cells, level) if a.sample is None else _draws(a, cells, level, mixed[a.name]) for a in aligned
+    }
     return pd.concat(frames, axis=1, names=["method", "quantity"]).rename_axis("parameter")
+
+
+def diagnostics(aligned: "Sequence[Aligned]") -> pd.DataFrame:
+    """R-hat, bulk and tail ESS, Monte-Carlo error of the mean by (method, quantity); NaN but for Markov chains."""
+    columns = ["rhat", "ess_bulk", "ess_tail", "mcse"]
+    labels = dict(scalars(aligned[0].fit))
+    nothing = pd.DataFrame(np.nan, index=list(labels), columns=columns)
+    frames = {
+        a.name: pd.DataFrame([mixing(x) for x in chains(a).values()], index=list(labels), columns=columns)
+        if a.is_chain and a.sample is not None
+        else nothing
+        for a in aligned
+    }
+    return pd.concat(frames, axis=1, names=["method", "quantity"]).rename_axis("parameter")
+
+
+def chains(a: "Aligned") -> dict[str, np.ndarray]:
+    """Label of each scalar parameter -> its draws (chain, draw)."""
+    return {label: a.sample[name].to_numpy()[(..., *index)] for label, (name, index) in scalars(a.fit)}
 
 
 def scalars(fit: "Fit") -> Iterator[tuple[str, tuple[str, tuple[int, ...]]]]:
@@ -136,26 +157,16 @@ def _point(a: "Aligned", cells: dict, level: float) -> pd.DataFrame:
     return _frame(cells, estimate, sd, estimate - half, estimate + half, nothing, nothing, nothing)
 
 
-def _draws(a: "Aligned", cells: dict, level: float) -> pd.DataFrame:
+def _draws(a: "Aligned", cells: dict, level: float, own: pd.DataFrame) -> pd.DataFrame:
     tail = (1 - level) / 2
-    chains = [a.sample[name].to_numpy()[(..., *index)] for name, index in cells.values()]
-    flat = np.stack([x.ravel() for x in chains])
+    flat = np.stack([x.ravel() for x in chains(a).values()])
     lower, upper = np.quantile(flat, [tail, 1 - tail], axis=1)
     if a.is_chain:
-        rhat, ess, mcse = np.transpose([_mixing(x) for x in chains])
         estimate = flat.mean(1)
     else:  # independent draws of a fitted q: its own mean is exact
-        rhat = ess = mcse = np.full(len(flat), np.nan)
         estimate = np.array([a.params[name][index] for name, index in cells.values()])
     sd = (flat - flat[:, :1]).std(1, ddof=1)  # exactly 0 for what is fixed
-    return _frame(cells, estimate, sd, lower, upper, rhat, ess, mcse)
-
-
-def _mixing(x: np.ndarray) -> tuple[float, float, float]:
-    """R-hat, bulk ESS and the mean's Monte-Carlo standard error of one parameter (chain, draw)."""
-    if np.ptp(x) == 0:  # fixed: nothing to mix
-        return np.nan, np.nan, np.nan
-    return float(array_stats.rhat(x)), float(array_stats.ess(x)), float(array_stats.mcse(x))
+    return _frame(cells, estimate, sd, lower, upper, *(own[name].to_numpy() for name in ("rhat", "ess_bulk", "mcse")))
 
 
 def _frame(cells: dict, *columns: np.ndarray) -> pd.DataFrame:
