@@ -1,4 +1,4 @@
-"""What the diagnostics say: planted faults are found, ordinary chains are left alone, and all pages say the same limits."""
+"""What the diagnostics say: planted faults are found, ordinary chains left alone, and all pages say the same limits."""
 
 from pathlib import Path
 
