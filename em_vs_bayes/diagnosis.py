@@ -12,8 +12,6 @@ from em_vs_bayes.status import Status
 from em_vs_bayes.thresholds import BULK, DIVERGENT, ENERGY, RHAT, TAIL, khat_limit
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from em_vs_bayes.contract import Array
     from em_vs_bayes.results import Fit
 
@@ -71,7 +69,7 @@ def remarks_on_chains(fit: Fit) -> tuple[Remark, ...]:
     return tuple(remarks(draws, diagnostics(fit), fit.sample_stats))
 
 
-def remarks(draws: Mapping[str, Array], table: pd.DataFrame, stats: Mapping[str, Array]) -> Iterator[Remark]:
+def remarks(draws: Mapping[str, Array], table: Any, stats: Mapping[str, Array]) -> Iterator[Remark]:
     """What to say of chains.
 
     Parameters
@@ -92,7 +90,7 @@ def remarks(draws: Mapping[str, Array], table: pd.DataFrame, stats: Mapping[str,
     yield from _energy(stats)
 
 
-def _mixing(draws: Mapping[str, Array], table: pd.DataFrame, chains: int) -> Iterator[Remark]:
+def _mixing(draws: Mapping[str, Array], table: Any, chains: int) -> Iterator[Remark]:
     rhat = table["rhat"]
     if not RHAT.passed(rhat.max()):
         where = str(rhat.idxmax())

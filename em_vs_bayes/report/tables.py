@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import arviz_stats as az
 import numpy as np
@@ -157,7 +157,7 @@ def _point(a: "Aligned", cells: dict, level: float) -> pd.DataFrame:
     return _frame(cells, estimate, sd, estimate - half, estimate + half, nothing, nothing, nothing)
 
 
-def _draws(a: "Aligned", cells: dict, level: float, own: pd.DataFrame) -> pd.DataFrame:
+def _draws(a: "Aligned", cells: dict, level: float, own: Any) -> pd.DataFrame:
     tail = (1 - level) / 2
     flat = np.stack([x.ravel() for x in chains(a).values()])
     lower, upper = np.quantile(flat, [tail, 1 - tail], axis=1)
