@@ -8,6 +8,7 @@
 
 # %%
 import numpy as np
+from matplotlib.figure import Figure
 
 import em_vs_bayes as evb
 
@@ -67,6 +68,22 @@ share = effects["estimate"].to_numpy() / em.params["coefficients"][1:]
 assert np.allclose(share, share[0])  # all coefficients times the probability that y is seen, at the mean row
 assert 0.2 < share[0] < 0.26
 assert effects["p"]["rating"] < 1e-6 and effects["p"]["occupation"] > 0.15
+
+
+# %%
+def forest():
+    """Marginal effects on the answer with their 95 % intervals."""
+    figure = Figure(figsize=(6, 2.8), layout="constrained")
+    ax = figure.subplots()
+    widths = [effects["estimate"] - effects["lower"], effects["upper"] - effects["estimate"]]
+    ax.errorbar(effects["estimate"], effects.index, xerr=widths, fmt="o", color="black", capsize=3)
+    ax.axvline(0, color="0.7", zorder=0)
+    ax.set_xlabel("effect of one unit on the expected answer")
+    ax.invert_yaxis()
+    return figure
+
+
+forest()
 
 # %% [markdown]
 # ## Who answers what?

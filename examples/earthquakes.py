@@ -6,6 +6,7 @@
 
 # %%
 import numpy as np
+from matplotlib.figure import Figure
 
 import em_vs_bayes as evb
 
@@ -66,6 +67,23 @@ quiet = quakes["year"][path == 0]
 assert set(range(1981, 2007)) <= set(quiet) and 1980 not in set(quiet)
 assert 20 <= len(ambiguous) <= 30
 
+
+# %%
+def decoded():
+    """The counts with the rate of each year's state, and the probabilities of the states below."""
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    counts, states = figure.subplots(2, sharex=True, height_ratios=[2, 1])
+    counts.plot(quakes["year"], y, ".", color="0.4")
+    counts.step(quakes["year"], three.params["rates"][path], where="mid")
+    counts.set_ylabel("earthquakes")
+    states.stackplot(quakes["year"], probabilities.T, labels=["quiet", "middling", "busy"], step="mid")
+    states.set(ylabel="probability", ylim=(0, 1))
+    states.legend(loc="lower left", ncols=3)
+    return figure
+
+
+decoded()
+
 # %% [markdown]
 # The earth was busy in 1905-1910, 1942-1950 and 1968-1970, and quiet from 1981 to the end. About a quarter of the years
 # are ambiguous, most of them next to a change of state: that there was a change is surer than when.
@@ -86,7 +104,9 @@ for fit in (one, three):
         assert z.std() > 1.4 and neighbours > 0.5
     else:
         assert abs(z.std() - 1) < 0.15 and abs(neighbours) < 0.2
-figure = three.plot_pseudo_residuals("forecast")
+
+# %%
+three.plot_pseudo_residuals("forecast")
 
 # %% [markdown]
 # ## What comes next?

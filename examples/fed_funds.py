@@ -8,6 +8,7 @@
 
 # %%
 import numpy as np
+from matplotlib.figure import Figure
 
 import em_vs_bayes as evb
 
@@ -66,6 +67,22 @@ for begin, end in zip(edges, [*edges[1:], len(path)], strict=True):
 volcker = rates["year"].between(1979, 1984)
 assert (path[volcker] == 1).all()
 assert (path[rates["year"] >= 1995] == 0).mean() > 0.75
+
+
+# %%
+def regimes():
+    """The rate, with the probability of the turbulent regime behind it."""
+    figure = Figure(figsize=(8, 3.5), layout="constrained")
+    ax = figure.subplots()
+    time = rates["year"] + (rates["quarter"] - 0.5) / 4
+    ax.fill_between(time, 0, 20 * em.predict_proba()[:, 1], step="mid", color="tab:orange", alpha=0.35, lw=0)
+    ax.plot(time, rates["fedfunds"], color="black")
+    ax.set(ylim=(0, 20), ylabel="federal funds rate (%)")
+    ax.set_title("shaded: probability of the turbulent regime (top: 1)", fontsize="medium")
+    return figure
+
+
+regimes()
 
 # %% [markdown]
 # Turbulent were 1969 to early 1976 and, with the Federal Reserve under Volcker, late 1978 to 1984; since then only

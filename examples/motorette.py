@@ -8,6 +8,7 @@
 
 # %%
 import numpy as np
+from matplotlib.figure import Figure
 
 import em_vs_bayes as evb
 
@@ -60,6 +61,29 @@ for name, b in (("censored", em.params["coefficients"]), ("as if exact", as_if_e
     print(f"{name:12} median life at 130 degrees: {10 ** (design_temperature @ b):8,.0f} hours")
 assert max(as_if_exact[1], failures_alone[1]) < em.params["coefficients"][1]
 assert 10 ** (design_temperature @ em.params["coefficients"]) > 1.5 * 10 ** (design_temperature @ as_if_exact)
+
+
+# %%
+def lives():
+    """Hours against temperature: failures, survivors, and the three lines."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    ax = figure.subplots()
+    ax.plot(data["temp"][failed], data["time"][failed], "kx", label="failed")
+    ax.plot(data["temp"][~failed], data["time"][~failed], "k^", mfc="none", label="still running")
+    celsius = np.linspace(130, 225)
+    grid = np.column_stack([np.ones_like(celsius), 1000 / (celsius + 273.2)])
+    for name, b in (
+        ("censored", em.params["coefficients"]),
+        ("as if exact", as_if_exact),
+        ("failures", failures_alone),
+    ):
+        ax.plot(celsius, 10 ** (grid @ b), label=f"median life: {name}")
+    ax.set(yscale="log", xlabel="temperature (°C)", ylabel="hours")
+    ax.legend()
+    return figure
+
+
+lives()
 
 # %% [markdown]
 # ## The life at the design temperature

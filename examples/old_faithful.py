@@ -6,6 +6,7 @@
 
 # %%
 import numpy as np
+from matplotlib.figure import Figure
 
 import em_vs_bayes as evb
 
@@ -44,9 +45,25 @@ def centres(fit):
 for fit in (vi, gibbs, nuts):
     assert np.all(np.abs(centres(fit) - centres(em)) < [0.1, 1.5]), fit.method
 
+
+# %%
+def eruptions():
+    """Each eruption in the colour of its probability of being a long one."""
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    ax = figure.subplots()
+    long = em.predict_proba()[:, np.argmax(em.params["means"][:, 0])]
+    shown = ax.scatter(y["eruptions"], y["waiting"], c=long, cmap="coolwarm", s=14)
+    for fit, marker in ((em, "x"), (vi, "+"), (gibbs, "1"), (nuts, "2")):
+        ax.scatter(*centres(fit).T, marker=marker, s=120, color="black", label=fit.method)
+    ax.set(xlabel="eruption (minutes)", ylabel="wait for the next (minutes)")
+    ax.legend(title="centres by")
+    figure.colorbar(shown, label="probability of the longer kind")
+    return figure
+
+
+eruptions()
+
 # %%
 result = evb.compare([em, vi, gibbs, nuts])
-print(result.table)
-for finding in result.findings:
-    print(finding.sentence)
+print(result)
 assert len(result.table.columns) >= 4
