@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from em_vs_bayes.emissions.numbers import is_series
+from em_vs_bayes.intake import aligned_with
+
 if TYPE_CHECKING:
     from em_vs_bayes.results import Fit
 
@@ -32,6 +35,9 @@ def cluster_codes(fit: Fit, clusters: Any) -> tuple[NDArray[np.int64], int]:
         if clusters not in columns:
             raise ValueError(f"clusters={clusters!r} is no column of the data; they have {columns}.")
         clusters = program.y[clusters]
+    elif is_series(clusters) and not isinstance(clusters, pd.Index):
+        own = pd.RangeIndex(program.n) if program.index is None else program.index
+        clusters = aligned_with(own, clusters, "clusters")
     values = pd.Series(np.asarray(clusters).ravel() if np.ndim(clusters) <= 1 else [], dtype=object)
     if len(values) != program.n or np.ndim(clusters) != 1:
         raise ValueError(f"clusters must be ({program.n},), one label per row; got shape {np.shape(clusters)}.")

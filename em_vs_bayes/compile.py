@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from em_vs_bayes.contract import Array, Block, Context, Layout, Stream
 from em_vs_bayes.coordinates import coordinates
 from em_vs_bayes.emissions import read
+from em_vs_bayes.intake import take
 from em_vs_bayes.kernels import gibbs, tables
 from em_vs_bayes.kernels.streams import ADD, FILL, MISSING, SUM, address_roles, table
 from em_vs_bayes.ordering import Ordering, ordering
 from em_vs_bayes.priors import Prior
 from em_vs_bayes.program import Placed, Program, Tables
-from em_vs_bayes.sequences import split
 from em_vs_bayes.spec import Spec
 
 
@@ -45,7 +45,7 @@ def compile(
     exog : array_like (n, p), optional
         Design matrix of a regression.
     lengths : array_like of int, str or None
-        Of consecutive sequences; see `sequences.split`.
+        Of consecutive sequences; see `Spec.fit`.
     weights : array_like (n,), optional
     labels : array_like (n,), optional
     like : Program, optional
@@ -63,21 +63,27 @@ def compile(
             "without a formula."
         )
     order = ordering(spec)
-    if latent.sequential:
-        y, starts = split(y, lengths)
-        if isinstance(exog, (list, tuple)):
-            exog, parts = split(exog, None)
-            if not np.array_equal(parts, starts):
-                raise ValueError(
-                    f"exog has sequences of {np.diff(parts).tolist()} rows; y of {np.diff(starts).tolist()}."
-                )
-    elif lengths is not None:
+    if lengths is not None and not latent.sequential:
         raise ValueError(f"lengths does not apply to {type(spec).__name__}: its rows are independent.")
-    else:
-        starts = np.empty(0, dtype=np.int64)
     if labels is not None and not spec.leading:
         raise ValueError(f"labels does not apply to {type(spec).__name__}: it has no components or states.")
-    case_weights = _weights(weights, read.rows(y), starts)
+    given = take(
+        y,
+        sequential=latent.sequential,
+        univariate=spec.model_emission.univariate,
+        exog=exog,
+        lengths=lengths,
+        weights=weights,
+        labels=labels,
+        like=None if like is None else like.names,
+        by_position=not spec.model_emission.by_name,
+    )
+    y, exog, starts = given.y, given.exog, given.starts
+    if like is not None and like.exog is not None and exog is None:
+        raise ValueError(
+            f"exog is missing: the model was fitted with exog, column(s) {list(like.predictors.popitem()[1])}."
+        )
+    case_weights = _weights(given.weights, read.rows(y), starts)
     context = Context(
         priors=order.priors,
         fixed=spec.fixed,
@@ -92,7 +98,7 @@ def compile(
         streams = tuple(replace(s, block=old.block) for s, old in zip(streams, fitted, strict=True))
     n = len(streams[0].columns)
     _check_rows(streams, spec, n, fitting=like is None)
-    known = _labels(labels, n, k)
+    known = _labels(given.labels, n, k)
     if order.names and (known >= 0).any():
         raise ValueError("labels and ordered exclude each other: known components already label the parameters.")
     own = latent.blocks(context)
@@ -113,6 +119,9 @@ def compile(
         n_latent=len(own),
         exog=exog,
         designs={stream.prefix + "design": stream.design for stream in streams if stream.design is not None},
+        index=given.index,
+        names=given.names,
+        remarks=given.remarks,
     )
 
 

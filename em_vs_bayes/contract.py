@@ -269,6 +269,16 @@ class Emission(ABC):
         """Names of the columns of `observed` where a response is an interval; empty where it is not."""
         return ()
 
+    @property
+    def univariate(self) -> bool:
+        """Whether an observation is one number."""
+        return not self.ends and all("feature" not in dims for dims in self.dims().values())
+
+    @property
+    def by_name(self) -> bool:
+        """Whether it picks the columns of a frame by their names, so that their order does not matter."""
+        return False
+
     @abstractmethod
     def streams(self, y: Any, n_components: int, context: Context) -> tuple[Stream, ...]:
         """Check ``y`` (errors in words), reduce it to sufficient statistics and name the block of each stream."""

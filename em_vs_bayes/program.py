@@ -139,6 +139,9 @@ class Program:
     n_latent: int  # blocks of the latent structure, first in ``placed``
     exog: Any = None
     designs: Mapping[str, Any] = field(default_factory=dict)
+    index: Any = None  # labels of the rows (a pandas Index); None where they are numbered
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of the columns of y and exog
+    remarks: tuple[str, ...] = ()  # on how the data were read
 
     # --- sizes --------------------------------------------------------------------------------------------------
 

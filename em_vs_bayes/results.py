@@ -130,7 +130,7 @@ class Fit:
     @property
     def notes(self) -> tuple[str, ...]:
         """Warnings in words."""
-        return (*self.remarks, *self._diagnosis[1])
+        return (*self.program.remarks, *self.remarks, *self._diagnosis[1])
 
     @property
     def converged(self) -> bool:

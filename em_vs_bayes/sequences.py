@@ -2,42 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from em_vs_bayes.emissions import read
+from em_vs_bayes.emissions import numbers, read
 
 
-def split(y: Any, lengths: Any) -> tuple[Any, NDArray[np.int64]]:
-    """All rows in one object, and where each sequence starts, with the number of rows at the end.
-
-    Parameters
-    ----------
-    y : array_like, frame or dict; or list of arrays or frames
-        A list of arrays or frames holds one sequence each.
-    lengths : array_like of int, str or None
-        Lengths of consecutive sequences; or the column of the frame ``y`` that names the sequence of each row.
-
-    Raises
-    ------
-    ValueError, TypeError
-        Where lengths do not add up, a sequence is empty, or a named sequence is not in one piece.
-    """
-    if isinstance(y, (list, tuple)) and y and all(_is_table(part) for part in y):
-        if lengths is not None:
-            raise ValueError("lengths and a list of sequences exclude each other: the list has its own lengths.")
-        return _joined(list(y))
-    if isinstance(lengths, str):
-        return _grouped(y, lengths)
-    n = read.rows(y)
+def starts_of(lengths: Any, n: int) -> NDArray[np.int64]:
+    """Where each of the sequences of ``lengths`` among ``n`` rows starts, and n; without lengths all are one."""
     if lengths is None:
-        return y, np.array([0, n], dtype=np.int64)
+        return np.array([0, n], dtype=np.int64)
     array = whole_numbers(lengths)
     if array.sum() != n:
         raise ValueError(f"lengths sum to {int(array.sum())}; y has {n} rows.")
-    return y, np.concatenate([[0], np.cumsum(array)]).astype(np.int64)
+    return np.concatenate([[0], np.cumsum(array)]).astype(np.int64)
+
+
+def parts_of(y: Any, univariate: bool) -> list[Any] | None:
+    """The sequences that a list holds, one array, frame or list each; None for what is one table.
+
+    A list of lists of numbers has rows of a table in it where all are as long and an observation is a vector
+    (not ``univariate``); else sequences.
+    """
+    if isinstance(y, np.ndarray) and y.dtype == object and y.ndim == 1:
+        y = list(y)
+    if not isinstance(y, (list, tuple)) or not y or not all(_depth(part) for part in y):
+        return None
+    if all(isinstance(part, (list, tuple)) for part in y):
+        lengths = {len(part) for part in y}
+        rows = len(lengths) == 1 and (not univariate or lengths == {1})
+        if rows and max(map(_depth, y)) < 2:
+            return None
+    return list(y)
+
+
+def begun(starts: NDArray[np.int64]) -> str:
+    """The lengths of sequences, for messages."""
+    lengths = np.diff(starts).tolist()
+    return str(lengths) if len(lengths) <= 12 else f"{lengths[:12]} and {len(lengths) - 12} more"
 
 
 def whole_numbers(lengths: Any) -> NDArray[Any]:
@@ -57,48 +62,57 @@ def whole_numbers(lengths: Any) -> NDArray[Any]:
     return array
 
 
-def _is_table(part: Any) -> bool:
-    return np.ndim(part) >= 1 and (isinstance(part, np.ndarray) or callable(getattr(part, "to_numpy", None)))
+def _depth(part: Any) -> int:
+    """How many axes something has that may be a sequence; 0 for a number."""
+    if isinstance(part, (list, tuple)):
+        return 1 + max(map(_depth, part[:2]), default=0)
+    if isinstance(part, Mapping):
+        return 2 if part and all(_depth(column) for column in part.values()) else 0
+    if isinstance(part, np.ndarray) or callable(getattr(part, "to_numpy", None)):
+        return int(np.ndim(part))
+    return 0
 
 
-def _is_frame(part: Any) -> bool:
-    return getattr(part, "columns", None) is not None
-
-
-def _joined(parts: list[Any]) -> tuple[Any, NDArray[np.int64]]:
-    empty = [i for i, part in enumerate(parts) if len(part) == 0]
+def joined(parts: list[Any], name: str = "y") -> tuple[Any, NDArray[np.int64]]:
+    """Sequences one after the other, and where each starts."""
+    empty = [i for i, part in enumerate(parts) if read.rows(part) == 0]
     if empty:
-        raise ValueError(f"y: sequence {empty[0]} is empty.")
-    starts = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
-    framed = [_is_frame(part) for part in parts]
-    if all(framed):
+        raise ValueError(f"{name}: sequence {empty[0]} is empty.")
+    starts = np.concatenate([[0], np.cumsum([read.rows(part) for part in parts])]).astype(np.int64)
+    kinds = {"frames": numbers.is_frame, "dicts": lambda part: isinstance(part, Mapping)}
+    for kind, of_kind in kinds.items():
+        if not any(map(of_kind, parts)):
+            continue
+        if not all(map(of_kind, parts)):
+            raise TypeError(f"{name}: some sequences are {kind} and some are arrays; give all in one kind.")
+        names = [list(part.keys()) for part in parts]
+        for i, own in enumerate(names):
+            if set(own) != set(names[0]):
+                raise ValueError(
+                    f"{name}: the sequences have different columns: sequence 0 has {[str(c) for c in names[0]]}, "
+                    f"sequence {i} has {[str(c) for c in own]}."
+                )
+        if kind == "dicts":
+            return {c: joined([part[c] for part in parts], f"{name}[{str(c)!r}]")[0] for c in names[0]}, starts
         import pandas as pd
 
-        frames = [p if isinstance(p, pd.DataFrame) else p.to_pandas() for p in parts]
-        for i, frame in enumerate(frames):
-            if set(frame.columns) != set(frames[0].columns):
-                raise ValueError(
-                    f"y: the sequences have different columns: sequence 0 has {[str(c) for c in frames[0].columns]}, "
-                    f"sequence {i} has {[str(c) for c in frame.columns]}."
-                )
-        return pd.concat(frames, ignore_index=True), starts
-    if any(framed):
-        raise TypeError("y: some sequences are frames and some are arrays; give all in one kind.")
-    parts = [np.asarray(part) for part in parts]
+        return pd.concat(parts, ignore_index=True), starts
+    parts = [part if isinstance(part, np.ndarray) else numbers.floats(part, name) for part in parts]
     widths = {part.shape[1:] for part in parts}
     if len(widths) > 1:
-        raise ValueError(f"y: the sequences have different numbers of columns: {sorted(widths)}.")
+        raise ValueError(f"{name}: the sequences have different numbers of columns: {sorted(widths)}.")
     return np.concatenate(parts), starts
 
 
-def _grouped(y: Any, column: str) -> tuple[Any, NDArray[np.int64]]:
+def named(y: Any, column: str) -> tuple[Any, NDArray[np.int64]]:
+    """The frame without the column that says whose each row is, and where each sequence starts."""
     columns = getattr(y, "columns", None)
     if columns is None or column not in columns:
-        got = type(y).__name__ if columns is None else f"a frame with {[str(c) for c in columns]}"
+        got = numbers.kind_of(y).split(" ")[-1] if columns is None else f"a frame with {[str(c) for c in columns]}"
         raise ValueError(f"lengths={column!r} names a column of y; y is {got}.")
     from pandas import isna
 
-    names = np.asarray(y[column])
+    names = np.asarray(y[column], dtype=object)
     unnamed = np.flatnonzero(isna(names))
     if unnamed.size:
         raise ValueError(f"lengths={column!r}: row {unnamed[0]} has no name of a sequence.")
@@ -111,5 +125,4 @@ def _grouped(y: Any, column: str) -> tuple[Any, NDArray[np.int64]]:
                 f"Sort y by {column!r} (and time)."
             )
         seen.add(name)
-    rest = y[[c for c in columns if c != column]]
-    return rest, np.append(begins, len(names)).astype(np.int64)
+    return y[[c for c in columns if c != column]], np.append(begins, len(names)).astype(np.int64)

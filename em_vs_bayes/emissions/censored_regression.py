@@ -82,6 +82,10 @@ class CensoredRegression(Emission):
         return self.lower is not None or self.upper is not None
 
     @property
+    def by_name(self) -> bool:
+        return self.formula is not None
+
+    @property
     def takes_exog(self) -> bool:
         return self.formula is None
 

@@ -33,6 +33,8 @@ def moments(values: Array, name: str, context: Context) -> Moments:
     centre, variance, covariance = blocks.moments(values, counts, context.weights)
     constant = variance <= (1e-14 * np.maximum(np.abs(centre), 1e-300)) ** 2
     if constant.any():
+        if len(values) == 1 and d > 1:
+            raise ValueError(f"{name} is one row of {d} columns; did you mean a column, (n,) or (n, 1)?")
         raise ValueError(
             f"{name} is constant in column(s) {np.flatnonzero(constant).tolist()}: a normal distribution has no "
             "variance to estimate there. Drop the column(s)."

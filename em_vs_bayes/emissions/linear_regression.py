@@ -61,6 +61,10 @@ class LinearRegression(Emission):
         return shown(self)
 
     @property
+    def by_name(self) -> bool:
+        return self.formula is not None
+
+    @property
     def takes_exog(self) -> bool:
         return self.formula is None
 

@@ -9,6 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from em_vs_bayes.contract import Array, Context, Emission, Params, Stream
+from em_vs_bayes.emissions import read
 
 
 @final
@@ -38,6 +39,10 @@ class Product(Emission):
         return dict(self._parts)
 
     @property
+    def by_name(self) -> bool:
+        return True
+
+    @property
     def takes_exog(self) -> bool:
         return any(emission.takes_exog for emission in self._parts.values())
 
@@ -58,7 +63,7 @@ class Product(Emission):
                 f"y must be a frame or dict with {list(self._parts)}; it lacks {missing} (it has {names})."
             )
         split = {name: y[name] for name in self._parts}
-        lengths = {name: len(values) for name, values in split.items()}
+        lengths = {name: read.rows(values) for name, values in split.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"The streams of y must have one length; got {lengths}.")
         return split

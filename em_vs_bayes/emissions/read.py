@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from em_vs_bayes.contract import Array
+from em_vs_bayes.emissions import numbers
 
 
 def matrix(y: Any, name: str = "y", *, finite: bool = True) -> Array:
     """``y`` as float64 (n, d), C order, NaN where missing. A float64 array in C order is not copied."""
-    values = y.to_numpy() if callable(getattr(y, "to_numpy", None)) else y
-    if callable(getattr(values, "filled", None)) and np.ma.isMaskedArray(values):
-        values = np.ma.filled(values.astype(float), np.nan)
-    try:
-        array = np.asarray(values)
-        if array.dtype == object:
-            text = [value for value in array.ravel() if isinstance(value, (str, bytes))]
-            if text:  # float() would take "1"; a column of text is a mistake all the same
-                raise TypeError(f"found the text {text[0]!r}")
-            array = np.where(_missing(array), np.nan, array)
-        if np.iscomplexobj(array):
-            raise TypeError("complex numbers have no order")
-        array = array.astype(np.float64, copy=False)
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"{name} must hold numbers; got {_kind(y)} whose values do not convert to float ({error}). "
-            "Encode categories as integers or drop the columns."
-        ) from None
-    if array.dtype.kind == "f" and np.asarray(values).dtype.kind in "USM":
-        raise TypeError(f"{name} must hold numbers; got dtype {np.asarray(values).dtype}.")
+    array = _framed(y, name) if numbers.is_frame(y) else numbers.floats(y, name)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2:
-        raise ValueError(f"{name} must be (n,) or (n, d); got an array of shape {array.shape}.")
+        raise ValueError(f"{name} must be (n,) or (n, d); got {_shaped(y, array)}.")
     if array.shape[0] == 0 or array.shape[1] == 0:
         raise ValueError(f"{name} is empty: shape {array.shape}.")
     if finite and np.isinf(array).any():
@@ -50,8 +33,9 @@ def vector(y: Any, name: str, emission: str) -> Array:
     """``y`` as float64 (n,) for a univariate emission."""
     array = matrix(y, name)
     if array.shape[1] != 1:
+        one = f" y is one row of {array.shape[1]} columns; did you mean a column, (n,)?" if len(array) == 1 else ""
         raise ValueError(
-            f"{name} must have one column for {emission}; got {array.shape[1]}. "
+            f"{name} must have one column for {emission}; got {array.shape[1]}.{one} "
             "Use MvNormal for vectors or Product for independent streams."
         )
     return array[:, 0]
@@ -59,20 +43,22 @@ def vector(y: Any, name: str, emission: str) -> Array:
 
 def rows(y: Any) -> int:
     """Number of observations of whatever the user gave."""
-    if isinstance(y, dict):
-        return len(next(iter(y.values())))
+    if isinstance(y, Mapping):
+        return len(next(iter(y.values()))) if y else 0
     try:
         return len(y)
     except TypeError:
         raise ValueError(f"y must be (n,) or (n, d), or a frame or dict of streams; got {y!r}.") from None
 
 
-def _missing(array: np.ndarray) -> Any:
-    """None, NaN and pandas' NA alike."""
-    from pandas import isna
+def _framed(frame: Any, name: str) -> Array:
+    """A frame's columns, one by one where they are not all of one plain kind."""
+    if all(isinstance(t, np.dtype) and t.kind in "fiub" for t in frame.dtypes):
+        return np.asarray(frame.to_numpy(dtype=np.float64))
+    of = "a pandas DataFrame whose column {!r} holds "
+    columns = [numbers.floats(frame.iloc[:, j], name, of.format(str(c))) for j, c in enumerate(frame.columns)]
+    return np.column_stack(columns) if columns else np.empty((len(frame), 0))
 
-    return isna(array)
 
-
-def _kind(y: Any) -> str:
-    return f"a {type(y).__module__.split('.')[0]} {type(y).__name__}"
+def _shaped(y: Any, array: Array) -> str:
+    return f"an array of shape {array.shape}" if array.ndim else f"{y!r}"

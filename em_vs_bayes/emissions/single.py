@@ -29,6 +29,10 @@ class Single(Emission):
     regression: Emission
 
     @property
+    def by_name(self) -> bool:
+        return self.regression.by_name
+
+    @property
     def takes_exog(self) -> bool:
         return self.regression.takes_exog
 

@@ -56,6 +56,10 @@ class TruncatedRegression(Emission):
             designs.check_formula(self.formula)
 
     @property
+    def by_name(self) -> bool:
+        return self.formula is not None
+
+    @property
     def takes_exog(self) -> bool:
         return self.formula is None
 

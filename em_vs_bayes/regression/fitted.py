@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.emissions import design as designs
-from em_vs_bayes.emissions import limits
+from em_vs_bayes.emissions import limits, read
+from em_vs_bayes.intake import matched, table
 from em_vs_bayes.regression.laws import Law, law_of
 from em_vs_bayes.regressions import CensoredRegression, Regression, TruncatedRegression
 
@@ -121,13 +122,15 @@ def new_design(fit: Fit, y: Any, exog: Any) -> Array:
     if formula is None:
         if y is not None:
             raise ValueError("A response plays no part in a prediction: without a formula, new rows are exog alone.")
-        matrix, given = designs.from_exog(exog, len(exog), "exog")
+        own = matched(table(exog, "exog").values, fit.program.names.get("exog"), "exog")
+        matrix, given = designs.from_exog(own, read.rows(own), "exog")
         label = "exog"
     else:
         if exog is not None:
             raise ValueError(f"exog does not apply to {fit.spec!r}: new rows are a frame with the formula's columns.")
         pair = limits.interval_formula(formula)
-        matrix, given = designs.right_side(formula if pair is None else pair[0], y, fitted)
+        frame = table(y, "y").values
+        matrix, given = designs.right_side(formula if pair is None else pair[0], frame, fitted)
         label = "The design"
     if given.names != fitted.names:
         raise ValueError(f"{label} has column(s) {list(given.names)}; the model was fitted to {list(fitted.names)}.")
