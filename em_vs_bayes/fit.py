@@ -21,6 +21,7 @@ from em_vs_bayes.progress import Progress
 from em_vs_bayes.results import Fit
 from em_vs_bayes.spec import Spec
 from em_vs_bayes.status import Status
+from em_vs_bayes.values import plain
 
 
 def fit(
@@ -60,7 +61,7 @@ def make_method(name: str, options: Mapping[str, Any]) -> Method:
             near = get_close_matches(option, known, 1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise TypeError(f"{option}={options[option]!r} is not an option of method={name!r}; it has {known}.{hint}")
-    return kind(**options)
+    return kind(**{option: plain(value) for option, value in options.items()})
 
 
 def _generator(seed: Any) -> np.random.Generator:

@@ -13,6 +13,7 @@ from em_vs_bayes.emissions import Single
 from em_vs_bayes.emissions import TruncatedRegression as TruncatedEmission
 from em_vs_bayes.emissions.degrees import checked_df, given_df
 from em_vs_bayes.spec import Spec
+from em_vs_bayes.values import plain_fields
 
 
 class Regression(Spec, ABC):
@@ -88,6 +89,7 @@ class Tobit(Regression):
     ordered: None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         if self.lower is None and self.upper is None:
             raise ValueError("Tobit wants a limit: lower= or upper=. Intervals per row are CensoredRegression's.")
         object.__setattr__(self, "df", checked_df(self.df))
@@ -132,6 +134,7 @@ class CensoredRegression(Regression):
     ordered: None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         object.__setattr__(self, "df", checked_df(self.df))
         self._check()
 
@@ -176,6 +179,7 @@ class TruncatedRegression(Regression):
     ordered: None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         self._check()
 
     @property

@@ -18,6 +18,7 @@ from em_vs_bayes import priors as prior_families
 from em_vs_bayes.contract import Emission, Latent
 from em_vs_bayes.emissions import MvNormal
 from em_vs_bayes.emissions import from_dict as emission_from_dict
+from em_vs_bayes.values import plain_fields
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -288,6 +289,7 @@ class Mixture(Spec):
     ordered: str | tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         self._check()
 
     @property
@@ -345,6 +347,7 @@ class GaussianMixture(Spec):
     ordered: str | tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         MvNormal(self.covariance)
         self._check()
 
@@ -408,6 +411,7 @@ class HMM(Spec):
     ordered: str | tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         self._check()
         _check_initial(self.initial, self.priors, self.fixed)
 
@@ -469,6 +473,7 @@ class GaussianHMM(Spec):
     ordered: str | tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         MvNormal(self.covariance)
         self._check()
         _check_initial(self.initial, self.priors, self.fixed)

@@ -1,12 +1,35 @@
-"""Fixed values as the user wrote them, checked and broadcast: NaN marks a free element."""
+"""Values as the user wrote them: options as Python's own scalars; fixed ones checked and broadcast, NaN where free."""
 
 from __future__ import annotations
 
+from dataclasses import fields
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from em_vs_bayes.contract import Array
+
+
+def plain(value: Any) -> Any:
+    """A scalar of NumPy, an array of one number without axes, a Decimal or a Fraction as Python's own; others as is."""
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        return float(value) if value.dtype == np.longdouble else value.item()
+    if isinstance(value, (Decimal, Fraction)):
+        return float(value)
+    if type(value) is tuple:
+        return tuple(map(plain, value))
+    return value
+
+
+def plain_fields(of: Any) -> None:
+    """The same for every field of a dataclass: JSON, hashes and files know no others."""
+    for field in fields(of):
+        given = getattr(of, field.name)
+        made = plain(given)
+        if made is not given:
+            object.__setattr__(of, field.name, made)
 
 
 def broadcast(value: Any, shape: tuple[int, ...], name: str) -> Array:

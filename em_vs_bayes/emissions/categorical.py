@@ -14,7 +14,7 @@ from em_vs_bayes.emissions import read
 from em_vs_bayes.emissions.linear import resolve_prior
 from em_vs_bayes.kernels import tables
 from em_vs_bayes.priors import Dirichlet
-from em_vs_bayes.values import probability_table
+from em_vs_bayes.values import plain_fields, probability_table
 
 
 @final
@@ -36,6 +36,7 @@ class Categorical(Emission):
     n_categories: int
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         if not (isinstance(self.n_categories, (int, np.integer)) and self.n_categories >= 2):
             raise ValueError(f"n_categories must be an integer of at least 2; got {self.n_categories!r}.")
 

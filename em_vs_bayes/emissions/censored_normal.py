@@ -15,7 +15,7 @@ from em_vs_bayes.emissions.censored_regression import CensoredRegression
 from em_vs_bayes.emissions.design import Design
 from em_vs_bayes.emissions.gaussian_priors import moments
 from em_vs_bayes.priors import Normal, NormalInverseGamma, Prior
-from em_vs_bayes.values import broadcast
+from em_vs_bayes.values import broadcast, plain_fields
 
 INWARDS = {"means": "coefficients", "sigmas": "sigmas", "emission": "emission"}  # own name -> the regression's
 OUTWARDS = {inner: own for own, inner in INWARDS.items()}
@@ -47,6 +47,7 @@ class CensoredNormal(Emission):
     upper: float | None = None
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         limits.check_limits(self.lower, self.upper)
 
     @property

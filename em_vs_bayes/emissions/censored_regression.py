@@ -23,6 +23,7 @@ from em_vs_bayes.emissions.regression_streams import (
 )
 from em_vs_bayes.emissions.student_intervals import Intervals
 from em_vs_bayes.kernels import tables
+from em_vs_bayes.values import plain_fields
 
 
 @final
@@ -59,6 +60,7 @@ class CensoredRegression(Emission):
     df: float | None = None
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         object.__setattr__(self, "df", checked_df(self.df))
         limits.check_limits(self.lower, self.upper)
         if self.formula is None:

@@ -21,6 +21,7 @@ from em_vs_bayes.emissions.regression_streams import (
     symbolic_lines,
 )
 from em_vs_bayes.kernels import tables
+from em_vs_bayes.values import plain_fields
 
 
 @final
@@ -53,6 +54,7 @@ class LinearRegression(Emission):
     df: float | None = None
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         object.__setattr__(self, "df", checked_df(self.df))
         if self.formula is not None:
             designs.check_formula(self.formula)

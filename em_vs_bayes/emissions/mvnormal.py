@@ -14,7 +14,7 @@ from em_vs_bayes.emissions import read
 from em_vs_bayes.emissions.gaussian_priors import Moments, gaussian_priors, moments
 from em_vs_bayes.kernels import tables
 from em_vs_bayes.priors import InverseGamma, InverseWishart, NormalInverseGamma, NormalInverseWishart
-from em_vs_bayes.values import broadcast
+from em_vs_bayes.values import broadcast, plain_fields
 
 COVARIANCES = {"full": tables.FULL, "tied": tables.TIED, "diag": tables.DIAG, "spherical": tables.SPHERICAL}
 
@@ -42,6 +42,7 @@ class MvNormal(Emission):
     covariance: str = "full"
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         if self.covariance not in COVARIANCES:
             raise ValueError(f"covariance must be one of {', '.join(COVARIANCES)}; got {self.covariance!r}.")
 

@@ -14,6 +14,7 @@ from em_vs_bayes.emissions import read
 from em_vs_bayes.emissions.gaussian_priors import Moments, moments
 from em_vs_bayes.emissions.normal import normal_block
 from em_vs_bayes.kernels import tables
+from em_vs_bayes.values import plain_fields
 
 NORMAL_IQR = 1.3489795003921634  # interquartile range of a standard normal
 FENCE = 3.0  # interquartile ranges beyond the quartiles: where starts look no farther
@@ -44,6 +45,7 @@ class StudentT(Emission):
     df: float = 4.0
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         given: Any = self.df
         if isinstance(given, bool) or not isinstance(given, (int, float, np.integer, np.floating)):
             raise TypeError(f"StudentT(df=...) must be a number; got {given!r}.")

@@ -22,6 +22,7 @@ from em_vs_bayes.emissions.regression_streams import (
     symbolic_lines,
 )
 from em_vs_bayes.kernels import tables
+from em_vs_bayes.values import plain_fields
 
 
 @final
@@ -49,6 +50,7 @@ class TruncatedRegression(Emission):
     upper: float | None = None
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         limits.check_limits(self.lower, self.upper)
         if self.lower is None and self.upper is None:
             raise ValueError("TruncatedRegression wants a limit: lower= or upper=.")

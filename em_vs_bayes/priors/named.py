@@ -11,6 +11,7 @@ import numpy as np
 from em_vs_bayes.kernels.tables import DENSITY
 from em_vs_bayes.priors.base import Array, plain
 from em_vs_bayes.priors.columns import COLUMNS, REAL, Columns
+from em_vs_bayes.values import plain as scalar
 
 
 @final
@@ -128,7 +129,7 @@ class Prior:
 
 
 def _numeric(name: str, value: Any) -> Array:
-    array = np.array(value)
+    array = np.array(scalar(value))
     if array.dtype.kind not in "iufb":
         raise TypeError(f"{name}: got {value!r}, wants a number or an array of numbers")
     array.flags.writeable = False
