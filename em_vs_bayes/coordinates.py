@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from em_vs_bayes.contract import Array, Layout, Parameter
 from em_vs_bayes.kernels import tables
 from em_vs_bayes.ordering import Ordering
 
+NEAR = 1e-10  # to 0 or 1: a probability that close is on the boundary
 ELEMENTWISE = {"real": tables.IDENTITY, "positive": tables.LOG, "unit": tables.LOGIT}
 
 
@@ -65,3 +67,18 @@ def _units(parameter: Parameter, start: int, fixed: Array, ordered: bool, prior:
             (tables.INTERVAL, 1, [int(i)], 0, float(lower[i - start]), float(upper[i - start])) for i in free_positions
         ]
     return [(ELEMENTWISE[parameter.support], len(free_positions), free_positions.tolist(), int(ordered), 0.0, 0.0)]
+
+
+def at_the_edge(placed: Sequence[Any], theta: Layout, values: Array) -> NDArray[np.bool_]:
+    """Which elements of theta (P,) lie on the edge of their support, or so near that logarithms tell them no more."""
+    edge = np.zeros(theta.size, dtype=bool)
+    for p in placed:
+        for parameter in p.block.parameters:
+            where = slice(start := theta.offset(p.prefix + parameter.name), start + int(np.prod(parameter.shape)))
+            if parameter.support == "simplex":
+                edge[where] = values[where] < NEAR
+            elif parameter.support == "unit":
+                edge[where] = (values[where] < NEAR) | (values[where] > 1.0 - NEAR)
+            elif parameter.support == "positive":
+                edge[where] = values[where] <= 0.0
+    return edge

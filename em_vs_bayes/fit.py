@@ -80,6 +80,9 @@ def _start(spec: Spec, init: Any) -> Any:
     return init
 
 
+ROUNDS = 10  # times that a method may go on from where it had ended, at most
+
+
 @dataclass(frozen=True, slots=True)
 class Driven:
     """What the loop leaves: the outcome, its history and what a resumed run needs."""
@@ -106,24 +109,38 @@ def drive(
 def loop(
     method: Method, program: Program, runs: list[Run], title: str, progressbar: bool, *, interrupted: bool = False
 ) -> Driven:
-    """Step each candidate until it is finished and keep the best."""
-    finished: list[tuple[Status, Any, list[dict[str, float]]]] = []
+    """Step each candidate until it is finished and keep the best, and what lies beyond it."""
+    ended: list[tuple[Status, Any, list[dict[str, float]]]] = []
+    left = ROUNDS
     with Progress(title, shown=progressbar) as bar:
-        for run in runs:
-            state, records = run.state, run.records or [method.record(run.state)]
-            status = Status.INTERRUPTED if interrupted else method.finished(state)
-            try:
-                while status is None:
-                    state = method.step(program, state)
-                    records.append(method.record(state))
-                    status = method.finished(state)
-                    bar.show(*method.progress(state))
-            except KeyboardInterrupt:
-                status, interrupted = Status.INTERRUPTED, True
-            finished.append((status, state, records))
-            if interrupted:
+        while True:
+            for run in runs:
+                state, records = run.state, run.records or [method.record(run.state)]
+                status = Status.INTERRUPTED if interrupted else method.finished(state)
+                try:
+                    while status is None:
+                        state = method.step(program, state)
+                        records.append(method.record(state))
+                        status = method.finished(state)
+                        bar.show(*method.progress(state))
+                except KeyboardInterrupt:
+                    status, interrupted = Status.INTERRUPTED, True
+                ended.append((status, state, records))
+                if interrupted:
+                    break
+            best = max(ended, key=lambda end: (end[0].good, end[2][-1]["objective"]))
+            if interrupted or left == 0:
                 break
-    status, state, records = max(finished, key=lambda run: (run[0].good, run[2][-1]["objective"]))
+            try:
+                beyond = method.beyond(program, best[1], best[0])
+            except KeyboardInterrupt:
+                interrupted = True
+                break
+            if not beyond:
+                break
+            runs, left = [Run(run.state, [*best[2], *run.records]) for run in beyond], left - 1
+            ended.remove(best)
+    status, state, records = best
     status = Status.INTERRUPTED if interrupted and not status.good else status
     history = {name: np.array([r.get(name, np.nan) for r in records]) for name in records[-1]}
     return Driven(method.outcome(program, state, status), history, method.checkpoint(state))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from em_vs_bayes.contract import Array, Block, Latent, Layout, Params, Stats
+from em_vs_bayes.coordinates import at_the_edge, coordinates
 from em_vs_bayes.kernels import block_priors, collapsed, gibbs, posterior, tables
 from em_vs_bayes.kernels import blocks as block_kernels
 from em_vs_bayes.kernels import coordinates as coordinate_kernels
@@ -276,17 +277,39 @@ class Program:
         self.require_known_priors("log_prior")
         return float(block_priors.log_prior(self.tables.blocks, self.tables.prior, theta, np.zeros_like(theta)))
 
-    def slope(self, x: Array, theta: Array, stats: Array) -> Array:
+    def slope(self, x: Array, theta: Array, stats: Array, *, prior: bool = True, jacobian: bool = True) -> Array:
         """Gradient in x (D,) of the log posterior density of x, the data completed to these statistics.
 
         With those expected at x it is that of the marginal posterior (Fisher's identity). Fixed elements are read from
-        ``theta``.
+        ``theta``. Without ``prior`` it is that of the likelihood; without ``jacobian`` that of the density of theta.
         """
         t, at, g, out = self.tables, self.constrain(x, theta), np.zeros_like(theta), np.empty_like(x)
         block_kernels.gradient(t.blocks, at, stats, g)
-        block_priors.log_prior(t.blocks, t.prior, at, g)
+        if prior:
+            block_priors.log_prior(t.blocks, t.prior, at, g)
         coordinate_kernels.pull_back(t.coordinates, x, at, g, out)
-        return out
+        if jacobian:
+            return out
+        volume = np.empty_like(x)
+        coordinate_kernels.pull_back(t.coordinates, x, at, np.zeros_like(theta), volume)
+        return out - volume
+
+    def held(self, theta: Array) -> Program:
+        """The program in which what lies on the boundary at theta stays there, and nothing is kept in order.
+
+        Its coordinates of theta are finite, if theta is feasible.
+        """
+        t, edge = self.tables, at_the_edge(self.placed, self.tables.theta, theta)
+        unordered = Ordering((), False, {})
+        for _ in range(2):
+            fixed = np.where(edge & np.isnan(t.fixed), theta, t.fixed)
+            made = coordinates(self.placed, t.theta, fixed, unordered)
+            x = np.empty(int(made.nx.sum()))
+            coordinate_kernels.unconstrain(made, theta, x)
+            for u in np.flatnonzero(made.code != tables.SPD):  # at the ends of an interval
+                if not np.isfinite(x[made.x[u] : made.x[u] + made.nx[u]]).all():
+                    edge[made.where[made.first[u] : made.first[u] + made.ntheta[u]]] = True
+        return replace(self, tables=replace(t, fixed=fixed, coordinates=made))
 
     # --- M-step -------------------------------------------------------------------------------------------------
 
@@ -425,6 +448,25 @@ class Program:
         x = np.empty(self.ndim)
         inside = coordinate_kernels.unconstrain(self.tables.coordinates, theta, x)
         return x if inside else np.full(self.ndim, np.nan)
+
+    def groups(self) -> NDArray[np.int64]:
+        """A number for each coordinate (D,): those of one number belong to the same place of different components.
+
+        Completed data tell of each of them alone.
+        """
+        made, keys = self.tables.coordinates, []
+        dims = [(p.prefix + q.name, q) for p in self.placed for q in p.block.parameters]
+        for u in range(made.code.size):
+            where = made.where[made.first[u] : made.first[u] + made.ntheta[u]]
+            name, parameter = next(d for d in dims if where[0] < self.tables.theta.offset(d[0]) + prod(d[1].shape))
+            own = prod(parameter.shape[1:])
+            if made.nx[u] == len(where) and parameter.dims[:1] == (self.spec.leading,):  # element by element
+                places = (where - self.tables.theta.offset(name)) % own
+            else:
+                places = np.arange(made.nx[u])
+            keys += [(name, int(place)) for place in places]
+        numbers = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+        return np.array([numbers[key] for key in keys], dtype=np.int64)
 
     # --- the user's parameters ----------------------------------------------------------------------------------
 

@@ -65,6 +65,9 @@ class ADVI(Method):
     def finished(self, state: State) -> Status | None:
         return None if state.result is None else Status.APPROXIMATED
 
+    def beyond(self, program: Program, state: State, status: Status) -> list[Run]:
+        return []
+
     def progress(self, state: State) -> tuple[float, str]:
         return float(state.result is not None), "ADVI"
 

@@ -75,6 +75,10 @@ class Method(ABC):
         """How the run ended, or None to go on."""
 
     @abstractmethod
+    def beyond(self, program: Program, state: Any, status: Status) -> list[Run]:
+        """Where to go on from the best finished state, should it be no optimum after all; their records begin there."""
+
+    @abstractmethod
     def progress(self, state: Any) -> tuple[float, str]:
         """Fraction done and a short text."""
 

@@ -21,6 +21,7 @@ from em_vs_bayes.identified import hidden, runs_off
 from em_vs_bayes.methods.anderson import Trail
 from em_vs_bayes.methods.ascent import Climb, Interrupted, emptied, screened
 from em_vs_bayes.methods.base import Method, Outcome, Run, one_of, positive_integer, tolerance
+from em_vs_bayes.methods.maximum import ways_up
 from em_vs_bayes.program import Program, Step
 from em_vs_bayes.status import Status
 
@@ -211,6 +212,20 @@ class EM(Method):
             return Status.COLLAPSED
         return verdict
 
+    def beyond(self, program: Program, state: State, status: Status) -> list[Run]:
+        if status is not Status.CONVERGED or self.algorithm == "hard" or program.latent.concave:
+            return []
+        points = ways_up(
+            program, state.theta, state.climb.objective, lambda theta: self._expect(program, theta), not self._flat
+        )
+        return [self._onwards(program, state, theta) for theta in points]
+
+    def _onwards(self, program: Program, state: State, theta: Array) -> Run:
+        """A climb that goes on from a higher point, its iterations counted from the first."""
+        objective, stats = self._expect(program, theta)
+        new = State(theta, stats, Climb(objective, iteration=state.climb.iteration + 1))
+        return Run(new, [self.record(new)])
+
     def progress(self, state: State) -> tuple[float, str]:
         return state.climb.iteration / self.max_iter, f"objective {state.climb.objective:.6g}"
 
@@ -264,20 +279,34 @@ class EM(Method):
                 f"{program.spec.leading}(s) {which}."
             )
         notes += emptied(program, state.stats, order, "where they last were" if self._flat else "at the prior's mode")
+        notes += alike(program, theta)
         return Outcome(theta, status, notes=tuple(notes))
 
 
-def twins(program: Program, theta: Array) -> bool:
-    """Whether two components or states have one emission: where the data do not hold that, EM is slow to leave it."""
+def twins(program: Program, theta: Array) -> list[tuple[int, int]]:
+    """Pairs of components or states with one emission: where the data do not hold that, EM is slow to leave it."""
     if program.k == 1:
-        return False
+        return []
     first, second = np.triu_indices(program.k, 1)
     swaps, pair = np.tile(np.arange(program.k), (len(first), 1)), np.arange(len(first))
     swaps[pair, first], swaps[pair, second] = second, first
     emissions = slice(program.placed[program.n_latent].theta, None)
     swapped = program.permuted(np.tile(theta, (len(first), 1)), swaps)[:, emissions]
     size = np.abs(theta[emissions]).max(initial=0.0)
-    return bool(np.isclose(swapped, theta[emissions], rtol=1e-6, atol=1e-9 * size).all(axis=1).any())
+    alike = np.isclose(swapped, theta[emissions], rtol=1e-6, atol=1e-9 * size).all(axis=1)
+    return [(int(first[i]), int(second[i])) for i in np.flatnonzero(alike)]
+
+
+def alike(program: Program, theta: Array) -> list[str]:
+    """A note that names components or states that are one and the same."""
+    part, pairs = program.spec.leading, twins(program, theta)
+    if not pairs:
+        return []
+    which = "; ".join(f"{one} and {other}" for one, other in pairs)
+    return [
+        f"{part.capitalize()}s {which} have the same emission: the data need fewer, or the climb began where "
+        f"they were alike. Ask for fewer {part}s, or for other starts."
+    ]
 
 
 def best_start(em: EM, program: Program, start: Any, rng: np.random.Generator) -> State:

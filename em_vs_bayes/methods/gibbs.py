@@ -154,6 +154,9 @@ class Gibbs(Method):
         done = all(sum(map(len, c.kept)) >= self.draws for c in state.chains)
         return Status.SAMPLED if done else None
 
+    def beyond(self, program: Program, state: State, status: Status) -> list[Run]:
+        return []
+
     def progress(self, state: State) -> tuple[float, str]:
         total = self.tune + self.draws * self.thin
         return sum(c.done for c in state.chains) / (total * self.chains), f"{self.chains} chains"

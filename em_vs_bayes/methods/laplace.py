@@ -64,6 +64,9 @@ class Laplace(Method):
             return None
         return Status.SUSPECT if state.map.repaired else Status.APPROXIMATED
 
+    def beyond(self, program: Program, state: State, status: Status) -> list[Run]:
+        return []
+
     def progress(self, state: State) -> tuple[float, str]:
         return float(state.map is not None), "mode"
 

@@ -119,6 +119,9 @@ class NUTS(Method):
     def finished(self, state: State) -> Status | None:
         return None if state.draws is None else Status.SAMPLED
 
+    def beyond(self, program: Program, state: State, status: Status) -> list[Run]:
+        return []
+
     def progress(self, state: State) -> tuple[float, str]:
         return state.done, f"{self.chains} chains"
 

@@ -99,6 +99,9 @@ class VI(Method):
     def finished(self, state: State) -> Status | None:
         return state.climb.verdict(self.tol, self.max_iter)
 
+    def beyond(self, program: Program, state: State, status: Status) -> list[Run]:
+        return []
+
     def progress(self, state: State) -> tuple[float, str]:
         return state.climb.iteration / self.max_iter, f"ELBO {state.climb.objective:.6g}"
 

@@ -1,0 +1,149 @@
+"""Whether the end of a climb is a maximum: the curvature there, and a way up where it is not.
+
+At a maximum the observed information I_o, minus the Hessian, has no negative eigenvalue. EM creeps along eigenvectors
+of I_c^-1 I_o, I_c being the information of the completed data (Dempster, Laird & Rubin 1977), and ends at a saddle
+point only where symmetry keeps it from leaving (Murray 1977). Both are derivatives of one gradient: I_o as its
+statistics move with the parameters (Fisher's identity), I_c as they stay.
+
+In units of sqrt(diag I_c), the errors that completed data would have, the lowest eigenvalue of I_o is sought by the
+method of Lanczos (1950): one pair of E-steps for each product, as many as there are coordinates, or `PRODUCTS`.
+Coordinates on the boundary of the parameter space are held there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from em_vs_bayes.contract import Array
+from em_vs_bayes.program import Program
+
+PRODUCTS = ((300, 50_000), (20, 1_000_000), (10, np.inf))  # at most, for so many rows x components x columns
+STEP = 1e-3  # of differences, in units of the errors that completed data would have
+NEGATIVE = -1e-6  # eigenvalues below it are no rounding
+LENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0)  # of steps along the direction, in the same units
+LEAST = 1e-9  # nats by which a step must gain
+
+Expect = Callable[[Array], tuple[float, Array]]
+
+
+def ways_up(program: Program, theta: Array, objective: float, expect: Expect, prior: bool) -> list[Array]:
+    """Points (P,) above a stationary one, one on each side of it; none where it is a maximum.
+
+    Parameters
+    ----------
+    objective : float
+        At ``theta``.
+    expect : callable (theta) -> (objective, statistics)
+    prior : bool
+        Whether the objective has the prior in it.
+    """
+    program = program.held(theta)
+    x = program.unconstrain(theta)
+    if not (program.ndim and np.isfinite(x).all()):
+        return []
+
+    def gradient(at: Array, stats: Array | None = None) -> Array:
+        if stats is None:
+            _, stats = expect(program.constrain(at, theta))
+        return program.slope(at, theta, stats, prior=prior, jacobian=False)
+
+    _, held = expect(theta)
+    unit = errors(lambda at: gradient(at, held), x, program.groups())
+
+    def product(v: Array) -> Array:
+        step = STEP * unit * v
+        return -unit * (gradient(x + step) - gradient(x - step)) / (2.0 * STEP)
+
+    try:
+        value, direction = lowest(product, unit > 0.0, _products(program))
+    except ValueError:  # a step left the support
+        return []
+    if not value < NEGATIVE:
+        return []
+    found = []
+    for sign in (1.0, -1.0):
+        best, top = None, objective + LEAST + 1e-12 * abs(objective)
+        for length in LENGTHS:
+            point = program.constrain(x + sign * length * unit * direction, theta)
+            try:
+                height = expect(point)[0]
+            except ValueError:
+                break
+            if height > top:
+                best, top = point, height
+        found += [] if best is None else [best]
+    return found
+
+
+def errors(gradient: Callable[[Array], Array], x: Array, groups: NDArray[np.int64]) -> Array:
+    """1 / sqrt of the diagonal of minus the derivative of a gradient (D,); 0 where that is not positive.
+
+    Each step is found from what the last one says: coordinates have units of their own.
+
+    Parameters
+    ----------
+    groups : ndarray (D,)
+        Coordinates of one number have no second derivatives in common: they move together.
+    """
+    base, out, typical = gradient(x), np.zeros_like(x), np.abs(x[x != 0.0])
+    firsts = [np.abs(x) * 1e-4, *(np.full_like(x, 1e-4 * f) for f in (typical.max(initial=0.0), 1.0, 1e-4, 1e4))]
+    for group in range(groups.max(initial=-1) + 1):
+        own = np.flatnonzero(groups == group)
+        scale = np.zeros(len(own))
+        for first in firsts:
+            unknown = scale == 0.0
+            step = np.where(unknown, first[own], STEP * scale)
+            for _ in range(3):
+                moved = x.copy()
+                moved[own] += step
+                with np.errstate(all="ignore"):
+                    slope = (base[own] - gradient(moved)[own]) / (moved[own] - x[own])
+                    scale = np.where((slope > 0.0) & np.isfinite(slope), slope**-0.5, scale * ~unknown)
+                last, step = step, np.where(scale > 0.0, STEP * scale, step)
+                if not ((step > 10.0 * last) | (step < 0.1 * last)).any():
+                    break
+            if scale.all():
+                break
+        out[own] = scale
+    return out
+
+
+def lowest(product: Callable[[Array], Array], free: Any, most: int) -> tuple[float, Array]:
+    """Lowest eigenvalue of a symmetric matrix of which only products are known, and its vector (D,).
+
+    Lanczos with full orthogonalisation, from a random vector, on the coordinates that are ``free``. It stops at the
+    first eigenvalue that is negative beyond the residual of its vector.
+    """
+    start = np.random.default_rng(0).standard_normal(len(free)) * free
+    size = int(np.count_nonzero(free))
+    basis: list[Array] = []
+    alpha: list[float] = []
+    beta: list[float] = []
+    value, direction = 0.0, start
+    v = start / (float(np.linalg.norm(start)) or 1.0)
+    for m in range(1, min(most, size) + 1):
+        basis.append(v)
+        w = product(v) * free
+        alpha.append(float(v @ w))
+        rows = np.array(basis)
+        for _ in range(2):
+            w = w - rows.T @ (rows @ w)
+        left = float(np.linalg.norm(w))
+        values, vectors = np.linalg.eigh(np.diag(alpha) + np.diag(beta, 1) + np.diag(beta, -1))
+        value, direction = float(values[0]), rows.T @ vectors[:, 0]
+        residual = left * abs(vectors[-1, 0])
+        if m > 2 and (value < 4.0 * NEGATIVE and residual < 0.25 * abs(value)):
+            break
+        if left < 1e-7:
+            break
+        v, beta = w / left, [*beta, left]
+    return value, direction
+
+
+def _products(program: Program) -> int:
+    size = program.n * program.k * len(program.data.columns)
+    return next(most for most, rows in PRODUCTS if size <= rows)
