@@ -1,10 +1,10 @@
-"""Run all sections, or those named: ``python -m benchmarks [em] [vi] [gibbs] [nuts] [hmm] [pymc_hmm] [tobit] ...``."""
+"""Run all sections, or those named: ``python -m benchmarks [em] [vi] [gibbs] [nuts] [hmm] [pymc_hmm] [tobit] [whole] ...``."""
 
 import sys
 
 from benchmarks import threads  # before numpy: BLAS reads its thread count when it loads
 
-SECTIONS = ("em", "vi", "gibbs", "nuts", "hmm", "pymc_hmm", "tobit", "imports", "memory")
+SECTIONS = ("em", "vi", "gibbs", "nuts", "hmm", "pymc_hmm", "tobit", "whole", "imports", "memory")
 
 
 def main(names: list[str]) -> int:

@@ -38,7 +38,7 @@ def _data(n: int, p: int) -> tuple[Array, Array]:
     return x, np.maximum(x @ b + 1.5 * rng.normal(size=n), 0.0)
 
 
-def _olsen(x: Array, y: Array) -> float:
+def olsen(x: Array, y: Array) -> float:
     """The maximum of the log-likelihood by L-BFGS from least squares."""
     cut = y <= 0.0
     seen, response, hidden = x[~cut], y[~cut], x[cut]
@@ -71,7 +71,7 @@ def _maximum() -> None:
         for _ in range(5 if n < 1_000_000 else 3):
             took, fit = seconds(lambda: spec.fit(y, "em", exog=x, progressbar=False))  # noqa: B023
             ours = min(ours, took)
-            took, maximum = seconds(lambda: _olsen(x, y))  # noqa: B023
+            took, maximum = seconds(lambda: olsen(x, y))  # noqa: B023
             theirs = min(theirs, took)
         difference = abs(fit.log_likelihood - maximum) / abs(maximum)
         rows.append(
