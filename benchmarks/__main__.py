@@ -1,4 +1,4 @@
-"""Run all sections, or those named: ``python -m benchmarks [em] [vi] [gibbs] [nuts] [hmm] [pymc_hmm] [tobit] [whole] ...``."""
+"""Run all sections, or those named: ``python -m benchmarks [em] [vi] [gibbs] [nuts] [hmm] [pymc_hmm] [tobit] ...``."""
 
 import sys
 

@@ -1,9 +1,9 @@
 """Whole calls, with default threads, on data of ten seeds that nobody chose: median and worst.
 
-The other sections time loops, with one thread, on data of one seed each. What a user waits for is everything around the
-loop as well (starts, checks of the data, checks of the result), with whatever threads libraries start by themselves; and
-a check may be slow on half of all data and never be met by the benchmark's. So the seeds come from the machine's
-entropy, and are printed: ``python -m benchmarks.whole SEED`` runs the ten that follow from one again.
+The other sections time loops, with one thread, on data of one seed each. What a user waits for is everything around
+the loop as well (starts, checks of the data, checks of the result), with whatever threads libraries start by
+themselves; and a check may be slow on half of all data and never be met by the benchmark's. So the seeds come from the
+machine's entropy, and are printed: ``python -m benchmarks.whole SEED`` runs the ten that follow from one again.
 """
 
 import os
