@@ -35,6 +35,7 @@ def compile(
     weights: Any = None,
     labels: Any = None,
     like: Program | None = None,
+    fitting: bool = True,
 ) -> Program:
     """The program that every method runs.
 
@@ -50,6 +51,8 @@ def compile(
     labels : array_like (n,), optional
     like : Program, optional
         A fitted program whose centres (and priors) the new data take on: for prediction.
+    fitting : bool
+        Whether parameters are to be estimated; where they are given, data from which none could be will do.
 
     Raises
     ------
@@ -91,13 +94,14 @@ def compile(
         like=like and {**like.centre, **like.designs},
         weights=case_weights if case_weights.size else None,
         exog=exog,
+        fitting=fitting and like is None,
     )
     streams = spec.model_emission.streams(y, k, context)
     if like is not None:
         fitted = like.placed[-len(streams) :]
         streams = tuple(replace(s, block=old.block) for s, old in zip(streams, fitted, strict=True))
     n = len(streams[0].columns)
-    _check_rows(streams, spec, n, fitting=like is None)
+    _check_rows(streams, spec, n, fitting=context.fitting)
     known = _labels(given.labels, n, k)
     if order.names and (known >= 0).any():
         raise ValueError("labels and ordered exclude each other: known components already label the parameters.")
@@ -137,14 +141,13 @@ def _check_rows(streams: tuple[Stream, ...], spec: Spec, n: int, *, fitting: boo
             f"y has {nothing.sum()} row(s) with no observed value (first: row {int(np.argmax(nothing))}): "
             "they say nothing. Drop them."
         )
-    if fitting and k > 1:
+    if fitting and k > 1 and not spec.latent.sequential:  # states differ in what follows them, too
         head, distinct = max(20 * k, 1000), 0
         for stop in (head, n):  # the first rows nearly always settle it
             if distinct < k:
                 distinct = len(np.unique(np.hstack([s.columns[:stop] for s in streams]), axis=0))
         if distinct < k:
-            name = "n_states" if spec.latent.sequential else "n_components"
-            raise ValueError(f"{name}={k} is more than the {distinct} distinct row(s) of y.")
+            raise ValueError(f"n_components={k} is more than the {distinct} distinct row(s) of y.")
 
 
 def _unseen(stream: Stream) -> NDArray[np.bool_]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate, pairwise
 from math import prod
@@ -324,6 +324,7 @@ class Context:
     weights: Array | None = None  # case weights, for defaults that are scaled to the data
     exog: Any = None  # the design matrix of a regression, as the user gave it
     called: Mapping[str, str] = field(default_factory=dict)  # what the user calls a name that is not the emission's own
+    fitting: bool = True  # else parameters are given, and data from which none could be estimated will do
 
     def name(self, own: str) -> str:
         """The user's name of a parameter or prior, for messages."""
@@ -334,7 +335,7 @@ class Context:
         cut = {k.removeprefix(prefix): v for k, v in self.priors.items() if k.startswith(prefix)}
         fixed = {k.removeprefix(prefix): v for k, v in self.fixed.items() if k.startswith(prefix)}
         like = self.like and {k.removeprefix(prefix): v for k, v in self.like.items() if k.startswith(prefix)}
-        return type(self)(self.prefix + prefix, cut, fixed, self.leading, like, self.weights, self.exog)
+        return replace(self, prefix=self.prefix + prefix, priors=cut, fixed=fixed, like=like, called={})
 
 
 class Latent(ABC):
@@ -358,6 +359,11 @@ class Latent(ABC):
     @property
     @abstractmethod
     def sequential(self) -> bool: ...
+
+    @property
+    @abstractmethod
+    def derived(self) -> tuple[str, ...]:
+        """Its public parameters that follow from the others, or have one value: nobody need give them."""
 
     @abstractmethod
     def blocks(self, context: Context) -> tuple[Block, ...]:

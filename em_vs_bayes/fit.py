@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from em_vs_bayes.arguments import brief, generator
 from em_vs_bayes.compile import compile as compile_program
 from em_vs_bayes.compiling import announced
 from em_vs_bayes.feasible import require_possible
@@ -45,7 +46,7 @@ def fit(
         program = compile_program(spec, y, exog=exog, lengths=lengths, weights=weights, labels=labels)
         require_possible(program)
         compiled = perf_counter()
-        driven = drive(chosen, program, _start(spec, init), _generator(seed), method, progressbar)
+        driven = drive(chosen, program, _start(spec, init), generator(seed), method, progressbar)
         seconds = {"compile": compiled - began, "fit": perf_counter() - compiled}
         return Fit.from_driven(program, method, driven, seconds, _used(chosen))
 
@@ -62,13 +63,6 @@ def make_method(name: str, options: Mapping[str, Any]) -> Method:
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise TypeError(f"{option}={options[option]!r} is not an option of method={name!r}; it has {known}.{hint}")
     return kind(**{option: plain(value) for option, value in options.items()})
-
-
-def _generator(seed: Any) -> np.random.Generator:
-    try:
-        return np.random.default_rng(seed)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"seed must be None, a non-negative integer or a numpy Generator; got {seed!r}.") from None
 
 
 def _start(spec: Spec, init: Any) -> Any:
@@ -166,13 +160,15 @@ def _used(method: Method) -> dict[str, Any]:
 
 def at(spec: Spec, y: Any, params: Mapping[str, Any], *, exog: Any, lengths: Any) -> Fit:
     """The model at given parameters. See `Spec.at`."""
-    program = compile_program(spec, y, exog=exog, lengths=lengths)
+    program = compile_program(spec, y, exog=exog, lengths=lengths, fitting=False)
     theta = program.theta_of(params)
     for name, value in program.public(theta).items():
+        if name not in params or name in program.latent.derived:
+            continue
         if not np.allclose(value, params[name], rtol=1e-9, atol=1e-9 * (1.0 + np.abs(value).max())):
             raise ValueError(
                 f"params[{name!r}] has values that {spec!r} cannot hold (its covariance structure or fixed values); "
-                f"got {np.asarray(params[name]).tolist()}."
+                f"got {brief(np.asarray(params[name]).tolist())}."
             )
     outcome = Outcome(theta, Status.GIVEN)
     return Fit.from_driven(program, "given", Driven(outcome, {"objective": np.empty(0)}, {}), {}, {})

@@ -29,6 +29,15 @@ def stationary_distribution(transition: Array) -> Array:
     return np.asarray(delta / delta.sum(axis=-1, keepdims=True))
 
 
+def sensitivity(transition: Array) -> float:
+    """How far the stationary distribution moves, at most, per unit that the rows of ``transition`` (K, K) move.
+
+    The norm of the fundamental matrix (Schweitzer 1968): large where a chain all but falls apart.
+    """
+    k = len(transition)
+    return float(np.abs(np.linalg.pinv(np.eye(k) - transition + stationary_distribution(transition))).sum(axis=1).max())
+
+
 def closed_classes(possible: NDArray[np.bool_]) -> int:
     """Number of sets of states that a chain cannot leave: with more than one, more than one distribution is stationary.
 

@@ -84,7 +84,9 @@ def load(path: str | Path) -> Fit:
     lengths = np.diff(arrays["starts"]) if arrays["starts"].size else None
     exog = _restored(arrays, meta["exog"], "exog") if meta.get("exog") else None
     y = _restored(arrays, meta["y"], "y")
-    program = compile_program(from_dict(meta["spec"]), y, exog=exog, lengths=lengths, weights=weights, labels=labels)
+    program = compile_program(
+        from_dict(meta["spec"]), y, exog=exog, lengths=lengths, weights=weights, labels=labels, fitting=False
+    )
     if arrays["theta"].shape != (program.tables.theta.size,):
         raise ValueError(
             f"path={str(path)!r} holds {arrays['theta'].size} parameters; its spec has {program.tables.theta.size}: "

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from em_vs_bayes.contract import Array, Block, Latent, Layout, Params, Stats
 from em_vs_bayes.coordinates import at_the_edge, coordinates
+from em_vs_bayes.given import completed
 from em_vs_bayes.kernels import block_priors, collapsed, gibbs, posterior, tables
 from em_vs_bayes.kernels import blocks as block_kernels
 from em_vs_bayes.kernels import coordinates as coordinate_kernels
@@ -476,19 +477,9 @@ class Program:
         own = {q.name: internal.pop(q.name) for p in self.placed[: self.n_latent] for q in p.block.parameters}
         return self.latent.public(own) | self.spec.model_emission.public(internal, self.centre)
 
-    def theta_of(self, params: Mapping[str, Any]) -> Array:
-        """theta from the user's parameters; errors in words for wrong names and shapes."""
-        wanted = self.spec.parameter_dims()
-        missing, odd = [n for n in wanted if n not in params], [n for n in params if n not in wanted]
-        if missing or odd:
-            raise ValueError(f"params must have {list(wanted)}; missing {missing}, unknown {odd}.")
-        for name, expected in self.public(self.neutral()).items():
-            value = np.asarray(params[name], dtype=float)
-            if value.shape != expected.shape:
-                raise ValueError(f"params[{name!r}] has shape {value.shape}; the model wants {expected.shape}.")
-            if not np.isfinite(value).all():
-                raise ValueError(f"params[{name!r}] must be finite; got {value.tolist()}.")
-        return self.with_fixed(self.internal(params))
+    def theta_of(self, params: Mapping[str, Any], rest: Params | None = None) -> Array:
+        """theta from the user's parameters; errors in words. See `given.completed`."""
+        return self.with_fixed(self.internal(completed(self, params, rest)))
 
     def internal(self, params: Mapping[str, Any]) -> Array:
         """theta from the user's parameters (any leading axes, the same for all), fixed values as they come."""

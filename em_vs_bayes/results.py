@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from em_vs_bayes.arguments import affordable, generator, positive_integer
 from em_vs_bayes.contract import Array, Params
 from em_vs_bayes.program import Program
 from em_vs_bayes.relabel import relabel
@@ -469,7 +470,7 @@ class Fit:
         """
         if self.program.exogs and (lengths is not None or n not in (None, self.program.n)):
             raise ValueError(f"n={n}: a regression is simulated at the {self.program.n} row(s) of its design.")
-        rng = np.random.default_rng(seed)
+        rng = generator(seed)
         z = self.program.latent.simulate(self.params, self._lengths(n, lengths), rng)
         y = self.spec.model_emission.simulate(self.params | self.program.exogs, z, rng)
         if isinstance(y, dict):
@@ -481,6 +482,9 @@ class Fit:
     def _lengths(self, n: int | None, lengths: Any) -> NDArray[np.int64]:
         if n is not None and lengths is not None:
             raise ValueError("n and lengths exclude each other.")
+        if n is not None:
+            positive_integer("n", n, least=0)
+            affordable(f"n={n}: the sample", 2.0 * n)
         if lengths is not None:
             return whole_numbers(lengths).astype(np.int64)
         if n is not None or not self.program.data.starts.size:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from em_vs_bayes import partitions
-from em_vs_bayes.contract import Array
+from em_vs_bayes.contract import Array, Params
 from em_vs_bayes.feasible import impossible
+from em_vs_bayes.given import left_out
 from em_vs_bayes.identified import imagined
 from em_vs_bayes.program import OPEN, Program
 
@@ -30,7 +31,7 @@ def start(program: Program, init: Any, rng: np.random.Generator, attempt: int = 
         None takes kinds of partition in turn, for each misses what another finds: k-means++, random centres
         (elongated clusters), random lines (regressions), windows and segments of time (states with the same values
         in other proportions), random labels. The names ask for one of the first two kinds; random lines are the
-        "random" of regressions.
+        "random" of regressions. What a dict leaves out is that of a usual start.
 
     Raises
     ------
@@ -42,7 +43,10 @@ def start(program: Program, init: Any, rng: np.random.Generator, attempt: int = 
             f"init={init!r} is unknown; wants {', '.join(map(repr, NAMED))}, a Fit or a dict of parameters."
         )
     if isinstance(init, Mapping):
-        theta = program.theta_of(init)
+        usual = None
+        if left_out(program, init):
+            usual = like_given(program, init, program.public(start(program, None, rng, attempt)))
+        theta = program.theta_of(init, usual)
         if (theta == 0.0).any() and impossible(program, theta):
             raise ValueError("init: the data have probability zero at these parameters; start from positive ones.")
         if imagined(program, theta) > MOST_IMAGINED:
@@ -63,6 +67,27 @@ def start(program: Program, init: Any, rng: np.random.Generator, attempt: int = 
     if not structured(program):
         return theta
     return from_labels(program, np.argsort(best_names(program, clusters, theta))[clusters])
+
+
+def like_given(program: Program, given: Mapping[str, Any], usual: Params) -> Params:
+    """``usual`` parameters, components or states in the order of those ``given`` that they are most like."""
+    dims, leading, k = program.spec.parameter_dims(), program.spec.leading, program.k
+    distance = np.zeros((k, k))
+    for name, value in usual.items():
+        mine = np.asarray(given[name], dtype=float) if name in given else np.empty(0)
+        if dims[name][:1] != (leading,) or dims[name][1:] == (f"{leading}_to",) or mine.shape != value.shape:
+            continue
+        theirs, mine = value.reshape(k, -1), mine.reshape(k, -1)
+        scale = np.vstack([theirs, mine]).std(axis=0)
+        apart = (mine[:, None] - theirs[None]) / np.where(scale > 0, scale, 1.0)
+        distance += (np.where(np.isfinite(apart), apart, 0.0) ** 2).mean(axis=2)
+    if not distance.any():
+        return usual
+    from scipy import optimize
+
+    order = optimize.linear_sum_assignment(distance)[1]
+    theta = program.permuted(program.with_fixed(program.internal(usual)), order)
+    return program.public(theta)
 
 
 def enough(program: Program, init: Any) -> int:

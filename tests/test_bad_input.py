@@ -120,7 +120,7 @@ def test_data_of_an_emission(emission, y, match):
         ({"lengths": [40]}, ValueError, "lengths does not apply to GaussianMixture"),
         ({"init": "kmean"}, ValueError, "init='kmean' is unknown"),
         ({"init": 3}, TypeError, "init must be a Fit, a dict"),
-        ({"init": {"weights": [0.5, 0.5]}}, ValueError, r"missing \['means', 'covariances'\]"),
+        ({"init": {"weights": [0.5, 0.6]}}, ValueError, r"params\['weights'\] must hold probabilities.* sum of 1\.1"),
         ({"init": {**START, "sigmas": 1}}, ValueError, r"unknown \['sigmas'\]"),
         (
             {"init": {**START, "means": Y[:3]}},
@@ -135,7 +135,11 @@ def test_data_of_an_emission(emission, y, match):
             ValueError,
             r"params\['covariances'\] must be symmetric",
         ),
-        ({"init": {**START, "covariances": [-np.eye(2)] * 2}}, ValueError, "outside their support"),
+        (
+            {"init": {**START, "covariances": [-np.eye(2)] * 2}},
+            ValueError,
+            r"params\['covariances'\] must be positive def",
+        ),
     ],
 )
 def test_arguments(arguments, error, match):

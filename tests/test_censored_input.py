@@ -104,7 +104,7 @@ DATA = {
     "infinite column": (tobit(FRAME.assign(y=row(INF, of=Y)), None, formula="y ~ x"), ValueError, "infinite values"),
     "no frame": (tobit(Y, None, formula="y ~ x"), TypeError, "y is the frame"),
     "frame and exog": (tobit(FRAME, formula="y ~ x"), ValueError, "exog does not apply to Tobit"),
-    "start": (lambda: evb.Tobit().fit(Y, exog=X, init={"sigma": 1.0}, **QUIET), ValueError, r"missing \['coeff"),
+    "start": (lambda: evb.Tobit().fit(Y, exog=X, init={"sigmas": 1.0}, **QUIET), ValueError, r"unknown \['sigmas'"),
 }  # fmt: skip
 PRIORS = {
     "joint size": ({"regression": NIG([0, 0, 0], np.eye(3), 2, 1)}, ValueError, r"\['regression'\].*\(3,\)"),

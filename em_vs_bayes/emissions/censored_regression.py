@@ -12,6 +12,7 @@ from em_vs_bayes.contract import Array, Context, Emission, Params, Stream
 from em_vs_bayes.emissions import design as designs
 from em_vs_bayes.emissions import limits, normal_intervals, read
 from em_vs_bayes.emissions.degrees import checked_df, given_df, shown
+from em_vs_bayes.emissions.formula import check_formula
 from em_vs_bayes.emissions.regression_priors import Rows
 from em_vs_bayes.emissions.regression_streams import (
     drawn_lines,
@@ -74,7 +75,7 @@ class CensoredRegression(Emission):
                 "else a limit: lower= or upper=."
             )
         for one in pair or (self.formula,):
-            designs.check_formula(one)
+            check_formula(one)
 
     def __repr__(self) -> str:
         return shown(self)

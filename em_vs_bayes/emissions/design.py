@@ -1,12 +1,7 @@
-"""Design matrices: an array or frame as it is, or what a formula makes of a frame (by formulaic), checked in words.
-
-A formula may come out of a stranger's file, and formulaic evaluates Python: only arithmetic and the transforms in
-`FUNCTIONS` are let through.
-"""
+"""Design matrices: an array or frame as it is, or what a formula makes of a frame (by formulaic), checked in words."""
 
 from __future__ import annotations
 
-import ast
 import re
 import warnings
 from dataclasses import dataclass
@@ -14,19 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Array
+from em_vs_bayes.emissions import formula as formulas
 from em_vs_bayes.emissions import read
 from em_vs_bayes.priors import regression_normal_inverse_gamma
 
-FUNCTIONS = (
-    *("C", "I", "log", "log10", "log2", "exp", "poly", "bs", "cr", "cc", "center", "scale", "standardize"),
-    *("Treatment", "Sum", "Helmert", "Diff", "Poly"),
-    *(f"np.{name}" for name in ("log", "log1p", "log10", "log2", "exp", "sqrt", "abs", "sin", "cos", "tanh")),
-)
-SYNTAX = (
-    *(ast.Expression, ast.Call, ast.Name, ast.Load, ast.Constant, ast.keyword, ast.List, ast.Tuple),
-    *(ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.Compare, ast.cmpop),
-)
 # A column this close to the span of those before it, relative to its length, adds nothing; or it leaves too few digits,
 # since the statistics X'X square the ratio.
 DEPENDENT, NEARLY = 1e-10, 1e-5
@@ -60,46 +48,6 @@ def from_exog(exog: Any, n: int, name: str) -> tuple[Array, Design]:
     return matrix, Design(tuple(names))
 
 
-def check_formula(formula: Any) -> None:
-    """Refuse what is no formula with one response, and Python that is more than a transform of columns."""
-    if not isinstance(formula, str):
-        raise TypeError(f"formula must be a string such as 'y ~ x1 + C(group)'; got {formula!r}.")
-    from formulaic import Formula
-    from formulaic.errors import FormulaicError
-    from formulaic.formula import SimpleFormula, StructuredFormula
-
-    try:
-        parsed = Formula(formula)
-    except (FormulaicError, SyntaxError) as error:
-        plain = " ".join(re.sub("\x1b\\[[0-9;]*m|[⧛⧚]", "", str(error)).split())
-        raise ValueError(f"formula={formula!r} does not parse: {plain}") from None
-    sides = (parsed.lhs, parsed.rhs) if isinstance(parsed, StructuredFormula) else ()
-    if not sides or not all(isinstance(side, SimpleFormula) for side in sides) or len(sides[0]) != 1:
-        raise ValueError(f"formula={formula!r} wants one response and one right-hand side: 'y ~ x1 + C(group)'.")
-    for side in sides:
-        for term in side:
-            for factor in term.factors:
-                _check_factor(str(factor.expr), factor.eval_method.value, formula)
-
-
-def _check_factor(expression: str, method: str, formula: str) -> None:
-    if method != "python":  # a literal or the name of a column
-        return
-    try:
-        tree = ast.parse(expression, mode="eval")
-    except SyntaxError:
-        raise ValueError(f"formula={formula!r}: {expression!r} is not an expression.") from None
-    called = {id(node.func): node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    inside = {id(child) for function in called.values() for child in ast.walk(function)}
-    strange = [ast.unparse(f) for f in called.values() if ast.unparse(f) not in FUNCTIONS]
-    strange += [ast.unparse(v) for v in ast.walk(tree) if id(v) not in inside and not isinstance(v, SYNTAX)]
-    if strange:
-        raise ValueError(
-            f"formula={formula!r} uses {strange[0]!r}; it may use columns, numbers, arithmetic and "
-            f"{', '.join(FUNCTIONS)}."
-        )
-
-
 def from_formula(formula: str, y: Any, like: Design | None, *, finite: bool = True) -> tuple[Array, Array, Design]:
     """Response (n,), design (n, p) and its encoding; ``like`` encodes a new frame as the fitted one.
 
@@ -110,11 +58,12 @@ def from_formula(formula: str, y: Any, like: Design | None, *, finite: bool = Tr
     frame = _frame(y)
     sides = Formula(formula)
     _check_columns(sides, frame, formula, ("lhs", "rhs"))
+    formulas.check_width(sides.rhs, frame, formula)
     left, right = _matrices((sides.lhs, sides.rhs if like is None else like.encoding), frame, formula)
     response = left.drop(columns="Intercept", errors="ignore")  # formulaic adds one to a side on its own
     if response.shape[1] != 1:
         raise ValueError(f"formula={formula!r}: the response must be one number per row; got {list(response.columns)}.")
-    for column in sorted(str(v) for v in sides.lhs.required_variables):
+    for column in sorted(formulas.columns_of(sides.lhs)):
         if frame[column].dtype.kind not in "biuf":  # one category, encoded
             raise TypeError(f"y[{column!r}], the response, must hold numbers; got dtype {frame[column].dtype}.")
     matrix = np.ascontiguousarray(right.to_numpy(dtype=float))
@@ -142,8 +91,8 @@ def _matrices(recipes: tuple[Any, ...], frame: Any, formula: str) -> tuple[Any, 
         warnings.simplefilter("always")
         try:
             made = tuple(model_matrix(recipe, frame, **options) for recipe in recipes)
-        except FormulaicError as error:
-            raise ValueError(f"formula={formula!r} fails: {error}") from None
+        except (FormulaicError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise ValueError(f"formula={brief(formula)} fails: {' '.join(str(error).split())[:200]}") from None
     for warning in caught:
         if "categories outside" in str(warning.message):
             levels = re.search(r"\{.*?\}", str(warning.message))
@@ -162,10 +111,11 @@ def _frame(y: Any) -> Any:
 
 
 def _check_columns(sides: Any, frame: Any, formula: str, used: tuple[str, ...]) -> None:
-    wanted = {side: {str(v) for v in getattr(sides, side).required_variables} for side in used}
+    wanted = {side: formulas.columns_of(getattr(sides, side)) for side in used}
     lacks = sorted(set().union(*wanted.values()) - set(frame.columns))
     if lacks:
         raise ValueError(f"formula={formula!r} wants column(s) {lacks}; y has {list(frame.columns)}.")
+    formulas.check_arithmetic_of_text([getattr(sides, side) for side in used], frame, formula)
     for column in sorted(wanted["rhs"]):
         missing = np.flatnonzero(frame[column].isna())
         if missing.size:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Array, Context
 from em_vs_bayes.emissions import blocks
 from em_vs_bayes.priors import InverseGamma, Normal, Prior
@@ -29,17 +30,33 @@ def moments(values: Array, name: str, context: Context) -> Moments:
         return Moments(np.asarray(context.like["y"]), np.ones(d), np.eye(d))
     counts = blocks.counts(values, context.weights)
     if (counts == 0).any():
+        if not context.fitting:
+            return Moments(np.zeros(d), np.ones(d), np.eye(d))
         raise ValueError(f"{name} has no observed value in column(s) {np.flatnonzero(counts == 0).tolist()}.")
     centre, variance, covariance = blocks.moments(values, counts, context.weights)
     constant = variance <= (1e-14 * np.maximum(np.abs(centre), 1e-300)) ** 2
-    if constant.any():
+    if not constant.any():
+        return Moments(centre, variance, covariance)
+    if context.fitting and not _has_spread(context):
         if len(values) == 1 and d > 1:
             raise ValueError(f"{name} is one row of {d} columns; did you mean a column, (n,) or (n, 1)?")
         raise ValueError(
-            f"{name} is constant in column(s) {np.flatnonzero(constant).tolist()}: a normal distribution has no "
-            "variance to estimate there. Drop the column(s)."
+            f"{name} is constant in column(s) {brief(np.flatnonzero(constant).tolist())} ({len(values)} row(s)): a "
+            "normal distribution has no variance to estimate there. Drop the column(s), or give priors or a fixed "
+            "value for the spread."
         )
-    return Moments(centre, variance, covariance)
+    apart = ~np.logical_or.outer(constant, constant)
+    return Moments(centre, np.where(constant, 1.0, variance), np.where(apart, covariance, np.diag(1.0 * constant)))
+
+
+def _has_spread(context: Context) -> bool:
+    """Whether variances are finite without any in the data: the user's own priors, or fixed values, see to it."""
+    for name in ("sigmas", "covariances"):
+        if name in context.fixed and not np.isnan(np.asarray(context.fixed[name], dtype=float)).any():
+            return True
+        if {"means", name} <= set(context.priors):
+            return True
+    return "emission" in context.priors
 
 
 def gaussian_priors(

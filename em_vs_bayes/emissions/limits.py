@@ -11,6 +11,7 @@ import numpy as np
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.emissions import read
+from em_vs_bayes.emissions.formula import check_length
 
 INTERVAL = re.compile(r"^\s*censored\s*\((?P<ends>.*)\)\s*~(?P<right>.*)$", re.DOTALL)
 NARROWEST = 1e-12  # of the ends' size: what is left of a narrower interval after rounding has no digits
@@ -36,12 +37,13 @@ def ends(lower: float | None, upper: float | None) -> tuple[float, float]:
 
 def interval_formula(formula: str) -> tuple[str, str] | None:
     """``censored(a, b) ~ x`` as ``a ~ x`` and ``b ~ 1``; None for another response."""
-    found = INTERVAL.match(formula) if isinstance(formula, str) else None
+    check_length(formula)
+    found = INTERVAL.match(formula)
     if found is None:
         return None
     try:
         arguments = ast.parse(f"censored({found['ends']})", mode="eval").body.args  # type: ignore[attr-defined]
-    except (SyntaxError, AttributeError):
+    except (SyntaxError, AttributeError, RecursionError, ValueError):
         arguments = []
     if len(arguments) != 2:
         raise ValueError(f"formula={formula!r}: censored wants two columns, lower and upper end of each response.")

@@ -9,9 +9,9 @@ from typing import Any, final
 import numpy as np
 
 from em_vs_bayes.contract import Array, Context, Emission, Params, Stream
-from em_vs_bayes.emissions import design as designs
 from em_vs_bayes.emissions import read
 from em_vs_bayes.emissions.degrees import checked_df, given_df, shown
+from em_vs_bayes.emissions.formula import check_formula
 from em_vs_bayes.emissions.regression_streams import (
     drawn_lines,
     regression_stream,
@@ -57,7 +57,7 @@ class LinearRegression(Emission):
         plain_fields(self)
         object.__setattr__(self, "df", checked_df(self.df))
         if self.formula is not None:
-            designs.check_formula(self.formula)
+            check_formula(self.formula)
 
     def __repr__(self) -> str:
         return shown(self)

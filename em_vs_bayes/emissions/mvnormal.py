@@ -134,10 +134,6 @@ class MvNormal(Emission):
         d = len(centre["y"])
         if means.ndim == 0 or means.shape[-1] != d:
             raise ValueError(f"params['means'] has shape {means.shape}; the model wants (..., {d}).")
-        if covariances.shape[-2:] == (d, d) and not np.allclose(
-            covariances, covariances.swapaxes(-1, -2), equal_nan=True
-        ):
-            raise ValueError(f"params['covariances'] must be symmetric; got {covariances.tolist()}.")
         means = means - centre["y"]
         if self.covariance == "full":
             return {"means": means, "covariances": covariances}

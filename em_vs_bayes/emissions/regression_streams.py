@@ -53,16 +53,26 @@ def regression_stream(
         A number for each response, NaN where missing: priors are scaled to them.
     """
     matrix, design, like = rows.matrix, rows.design, context.like and context.like["design"]
+    if like is not None and rows.label == "exog" and context.exog is None and like.names != design.names:
+        raise ValueError(
+            f"exog is missing: the model was fitted with a design of its own, column(s) {list(like.names)}, and new "
+            "rows want theirs."
+        )
     if like is not None and like.names != design.names:  # type: ignore[union-attr]
         raise ValueError(
             f"{rows.label} has column(s) {list(design.names)}; the model was fitted to {list(like.names)}."  # type: ignore[union-attr]
         )
     p = matrix.shape[1]
-    if context.like is None:
-        whole = pooled(values, Rows(columns[:, :p], design, rows.label), context, limited=kind == tables.CENSORED)
-    else:  # the fitted block takes the place of this one
+    whole = Pooled(np.zeros(p), 1.0, np.eye(p), 1.0)  # the fitted block takes the place of this one
+    if context.like is not None:
         designs.check_finite(matrix, design.names, rows.label)
-        whole = Pooled(np.zeros(p), 1.0, np.eye(p), 1.0)
+    else:
+        try:
+            whole = pooled(values, Rows(columns[:, :p], design, rows.label), context, limited=kind == tables.CENSORED)
+        except ValueError:
+            if context.fitting:
+                raise
+            designs.check_finite(matrix, design.names, rows.label)  # where parameters are given, that is enough
     shape = (n_components, p)
     prior, coefficient_prior, sigma_prior = regression_priors(context, whole, shape)
     block = RegressionBlock(
@@ -75,7 +85,7 @@ def regression_stream(
         whole.coefficients,
         whole.variance,
     )
-    products = whole.products if context.like is None else None
+    products = whole.products if context.fitting else None
     return Stream(kind, columns, np.zeros(columns.shape[1]), p + 1, block, design=design, products=products)
 
 

@@ -100,9 +100,9 @@ class StudentT(Emission):
 
 def _robust(seen: Moments, values: Array, context: Context) -> Moments:
     """The median, and the variance of a normal distribution with the same quartiles."""
-    if context.like is not None:
-        return seen
     known = ~np.isnan(values[:, 0])
+    if context.like is not None or not known.any():
+        return seen
     weights = None if context.weights is None else context.weights[known]
     low, median, high = np.quantile(values[known, 0], [0.25, 0.5, 0.75], weights=weights, method="inverted_cdf")
     variance = np.array([((high - low) / NORMAL_IQR) ** 2]) if high > low else seen.variance

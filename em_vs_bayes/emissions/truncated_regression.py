@@ -10,8 +10,8 @@ from typing import Any, final
 import numpy as np
 
 from em_vs_bayes.contract import Array, Context, Emission, Params, Stream
-from em_vs_bayes.emissions import design as designs
 from em_vs_bayes.emissions import limits, read
+from em_vs_bayes.emissions.formula import check_formula
 from em_vs_bayes.emissions.normal_intervals import log_above, log_below, log_between, log_density
 from em_vs_bayes.emissions.regression_streams import (
     lines_of,
@@ -55,7 +55,7 @@ class TruncatedRegression(Emission):
         if self.lower is None and self.upper is None:
             raise ValueError("TruncatedRegression wants a limit: lower= or upper=.")
         if self.formula is not None:
-            designs.check_formula(self.formula)
+            check_formula(self.formula)
 
     @property
     def by_name(self) -> bool:

@@ -53,6 +53,10 @@ class Censoring(Latent):
         return False
 
     @property
+    def derived(self) -> tuple[str, ...]:
+        return ()
+
+    @property
     def pointwise_kinds(self) -> dict[str, str]:
         return {"row": "log p(y_i): the density of an exact response, the probability of a limited one"}
 

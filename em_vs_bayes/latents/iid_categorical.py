@@ -40,6 +40,10 @@ class IidCategorical(Latent):
         return False
 
     @property
+    def derived(self) -> tuple[str, ...]:
+        return ()
+
+    @property
     def pointwise_kinds(self) -> dict[str, str]:
         return {"row": "log p(y_i): marginal over latent variables, one term per row"}
 

@@ -17,7 +17,7 @@ from em_vs_bayes.kernels.streams import DRAW, address_roles
 from em_vs_bayes.latents.probabilities import probability_block, simplex
 from em_vs_bayes.latents.threads import shared
 from em_vs_bayes.latents.working_memory import working_memory
-from em_vs_bayes.markov import closed_classes, stationary_distribution
+from em_vs_bayes.markov import closed_classes, sensitivity, stationary_distribution
 from em_vs_bayes.priors import Dirichlet
 
 KINDS = {
@@ -25,6 +25,7 @@ KINDS = {
     "predictive": "log p(y_t | rows before it): one step ahead, for leave-future-out",
     "sequence": "log p(y_s): marginal over latent variables, one term per sequence",
 }
+PRINTED = 1e-4  # what rounding to four digits leaves uncertain
 SEGMENT, SEGMENTS = 64, 32  # rows that carry the labels of a draw well enough
 
 
@@ -52,6 +53,10 @@ class MarkovChain(Latent):
         return True
 
     @property
+    def derived(self) -> tuple[str, ...]:
+        return () if self.initial == "free" else ("initial",)
+
+    @property
     def pointwise_kinds(self) -> dict[str, str]:
         return KINDS
 
@@ -77,11 +82,30 @@ class MarkovChain(Latent):
 
     def internal(self, params: Mapping[str, Any]) -> Params:
         transition = simplex(params["transition"], "transition")
-        if self.initial == "stationary":
-            if transition.ndim == 2:  # draws are positive where they are free
+        if self.initial == "free":
+            return {"initial": simplex(params["initial"], "initial"), "transition": transition}
+        stationary = self.initial == "stationary"
+        if transition.ndim == 2:  # draws are positive where they are free
+            if stationary:
                 _require_one_class(transition > 0.0, "params")
+            if "initial" in params:
+                self._agrees(np.asarray(params["initial"], dtype=float), transition)
+        if stationary:
             return {"transition": transition}
-        return {"initial": simplex(params["initial"], "initial"), "transition": transition}
+        return {"initial": np.full(transition.shape[:-1], 1.0 / self.n_states), "transition": transition}
+
+    def _agrees(self, given: Array, transition: Array) -> None:
+        """Refuse a distribution of the first state that is not the one the others imply, as they print."""
+        if self.initial == "uniform":
+            right, tolerance, what = np.full(self.n_states, 1.0 / self.n_states), PRINTED, "1 / n_states"
+        else:
+            right, what = stationary_distribution(transition), "the stationary distribution of params['transition']"
+            tolerance = PRINTED * (1.0 + self.n_states * sensitivity(transition))
+        if np.abs(given - right).max() > tolerance:
+            raise ValueError(
+                f"params['initial'] must be {what}, {np.round(right, 5).tolist()}, with initial={self.initial!r}; got "
+                f"{given.tolist()}. It may be left out."
+            )
 
     @property
     def concave(self) -> bool:
@@ -171,10 +195,10 @@ class MarkovChain(Latent):
         states = []
         for length in lengths:
             uniform = rng.random(length)
-            z = int(np.searchsorted(first, uniform[0] * first[-1], side="right"))
-            states.append(z)
-            for u in uniform[1:]:
-                z = int(np.searchsorted(rows[z], u * rows[z, -1], side="right"))
+            chances = first
+            for u in uniform:
+                z = int(np.searchsorted(chances, u * chances[-1], side="right"))
+                chances = rows[z]
                 states.append(z)
         return np.array(states, dtype=np.int64)
 

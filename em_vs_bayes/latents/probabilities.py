@@ -10,6 +10,7 @@ import numpy as np
 from em_vs_bayes.blocks import ProbabilityRows
 from em_vs_bayes.contract import Array, Context
 from em_vs_bayes.emissions.linear import resolve_prior
+from em_vs_bayes.given import check_support
 from em_vs_bayes.priors import Dirichlet, Prior
 from em_vs_bayes.values import probability_table
 
@@ -28,7 +29,5 @@ def probability_block(
 def simplex(value: Any, name: str) -> Array:
     """Probabilities whose last axis sums to one."""
     array = np.asarray(value, dtype=float)
-    if (array < 0).any() or (abs(array.sum(axis=-1) - 1.0) > 1e-6).any():
-        rows = "" if array.ndim == 1 else " row by row"
-        raise ValueError(f"params[{name!r}] must be non-negative and sum to 1{rows}; got {array.tolist()}.")
+    check_support(array, name, "simplex")
     return array

@@ -7,8 +7,9 @@ from typing import Any, final
 
 import numpy as np
 
+from em_vs_bayes.arguments import positive_integer
 from em_vs_bayes.contract import Array
-from em_vs_bayes.methods.base import Method, Outcome, Run, not_resumable, positive_integer
+from em_vs_bayes.methods.base import Method, Outcome, Run, not_resumable
 from em_vs_bayes.program import Program
 from em_vs_bayes.status import Status
 

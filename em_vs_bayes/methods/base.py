@@ -98,21 +98,3 @@ class Method(ABC):
 def not_resumable(method: str) -> ValueError:
     """The refusal of a method that keeps no checkpoint."""
     return ValueError(f"method={method!r} cannot be resumed; start a new fit from this one: fit(..., init=fit).")
-
-
-def positive_integer(name: str, value: Any, least: int = 1) -> None:
-    """Refuse anything but an integer of at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}.")
-
-
-def tolerance(value: Any) -> None:
-    """Refuse a ``tol`` that is not a non-negative number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not value >= 0:
-        raise ValueError(f"tol must be a non-negative number of nats; got {value!r}.")
-
-
-def one_of(name: str, value: Any, choices: tuple[Any, ...]) -> None:
-    """Refuse a value that is not among the choices."""
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")

@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from em_vs_bayes import starts
+from em_vs_bayes.arguments import one_of, positive_integer, tolerance
 from em_vs_bayes.contract import Array
 from em_vs_bayes.identified import hidden, runs_off
 from em_vs_bayes.methods.anderson import Trail
 from em_vs_bayes.methods.ascent import Climb, Interrupted, emptied, screened
-from em_vs_bayes.methods.base import Method, Outcome, Run, one_of, positive_integer, tolerance
+from em_vs_bayes.methods.base import Method, Outcome, Run
 from em_vs_bayes.methods.maximum import ways_up
 from em_vs_bayes.program import Program, Step
 from em_vs_bayes.status import Status

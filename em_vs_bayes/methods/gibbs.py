@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from em_vs_bayes import starts
+from em_vs_bayes.arguments import positive_integer
 from em_vs_bayes.contract import Array
-from em_vs_bayes.methods.base import Method, Outcome, Run, positive_integer
+from em_vs_bayes.methods.base import Method, Outcome, Run
 from em_vs_bayes.methods.em import EM, best_start
 from em_vs_bayes.methods.slowest import where_slow
 from em_vs_bayes.program import Program

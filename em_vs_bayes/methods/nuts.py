@@ -16,8 +16,9 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from em_vs_bayes.arguments import one_of, positive_integer
 from em_vs_bayes.contract import Array
-from em_vs_bayes.methods.base import Method, Outcome, Run, not_resumable, one_of, positive_integer
+from em_vs_bayes.methods.base import Method, Outcome, Run, not_resumable
 from em_vs_bayes.methods.laplace import near_mode
 from em_vs_bayes.methods.mode import Whitening, climb, whiten
 from em_vs_bayes.program import Program

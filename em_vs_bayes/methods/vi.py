@@ -13,9 +13,10 @@ from typing import Any, final
 import numpy as np
 
 from em_vs_bayes import starts
+from em_vs_bayes.arguments import positive_integer, tolerance
 from em_vs_bayes.contract import Array
 from em_vs_bayes.methods.ascent import Climb, emptied, screened
-from em_vs_bayes.methods.base import Method, Outcome, Run, positive_integer, tolerance
+from em_vs_bayes.methods.base import Method, Outcome, Run
 from em_vs_bayes.methods.em import sorted_components
 from em_vs_bayes.program import Program
 from em_vs_bayes.status import Status
