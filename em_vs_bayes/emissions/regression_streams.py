@@ -53,11 +53,6 @@ def regression_stream(
         A number for each response, NaN where missing: priors are scaled to them.
     """
     matrix, design, like = rows.matrix, rows.design, context.like and context.like["design"]
-    if like is not None and rows.label == "exog" and context.exog is None and like.names != design.names:
-        raise ValueError(
-            f"exog is missing: the model was fitted with a design of its own, column(s) {list(like.names)}, and new "
-            "rows want theirs."
-        )
     if like is not None and like.names != design.names:  # type: ignore[union-attr]
         raise ValueError(
             f"{rows.label} has column(s) {list(design.names)}; the model was fitted to {list(like.names)}."  # type: ignore[union-attr]
