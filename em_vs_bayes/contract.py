@@ -204,7 +204,11 @@ class Block(ABC):
 
     @abstractmethod
     def factor_mean(self, factor: Any) -> Params:
-        """Posterior means of the parameters."""
+        """Posterior means of the parameters; not finite where a mean does not exist."""
+
+    @abstractmethod
+    def factor_centre(self, factor: Any) -> Params:
+        """A point that every factor has: the location of a mean, and the inverse of an expected precision."""
 
     @abstractmethod
     def factor_draw(self, factor: Any, rng: np.random.Generator, size: int) -> Params:

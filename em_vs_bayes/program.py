@@ -356,12 +356,13 @@ class Program:
         """KL(q || prior), summed over blocks."""
         return sum(p.block.kl(q) for p, q in zip(self.placed, factors, strict=True))
 
-    def factor_mean(self, factors: tuple[Any, ...]) -> Array:
-        """Posterior means as theta."""
-        theta = np.empty(self.tables.theta.size)
+    def factor_mean(self, factors: tuple[Any, ...]) -> tuple[Array, Array]:
+        """Posterior means as theta, not finite where they do not exist, and the point that stands in for those."""
+        theta, centre = np.empty((2, self.tables.theta.size))
         for p, q in zip(self.placed, factors, strict=True):
             p.pack_params(p.block.factor_mean(q), theta)
-        return theta
+            p.pack_params(p.block.factor_centre(q), centre)
+        return theta, centre
 
     def factor_draws(self, factors: tuple[Any, ...], rng: np.random.Generator, size: int) -> Array:
         """Independent draws of theta (size, P)."""

@@ -21,6 +21,10 @@ class Status(Enum):
     SUSPECT = "sampled, but the diagnostics warn: see notes before using these draws."
     FAILED = "sampling broke off: a conditional became improper or left floating point. See notes."
     APPROXIMATED = "approximated: draws come from a normal in unconstrained coordinates; see its k-hat."
+    NO_MEAN = (
+        "converged, but some posterior means do not exist: the factor is too wide. What stands in their place is in "
+        "the notes; give a stronger prior or ask for fewer components."
+    )
     GIVEN = "given: nothing was fitted; the model is evaluated at the parameters it was given."
 
     def __str__(self) -> str:

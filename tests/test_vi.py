@@ -106,3 +106,56 @@ def test_the_same_seed_gives_the_same_fit():
     a, b = (SPEC.fit(Y, "vi", **QUIET) for _ in range(2))
     assert a.elbo == b.elbo
     np.testing.assert_array_equal(a.draws, b.draws)
+
+
+PAIR = e.Product(a=e.Normal(), b=e.Normal())
+
+
+def niw(df):
+    return {"emission": p.NormalInverseWishart([0.0, 0.0], 50.0, df, np.eye(2))}
+
+
+def nig(shape):
+    return p.NormalInverseGamma(0.0, 50.0, shape, shape)
+
+
+@pytest.mark.parametrize(
+    ("model", "priors", "parameter"),
+    [
+        ("full", niw(3.0), "covariances"),
+        ("full", niw(1.01), "means"),
+        ("diag", {"emission": nig(0.8)}, "covariances"),
+        ("spherical", {"emission": nig(0.4)}, "means"),
+        (PAIR, {"a_emission": nig(0.3)}, "a_sigmas"),
+        (PAIR, {"a_means": p.Normal(0.0, 1.0), "a_sigmas": p.InverseGamma(0.3, 0.3)}, "a_sigmas"),
+    ],
+)
+def test_a_mean_that_does_not_exist_is_said_and_the_rest_works(model, priors, parameter):
+    """An emptied component keeps its prior, whose covariance (or location) has no mean."""
+    y = np.random.default_rng(0).normal(size=(40, 2))
+    priors = priors | {"weights": p.Dirichlet(0.01)}
+    if model is PAIR:
+        spec, y = evb.Mixture(PAIR, 3, priors=priors), dict(zip("ab", y.T, strict=True))
+    else:
+        spec = evb.GaussianMixture(3, model, priors=priors)
+    fit = spec.fit(y, "vi", **QUIET)
+    assert fit.status.name == "NO_MEAN" and not fit.converged
+    note = next(note for note in fit.notes if "posterior mean does not exist" in note)
+    assert f"{parameter} (component" in note and "does not exist" in repr(fit)
+    assert all(np.isfinite(value).all() for value in fit.params.values())
+    assert np.isfinite(fit.log_likelihood) and np.isfinite(fit.predict_proba()).all()
+    assert np.isfinite(fit.idata["log_likelihood"]["y"]).all()
+
+
+def test_what_stands_for_a_mean_inverts_the_expected_precision():
+    """With all labels known and one component without rows, its factor is the prior: E[Sigma^-1] = df scale^-1."""
+    scale = np.array([[2.0, 0.5], [0.5, 1.0]])
+    prior = {"emission": p.NormalInverseWishart([1.0, -1.0], 5.0, 2.5, scale)}
+    labels = np.zeros(40, dtype=int)
+    y = np.random.default_rng(0).normal(size=(40, 2))
+    fit = evb.GaussianMixture(2, priors=prior).fit(y, "vi", labels=labels, **QUIET)
+    assert "covariances (component 1)" in fit.notes[0] and "means" not in fit.notes[0].split(":")[0]
+    np.testing.assert_allclose(fit.params["covariances"][1], scale / 2.5, rtol=1e-12)
+    np.testing.assert_allclose(fit.params["means"][1], [1.0, -1.0], rtol=1e-9)
+    strong = evb.GaussianMixture(2, priors={"emission": p.NormalInverseWishart([1.0, -1.0], 5.0, 3.5, scale)})
+    assert strong.fit(y, "vi", labels=labels, **QUIET).converged

@@ -380,6 +380,15 @@ class DiagonalGaussianBlock(Block):
             self._spread_name: np.where(self._free_spread, spread, self.fixed_spread),
         }
 
+    def factor_centre(self, factor: Any) -> Params:
+        if self._conjugate:
+            variance = self._trimmed(1.0 / factor.variances().expected_precision())
+            variance = variance[:, 0] if self._shared else variance
+        else:
+            variance = factor.spread.rate / factor.spread.shape
+        spread = np.sqrt(variance) if self._sd else variance
+        return {"means": factor.mean, self._spread_name: np.where(self._free_spread, spread, self.fixed_spread)}
+
     def factor_draw(self, factor: Any, rng: np.random.Generator, size: int) -> Params:
         if self._conjugate:
             means, spread = factor.draw(rng, size, **self._in_sd())

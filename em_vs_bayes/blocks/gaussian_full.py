@@ -357,6 +357,12 @@ class FullGaussianBlock(Block):
         )
         return {"means": factor.mean, "covariances": self._unstack(spread)}
 
+    def factor_centre(self, factor: Any) -> Params:
+        spread = factor.covariances() if self._conjugate else factor.spread
+        covariances = np.linalg.inv(spread.expected_precision())
+        known = self.fixed_covariances[: self._matrices]
+        return {"means": factor.mean, "covariances": self._unstack(np.where(np.isnan(known), covariances, known))}
+
     def factor_draw(self, factor: Any, rng: np.random.Generator, size: int) -> Params:
         if self._conjugate:
             means, covariances = factor.draw(rng, size)

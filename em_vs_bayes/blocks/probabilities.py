@@ -139,6 +139,9 @@ class ProbabilityRows(Block):
     def factor_mean(self, factor: Array) -> Params:
         return {self.name: self._shaped(self._rows(factor))}
 
+    def factor_centre(self, factor: Array) -> Params:
+        return self.factor_mean(factor)
+
     def factor_draw(self, factor: Array, rng: np.random.Generator, size: int) -> Params:
         out = np.empty((size, *self._shape))
         for r, (free, mass) in enumerate(self._free_rows()):

@@ -327,6 +327,11 @@ class RegressionBlock(Block):
             return {"coefficients": coefficients, "sigmas": sigmas}
         return self._with_fixed(factor.coefficients.mean, factor.variances.expected("sd"))
 
+    def factor_centre(self, factor: Any) -> Params:
+        if self._conjugate:
+            return {"coefficients": factor.mean, "sigmas": factor.variances().expected_precision() ** -0.5}
+        return self._with_fixed(factor.coefficients.mean, factor.variances.expected_precision() ** -0.5)
+
     def factor_draw(self, factor: Any, rng: np.random.Generator, size: int) -> Params:
         if self._conjugate:
             coefficients, sigmas = factor.draw(rng, size, "sd")

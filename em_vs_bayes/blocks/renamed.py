@@ -100,6 +100,9 @@ class Renamed(Block):
     def factor_mean(self, factor: Any) -> Params:
         return self._outwards(self.inner.factor_mean(factor))
 
+    def factor_centre(self, factor: Any) -> Params:
+        return self._outwards(self.inner.factor_centre(factor))
+
     def factor_draw(self, factor: Any, rng: np.random.Generator, size: int) -> Params:
         return self._outwards(self.inner.factor_draw(factor, rng, size), (size,))
 

@@ -137,6 +137,9 @@ class ScalarBlock(Block):
     def factor_mean(self, factor: Any) -> Params:
         return {self.name: np.where(np.isnan(self.fixed), factor.expected(), self.fixed)}
 
+    def factor_centre(self, factor: Any) -> Params:
+        return self.factor_mean(factor)
+
     def factor_draw(self, factor: Any, rng: np.random.Generator, size: int) -> Params:
         return {self.name: np.where(np.isnan(self.fixed), factor.draw(rng, size), self.fixed)}
 

@@ -128,6 +128,9 @@ class StationaryRows(Block):
     def factor_mean(self, factor: Any) -> NoReturn:
         raise ValueError(WHY)
 
+    def factor_centre(self, factor: Any) -> NoReturn:
+        raise ValueError(WHY)
+
     def factor_draw(self, factor: Any, rng: np.random.Generator, size: int) -> NoReturn:
         raise ValueError(WHY)
 

@@ -107,6 +107,9 @@ class StudentBlock(Block):
     def factor_mean(self, factor: Any) -> Params:
         return self.normal.factor_mean(factor) | {"df": self.df}
 
+    def factor_centre(self, factor: Any) -> Params:
+        return self.normal.factor_centre(factor) | {"df": self.df}
+
     def factor_draw(self, factor: Any, rng: np.random.Generator, size: int) -> Params:
         drawn = self.normal.factor_draw(factor, rng, size)
         return drawn | {"df": np.broadcast_to(self.df, (size, self._k))}

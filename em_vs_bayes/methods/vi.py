@@ -117,11 +117,50 @@ class VI(Method):
 
     def outcome(self, program: Program, state: State, status: Status) -> Outcome:
         rng = np.random.default_rng(state.seed)
-        theta = program.factor_mean(state.factors)
+        mean, centre = program.factor_mean(state.factors)
+        theta = np.where(np.isfinite(mean), mean, centre)
         draws = program.factor_draws(state.factors, rng, self.draws)
         order = np.arange(program.k)
         if program.order.names:
             theta, order = sorted_components(program, theta)
+            mean = program.permuted(mean, order)
             draws = program.permuted(draws, np.broadcast_to(order, (len(draws), program.k)))
-        notes = emptied(program, state.stats, order, "those of the prior")
-        return Outcome(theta, status, draws=draws[None], notes=notes, elbo=state.climb.objective)
+        absent = without_mean(program, mean)
+        if absent and status is Status.CONVERGED:
+            status = Status.NO_MEAN
+        notes = (*absent, *emptied(program, state.stats, order, "those of the prior"))
+        finite = np.isfinite(draws).all(axis=1)
+        if absent:  # a factor so wide that its draws may leave floating point
+            finite &= [_usable(program, draw) for draw in draws]
+        if not finite.all():
+            notes += (f"{(~finite).sum()} of {len(draws)} draws left floating point, and are not kept.",)
+        kept = draws[finite][None] if finite.any() else None
+        return Outcome(theta, status, draws=kept, notes=notes, elbo=state.climb.objective)
+
+
+def _usable(program: Program, theta: Array) -> bool:
+    try:
+        return bool(np.isfinite(program.potentials(theta)).all())
+    except ValueError:
+        return False
+
+
+def without_mean(program: Program, mean: Array) -> tuple[str, ...]:
+    """A note that names what has no posterior mean, by component or state."""
+    words = []
+    for name, value in program.public(np.where(np.isfinite(mean), mean, np.nan)).items():
+        known = np.isfinite(value)
+        if known.all():
+            continue
+        if program.spec.parameter_dims()[name][:1] == (program.spec.leading,):
+            which = np.flatnonzero(~known.reshape(len(known), -1).all(axis=1))
+            words.append(f"{name} ({program.spec.leading} {', '.join(map(str, which))})")
+        else:
+            words.append(name)
+    if not words:
+        return ()
+    return (
+        f"The posterior mean does not exist of {'; of '.join(words)}: too few rows, and a prior with too few degrees "
+        "of freedom (or too small a shape). In its place stands the location of a mean, and the inverse of the expected "
+        "precision of a spread.",
+    )

@@ -78,7 +78,8 @@ class InverseGamma(Family):
         one_of("parameter", parameter, ("variance", "sd"))
         self._require_proper("draw")
         shape = leading(size) + np.broadcast(self.shape, self.rate).shape
-        variance = self.rate / rng.standard_gamma(np.broadcast_to(self.shape, shape))
+        with np.errstate(divide="ignore", over="ignore"):  # infinite where a draw left floating point
+            variance = self.rate / rng.standard_gamma(np.broadcast_to(self.shape, shape))
         return variance if parameter == "variance" else np.sqrt(variance)
 
     def expected_precision(self) -> Array:

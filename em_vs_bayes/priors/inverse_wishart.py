@@ -75,14 +75,19 @@ class InverseWishart(Family):
 
     def draw(self, rng: np.random.Generator, size: Size = None) -> Array:
         """Draws (*size, K, d, d), by Bartlett's decomposition."""
+        root = self.draw_roots(rng, size)
+        with np.errstate(over="ignore", invalid="ignore"):  # not finite where a draw left floating point
+            sigma = np.swapaxes(root, -1, -2) @ root
+        return (sigma + np.swapaxes(sigma, -1, -2)) / 2
+
+    def draw_roots(self, rng: np.random.Generator, size: Size = None) -> Array:
+        """Draws of W (*size, K, d, d) with W'W = Sigma; NaN where a draw left floating point."""
         self._require_proper("draw")
         shape = leading(size) + self.scale.shape
         bartlett = np.tril(rng.standard_normal(shape), -1)
         chi = np.sqrt(rng.chisquare(np.broadcast_to(self.df[:, None] - np.arange(self._d), shape[:-1])))
-        bartlett[..., np.arange(self._d), np.arange(self._d)] = chi
-        root = np.linalg.solve(bartlett, np.swapaxes(np.linalg.cholesky(self.scale), -1, -2))
-        sigma = np.swapaxes(root, -1, -2) @ root
-        return (sigma + np.swapaxes(sigma, -1, -2)) / 2
+        bartlett[..., np.arange(self._d), np.arange(self._d)] = np.where(chi > 0.0, chi, np.nan)
+        return np.asarray(np.linalg.solve(bartlett, np.swapaxes(np.linalg.cholesky(self.scale), -1, -2)))
 
     def expected_root(self) -> Array:
         """(K, d, d) W, lower triangular, with W'W = E[Sigma^-1] = nu S^-1."""

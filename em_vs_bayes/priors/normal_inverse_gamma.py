@@ -100,8 +100,8 @@ class NormalInverseGamma(Conjugate):
             return self.mean, np.sqrt(self.rate / (self.shape + 1))
 
     def expected(self, parameter: Parameter = "variance") -> tuple[Array, Array]:
-        """Means of mu and of v (or sd), (K, d)."""
-        return self.mean, self.variances().expected(parameter)
+        """Means of mu, NaN where shape <= 1/2, and of v (or sd), (K, d)."""
+        return np.where(self.shape > 0.5, self.mean, np.nan), self.variances().expected(parameter)
 
     def draw(self, rng: np.random.Generator, size: Size = None,
              parameter: Parameter = "variance") -> tuple[Array, Array]:  # fmt: skip

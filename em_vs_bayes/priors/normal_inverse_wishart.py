@@ -89,16 +89,20 @@ class NormalInverseWishart(Conjugate):
             return self.mean, self.scale / (self.df + self.mean.shape[-1] + 2)[:, None, None]
 
     def expected(self) -> tuple[Array, Array]:
-        """Means of mu (K, d) and of Sigma (K, d, d): scale / (df - d - 1), NaN where df <= d + 1."""
-        return self.mean, self.covariances().expected()
+        """Means of mu (K, d), NaN where df <= d, and of Sigma (K, d, d), NaN where df <= d + 1."""
+        exists = self.df[:, None] > self.mean.shape[-1]
+        return np.where(exists, self.mean, np.nan), self.covariances().expected()
 
     def draw(self, rng: np.random.Generator, size: Size = None) -> tuple[Array, Array]:
         """Draws of mu (*size, K, d) and Sigma (*size, K, d, d)."""
         self._require_proper("draw")
-        sigma = self.covariances().draw(rng, size)
-        z = rng.standard_normal(sigma.shape[:-1])
-        mu = self.mean + (np.linalg.cholesky(sigma) @ z[..., None])[..., 0] / np.sqrt(self.kappa)[:, None]
-        return mu, sigma
+        root = self.covariances().draw_roots(rng, size)
+        turned = np.swapaxes(root, -1, -2)
+        z = rng.standard_normal(root.shape[:-1])
+        with np.errstate(over="ignore", invalid="ignore"):  # not finite where a draw left floating point
+            mu = self.mean + (turned @ z[..., None])[..., 0] / np.sqrt(self.kappa)[:, None]
+            sigma = turned @ root
+        return mu, (sigma + np.swapaxes(sigma, -1, -2)) / 2
 
     def expected_potentials(self) -> tuple[Array, Array, Array]:
         """c (K,), m (K, d), W (K, d, d) lower triangular: E[log N(x; mu, Sigma)] = c - |W (x - m)|^2 / 2.

@@ -85,8 +85,8 @@ class RegressionNormalInverseGamma(Conjugate):
         return self.mean, v if parameter == "variance" else np.sqrt(v)
 
     def expected(self, parameter: Parameter = "variance") -> tuple[Array, Array]:
-        """Means of b (K, p) and of v (or sd) (K,)."""
-        return self.mean, self.variances().expected(parameter)
+        """Means of b (K, p), NaN where shape <= 1/2, and of v (or sd) (K,)."""
+        return np.where(self.shape[:, None] > 0.5, self.mean, np.nan), self.variances().expected(parameter)
 
     def draw(self, rng: np.random.Generator, size: Size = None,
              parameter: Parameter = "variance") -> tuple[Array, Array]:  # fmt: skip

@@ -66,8 +66,8 @@ class SphericalNormalInverseGamma(Conjugate):
             return self.mean, self.rate / (self.shape + 1 + self.mean.shape[-1] / 2)
 
     def expected(self) -> tuple[Array, Array]:
-        """Means of mu (K, d) and of v (K,)."""
-        return self.mean, self.variances().expected()[:, 0]
+        """Means of mu (K, d), NaN where shape <= 1/2, and of v (K,)."""
+        return np.where(self.shape[:, None] > 0.5, self.mean, np.nan), self.variances().expected()[:, 0]
 
     def draw(self, rng: np.random.Generator, size: Size = None) -> tuple[Array, Array]:
         """Draws of mu (*size, K, d) and v (*size, K)."""

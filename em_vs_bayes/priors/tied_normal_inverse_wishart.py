@@ -75,16 +75,20 @@ class TiedNormalInverseWishart(Conjugate):
             return self.mean, self.scale / (self.df + d + 1 + components)
 
     def expected(self) -> tuple[Array, Array]:
-        """Means of mu (K, d) and of Sigma (d, d); NaN where df <= d + 1."""
-        return self.mean, self.covariances().expected()[0]
+        """Means of mu (K, d), NaN where df <= d, and of Sigma (d, d), NaN where df <= d + 1."""
+        mean = np.where(self.df > self.mean.shape[-1], self.mean, np.nan)
+        return mean, self.covariances().expected()[0]
 
     def draw(self, rng: np.random.Generator, size: Size = None) -> tuple[Array, Array]:
         """Draws of mu (*size, K, d) and Sigma (*size, d, d)."""
         self._require_proper("draw")
-        sigma = self.covariances().draw(rng, size)
-        z = rng.standard_normal(sigma.shape[:-3] + self.mean.shape)
-        mu = self.mean + (np.linalg.cholesky(sigma) @ z[..., None])[..., 0] / np.sqrt(self.kappa)[:, None]
-        return mu, sigma[..., 0, :, :]
+        root = self.covariances().draw_roots(rng, size)
+        turned = np.swapaxes(root, -1, -2)
+        z = rng.standard_normal(root.shape[:-3] + self.mean.shape)
+        with np.errstate(over="ignore", invalid="ignore"):  # not finite where a draw left floating point
+            mu = self.mean + (turned @ z[..., None])[..., 0] / np.sqrt(self.kappa)[:, None]
+            sigma = turned @ root
+        return mu, (sigma + np.swapaxes(sigma, -1, -2))[..., 0, :, :] / 2
 
     def expected_potentials(self) -> tuple[Array, Array, Array]:
         """c (K,), m (K, d), W (K, d, d) as for ``NormalInverseWishart``; every W_k is the same."""
