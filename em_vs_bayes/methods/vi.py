@@ -161,6 +161,6 @@ def without_mean(program: Program, mean: Array) -> tuple[str, ...]:
         return ()
     return (
         f"The posterior mean does not exist of {'; of '.join(words)}: too few rows, and a prior with too few degrees "
-        "of freedom (or too small a shape). In its place stands the location of a mean, and the inverse of the expected "
-        "precision of a spread.",
+        "of freedom (or too small a shape). In its place stands the location of a mean, and the inverse "
+        "of the expected precision of a spread.",
     )

@@ -78,7 +78,7 @@ class InverseWishart(Family):
         root = self.draw_roots(rng, size)
         with np.errstate(over="ignore", invalid="ignore"):  # not finite where a draw left floating point
             sigma = np.swapaxes(root, -1, -2) @ root
-        return (sigma + np.swapaxes(sigma, -1, -2)) / 2
+        return sigma / 2 + np.swapaxes(sigma, -1, -2) / 2
 
     def draw_roots(self, rng: np.random.Generator, size: Size = None) -> Array:
         """Draws of W (*size, K, d, d) with W'W = Sigma; NaN where a draw left floating point."""

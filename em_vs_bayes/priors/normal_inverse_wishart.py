@@ -102,7 +102,7 @@ class NormalInverseWishart(Conjugate):
         with np.errstate(over="ignore", invalid="ignore"):  # not finite where a draw left floating point
             mu = self.mean + (turned @ z[..., None])[..., 0] / np.sqrt(self.kappa)[:, None]
             sigma = turned @ root
-        return mu, (sigma + np.swapaxes(sigma, -1, -2)) / 2
+        return mu, sigma / 2 + np.swapaxes(sigma, -1, -2) / 2
 
     def expected_potentials(self) -> tuple[Array, Array, Array]:
         """c (K,), m (K, d), W (K, d, d) lower triangular: E[log N(x; mu, Sigma)] = c - |W (x - m)|^2 / 2.

@@ -88,7 +88,7 @@ class TiedNormalInverseWishart(Conjugate):
         with np.errstate(over="ignore", invalid="ignore"):  # not finite where a draw left floating point
             mu = self.mean + (turned @ z[..., None])[..., 0] / np.sqrt(self.kappa)[:, None]
             sigma = turned @ root
-        return mu, (sigma + np.swapaxes(sigma, -1, -2))[..., 0, :, :] / 2
+        return mu, (sigma / 2 + np.swapaxes(sigma, -1, -2) / 2)[..., 0, :, :]
 
     def expected_potentials(self) -> tuple[Array, Array, Array]:
         """c (K,), m (K, d), W (K, d, d) as for ``NormalInverseWishart``; every W_k is the same."""
