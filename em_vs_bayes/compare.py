@@ -61,7 +61,7 @@ def compare(
         These as in `Spec.fit`.
     options : method -> options of that method, as ``{"nuts": {"draws": 2000}}``
     level : probability of the intervals
-        Normal intervals from the observed information for a point estimate, equal-tailed ones for draws.
+        From the observed information for a point estimate, as `Fit.confint`; equal-tailed ones for draws.
     log_likelihood : kind of the terms that elpd leaves out one by one
         Of hidden Markov models "loo" (one row, the rest of its sequence known; the default) or "sequence" (a whole
         sequence). By default that of the fits.
@@ -133,6 +133,19 @@ class Aligned:
             return in_labels(self.fit, self.order, self.fit.std_errors("observed"))
         except ValueError as reason:
             return str(reason)
+
+    def limits(self, level: float) -> tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]] | str:
+        """Lower and upper ends of intervals from those errors, or why there are none."""
+        try:
+            ends = self.fit.confint(level, "observed")
+        except ValueError as reason:
+            return str(reason)
+        cuts = np.cumsum([v.size for v in self.fit.params.values()])[:-1]
+        lower, upper = (
+            {n: part.reshape(v.shape) for (n, v), part in zip(self.fit.params.items(), parts, strict=True)}
+            for parts in (np.split(ends[column].to_numpy(), cuts) for column in ("lower", "upper"))
+        )
+        return in_labels(self.fit, self.order, lower), in_labels(self.fit, self.order, upper)
 
     def _statistic(self, name: str) -> np.ndarray | None:
         stats = self.fit.idata["sample_stats"].dataset

@@ -82,3 +82,61 @@ def at_the_edge(placed: Sequence[Any], theta: Layout, values: Array) -> NDArray[
             elif parameter.support == "positive":
                 edge[where] = values[where] <= 0.0
     return edge
+
+
+def jacobian(table: tables.Coordinates, x: Array, theta: Array) -> Array:
+    """Derivatives (P, D) of theta by the unconstrained coordinates, theta being theta(x)."""
+    out = np.zeros((len(theta), len(x)))
+    for u, code in enumerate(table.code):
+        where = table.where[table.first[u] : table.first[u] + table.ntheta[u]]
+        at = slice(table.x[u], table.x[u] + table.nx[u])
+        if code == tables.SIMPLEX:
+            own = _simplex_jacobian(theta[where])
+        elif code == tables.SPD:
+            own = _spd_jacobian(x[at], theta[where])
+        else:
+            own = _link_slopes(code, theta[where], table.a[u], table.b[u])[:, None] * _steps(x[at], table.ordered[u])
+        out[where, at] = own
+    return out
+
+
+def _link_slopes(code: int, value: Array, low: float, high: float) -> Array:
+    if code == tables.IDENTITY:
+        return np.ones_like(value)
+    if code == tables.LOG:
+        return value
+    low, high = (low, high) if code == tables.INTERVAL else (0.0, 1.0)
+    return (value - low) * (high - value) / (high - low)
+
+
+def _steps(x: Array, ordered: int) -> Array:
+    """Of the elements before their link: each its own coordinate, or x_0 plus the steps exp(x_1), exp(x_2), ..."""
+    if not ordered:
+        return np.eye(len(x))
+    return np.tril(np.ones((len(x), len(x)))) * np.concatenate([[1.0], np.exp(x[1:])])
+
+
+def _simplex_jacobian(p: Array) -> Array:
+    """Stick-breaking: each element is the share z_j of what the earlier ones leave."""
+    left = np.cumsum(p[::-1])[::-1]
+    z = p[:-1] / left[:-1]
+    below = np.tril(np.ones((len(p), len(p) - 1)), -1)
+    out = -p[:, None] * z * below
+    out[np.arange(len(z)), np.arange(len(z))] = p[:-1] * (1.0 - z)
+    return out
+
+
+def _spd_jacobian(x: Array, flat: Array) -> Array:
+    """Of L L', L lower triangular, its diagonal logarithmic, packed row by row."""
+    d = round(len(flat) ** 0.5)
+    rows, columns = np.tril_indices(d)
+    lower = np.zeros((d, d))
+    lower[rows, columns] = x
+    diagonal = np.exp(np.diag(lower))
+    lower[np.diag_indices(d)] = diagonal
+    out = np.zeros((d, d, len(x)))
+    for q, (i, k) in enumerate(zip(rows, columns, strict=True)):
+        scale = diagonal[i] if i == k else 1.0
+        out[i, :, q] += scale * lower[:, k]
+        out[:, i, q] += scale * lower[:, k]
+    return out.reshape(d * d, len(x))

@@ -2,9 +2,10 @@
 
 Exact they are for censored and truncated regressions with normal errors.
 
-By differences, curvature is taken in unconstrained coordinates, where nothing is on a boundary, and carried to the
-user's parameters by the delta method: at a maximum the information transforms as a tensor, so this is the information
-in either. Those regressions have it in their own free parameters, in closed form.
+Either is taken in coordinates in which standard errors are near 1, and carried to the user's parameters by the delta
+method: at a maximum the information transforms as a tensor, so this is the information in any. By differences these
+are directions of unconstrained coordinates, elements on the boundary held there (`boundary`); those regressions have
+theirs along an orthonormal basis of the design.
 """
 
 from __future__ import annotations
@@ -16,23 +17,32 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from em_vs_bayes.contract import Array
+from em_vs_bayes.boundary import Held, held
+from em_vs_bayes.contract import Array, Params
+from em_vs_bayes.coordinates import jacobian
+from em_vs_bayes.differences import STEP, Information, information
 from em_vs_bayes.regressions import Regression
 
 if TYPE_CHECKING:
     from em_vs_bayes.results import Fit
 
+DEPENDENT = 1e-13  # the part of a column of length 1 that is none of the others', below which there is none
+NOT_DEFINITE = (
+    "The observed information is not positive definite at this estimate: it is not an interior maximum, or a parameter "
+    "is not identified. Check status, or refit with a smaller tol."
+)
+
 
 @dataclass(frozen=True)
 class Curvature(ABC):
-    """Of the log-likelihood of a fit in D free coordinates; of likelihood times prior where the estimate is a MAP.
+    """Of the log-likelihood of a fit along D free directions; of likelihood times prior where the estimate is a MAP.
 
     Implement these.
 
     Attributes
     ----------
     jacobian : ndarray (Q, D)
-        Derivatives of the user's scalars by the coordinates.
+        Derivatives of the user's scalars along the directions.
     """
 
     fit: Fit
@@ -60,7 +70,7 @@ class Curvature(ABC):
 
 
 def curvature(fit: Fit) -> Curvature:
-    """The curvature of a fit; ValueError in words where the estimate lies on a boundary."""
+    """The curvature of a fit."""
     closed = isinstance(fit.spec, Regression) and fit.spec.degrees is None
     return ClosedForm(fit) if closed else Differences(fit)
 
@@ -68,14 +78,14 @@ def curvature(fit: Fit) -> Curvature:
 @final
 @dataclass(frozen=True)
 class ClosedForm(Curvature):
-    """Of a regression, in its free coefficients and sigma."""
+    """Of a regression, along an orthonormal basis of the free columns of its design, and sigma as a multiple."""
 
     @cached_property
     def _free(self) -> Any:
-        """Where the free ones lie in (coefficients, sigma)."""
+        """Which of the coefficients are free, and whether sigma is."""
         program = self.fit.program
         fixed = program.tables.theta.unpack(program.tables.fixed)
-        return np.flatnonzero(np.isnan(np.append(fixed["coefficients"], fixed["sigma"])))
+        return np.isnan(np.ravel(fixed["coefficients"])), bool(np.isnan(np.ravel(fixed["sigma"]))[0])
 
     @cached_property
     def _fitted(self) -> Any:
@@ -83,71 +93,117 @@ class ClosedForm(Curvature):
 
         return regression_of(self.fit, "The information")
 
-    @property
+    @cached_property
+    def _basis(self) -> tuple[Any, Array]:
+        """The regression on the basis (its line and sigma as before), and what takes its coefficients to the user's."""
+        fitted, (free, _) = self._fitted, self._free
+        design = fitted.design[:, free]
+        lengths = np.linalg.norm(design, axis=0)
+        basis, triangle = np.linalg.qr(design / np.where(lengths > 0, lengths, 1.0))
+        if (np.abs(np.diag(triangle)) < DEPENDENT).any():
+            raise ValueError(NOT_DEFINITE)
+        back = np.zeros((len(fitted.names), basis.shape[1]))
+        back[free] = np.linalg.inv(triangle) / lengths[:, None]
+        return fitted.along(basis), back
+
+    @cached_property
     def jacobian(self) -> Array:
-        return np.eye(len(self._fitted.names) + 1)[:, self._free]
+        turned, back = self._basis
+        p, d = back.shape
+        whole = np.zeros((p + 1, d + 1))
+        whole[:p, :d], whole[p, d] = back, 1.0
+        return turned.sigma * whole[:, self._kept]
+
+    @property
+    def _kept(self) -> Any:
+        """Which of the basis, and of sigma, are free."""
+        free, sigma = self._free
+        return np.flatnonzero(np.append(np.ones(int(free.sum()), dtype=bool), sigma))
+
+    @property
+    def _where(self) -> Any:
+        """The same among the columns of the regression on the basis, its line being the last."""
+        return np.where(self._kept < self._basis[1].shape[1], self._kept, self._kept + 1)
 
     def observed(self) -> Array:
         from em_vs_bayes.regression import information
 
-        return self._kept(information.observed(self._fitted))
+        return self._whole(information.observed(self._basis[0]))
 
     def louis(self) -> Array:
         from em_vs_bayes.regression import information
 
-        complete, missing = information.louis(self._fitted)
-        return self._kept(complete - missing)
+        complete, missing = information.louis(self._basis[0])
+        return self._whole(complete - missing)
 
-    def _kept(self, information: Array) -> Array:
-        whole = information + self._prior() if self.with_prior else information
-        return np.asarray(whole[np.ix_(self._free, self._free)])
+    def _whole(self, own: Array) -> Array:
+        """In units of sigma, the prior's where it counts."""
+        kept = self._where
+        own = own[np.ix_(kept, kept)] * self._basis[0].sigma ** 2
+        return own + self._prior() if self.with_prior else own
 
     def scores(self) -> Array:
         from em_vs_bayes.regression import information
 
-        return np.asarray(information.scores(self._fitted)[:, self._free])
+        turned = self._basis[0]
+        return np.asarray(information.scores(turned)[:, self._where] * turned.sigma)
 
     def _prior(self) -> Array:
-        """Minus the Hessian of the log prior: central differences of its exact gradient."""
+        """Minus the Hessian of the log prior: differences of its exact gradient."""
         program, theta = self.fit.program, self.fit.theta
         program.require_known_priors("objective='map'")
         from em_vs_bayes.kernels.block_priors import log_prior
 
-        layout = program.tables.theta
-        where = np.r_[tuple(at for name, at, _ in layout.items() if name in ("coefficients", "sigma"))]
-        hessian = np.zeros((len(where), len(where)))
-        for j in self._free:
-            h = 1e-5 * max(abs(theta[where[j]]), 1e-3 * self._fitted.sigma)
-            slopes = []
-            for step in (h, -h):
-                moved, gradient = theta.copy(), np.zeros_like(theta)
-                moved[where[j]] += step
-                log_prior(program.tables.blocks, program.tables.prior, moved, gradient)
-                slopes.append(gradient[where])
-            hessian[j] = (slopes[0] - slopes[1]) / (2.0 * h)
-        return -0.5 * (hessian + hessian.T)
+        where = np.r_[tuple(at for name, at, _ in program.tables.theta.items() if name in ("coefficients", "sigma"))]
+        turn = self.jacobian
+
+        def prior(u: Array) -> tuple[float, Array]:
+            moved, gradient = theta.copy(), np.zeros_like(theta)
+            moved[where] += turn @ u
+            value = log_prior(program.tables.blocks, program.tables.prior, moved, gradient)
+            return value, turn.T @ gradient[where]
+
+        return information(prior, np.zeros(turn.shape[1])).matrix
 
 
 @final
 @dataclass(frozen=True)
 class Differences(Curvature):
-    """Of any other model, in unconstrained coordinates, by central differences."""
+    """Of any other model, along directions of unconstrained coordinates, by central differences.
+
+    Attributes
+    ----------
+    held : Held
+        The program whose coordinates they are.
+    directions : ndarray (D, D)
+        In its coordinates, one per column.
+    """
+
+    @cached_property
+    def held(self) -> Held:
+        return held(self.fit)
+
+    @property
+    def directions(self) -> Array:
+        return self._information.root
 
     @cached_property
     def _x(self) -> Array:
-        x = self.fit.program.unconstrain(self.fit.theta)
+        x = self.held.program.unconstrain(self.held.theta)
         if not np.isfinite(x).all():
             raise ValueError(
-                "The estimate lies on the boundary of the parameter space (a weight or probability of 0 or 1): its "
-                "standard errors do not exist. Use objective='map', or fix the element."
+                "The estimate lies on the edge of the parameter space (a singular covariance, elements that an order "
+                "keeps apart): its standard errors do not exist. Use objective='map', or fix the element."
             )
         return x
 
-    def observed(self) -> Array:
-        from em_vs_bayes.methods.mode import information
-
-        density = self.fit.program.density(self.fit.theta, prior=float(self.with_prior), jacobian=0.0)
+    @cached_property
+    def _information(self) -> Information:
+        density = self.held.program.density(self.held.theta, prior=float(self.with_prior), jacobian=0.0)
         return information(density, self._x)
+
+    def observed(self) -> Array:
+        return self._information.inner
 
     def louis(self) -> Array:
         raise ValueError(
@@ -156,23 +212,24 @@ class Differences(Curvature):
         )
 
     def scores(self) -> Array:
-        program = self.fit.program
+        program, theta = self.held.program, self.held.theta
         kind = "predictive" if program.latent.sequential else None  # terms that add up to the log-likelihood
-        return self._slopes(lambda theta: program.pointwise(theta, kind), 1e-5)
+        columns = []
+        for direction in self.directions.T:
+            high, low = (
+                program.pointwise(program.constrain(self._x + step * direction, theta), kind) for step in (STEP, -STEP)
+            )
+            columns.append((high - low) / (2.0 * STEP))
+        return np.column_stack(columns) if columns else np.zeros((program.n, 0))
 
     @cached_property
     def jacobian(self) -> Array:
-        program = self.fit.program
-        return self._slopes(lambda theta: np.concatenate([v.ravel() for v in program.public(theta).values()]), 1e-6)
+        program, theta = self.held.program, self.held.theta
+        moves = (jacobian(program.tables.coordinates, self._x, theta) @ self.directions).T
+        high, low = (_flat(program.public(theta + step * moves)) for step in (STEP, -STEP))
+        return ((high - low) / (2.0 * STEP)).T
 
-    def _slopes(self, function: Any, step: float) -> Array:
-        """Derivatives (..., D) of a vector-valued function of theta."""
-        x, program, columns = self._x, self.fit.program, []
-        for j in range(len(x)):
-            h = step * max(1.0, abs(x[j]))
-            up, down = x.copy(), x.copy()
-            up[j] += h
-            down[j] -= h
-            high, low = (function(program.constrain(v, self.fit.theta)) for v in (up, down))
-            columns.append((high - low) / (up[j] - down[j]))
-        return np.column_stack(columns) if columns else np.zeros((len(function(self.fit.theta)), 0))
+
+def _flat(public: Params) -> Array:
+    """Rows (D, Q) of the user's scalars."""
+    return np.concatenate([v.reshape(len(v), -1) for v in public.values()], axis=1)

@@ -35,7 +35,7 @@ def to_datatree(fit: Fit) -> xr.DataTree:
     rows = np.arange(len(program.data.starts) - 1) if kind == "sequence" else _seen(observed)
     terms, thinned = _log_likelihood(fit, theta, kind, rows)
     groups: dict[str, Any] = {"posterior": posterior, "log_likelihood": {"y": terms}}
-    groups["sample_stats"] = dict(fit.sample_stats) | _totals(fit, theta, None if thinned else terms)
+    groups["sample_stats"] = dict(fit.sample_stats) | _totals(fit, theta, None if thinned else terms, rows)
     if fit.permutation is not None:
         groups["sample_stats"]["permutation"] = fit.permutation
         dims["permutation"] = [fit.spec.leading]
@@ -96,10 +96,10 @@ def _observed(fit: Fit) -> tuple[dict[str, Any], dict[str, list[str]]]:
     return {"y": values if multivariate else values[:, 0]}, {"y": ["obs", "feature"] if multivariate else ["obs"]}
 
 
-def _totals(fit: Fit, theta: Any, terms: Any) -> dict[str, Any]:
+def _totals(fit: Fit, theta: Any, terms: Any, rows: Any) -> dict[str, Any]:
     """Per draw: the marginal log-likelihood and, in the spec's own parameters, the log joint density.
 
-    ``terms`` sum to the log-likelihood only where rows are independent; None where some draws have none.
+    ``terms``, of ``rows``, sum to the log-likelihood only where rows are independent; None where some draws have none.
     """
     program = fit.program
     if program.latent.sequential:
@@ -107,7 +107,7 @@ def _totals(fit: Fit, theta: Any, terms: Any) -> dict[str, Any]:
     elif terms is None:
         return {}
     else:
-        total = (terms * (program.data.weights if program.data.weights.size else 1.0)).sum(-1)
+        total = (terms * program.case_weights[rows]).sum(-1)
     if program.tables.unknown:  # a prior that only PyMC can evaluate
         return {"log_likelihood_total": total}
     prior = np.array([[program.log_prior(draw) for draw in chain] for chain in theta])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from em_vs_bayes import boundary
 from em_vs_bayes.status import Status
 from em_vs_bayes.thresholds import BULK, DIVERGENT, ENERGY, RHAT, TAIL, khat_limit
 
@@ -58,6 +59,8 @@ def diagnose(fit: Fit) -> tuple[Status, tuple[str, ...]]:
             warning = f"Pareto k-hat is {shape:.2f} (over {limit:.2g}): the approximation misses tails. "
             return Status.SUSPECT, (f"{warning}Use nuts or gibbs.",)
         return fit.ended, (f"Pareto k-hat is {shape:.2f}.",)
+    if fit.method == "em":
+        return fit.ended, boundary.note(fit)
     return fit.ended, ()
 
 

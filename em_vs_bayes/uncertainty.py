@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from em_vs_bayes.curvature import Curvature
     from em_vs_bayes.results import Fit
 
+SINGULAR = 1e-9  # smallest eigenvalue, of the largest, the diagonal being ones: below it lies what differences leave
 FITS = 200  # of a bootstrap, by default
 KINDS = ("observed", "louis", "opg", "sandwich", "clustered", "bootstrap", "posterior")
 
@@ -60,15 +61,63 @@ def confint(fit: Fit, level: float, asked: Asked) -> pd.DataFrame:
 
     check_level(level)
     kind = _kind(fit, asked)
-    names = scalar_names(fit)
-    tails = np.array([0.5 - level / 2, 0.5 + level / 2])
     if kind in ("posterior", "bootstrap"):
-        low, high = np.quantile(_values(fit, kind, asked), tails, axis=0)
+        low, high = np.quantile(_values(fit, kind, asked), [0.5 - level / 2, 0.5 + level / 2], axis=0)
     else:
-        estimate = np.concatenate([np.ravel(v) for v in fit.params.values()])
-        sd = np.sqrt(np.maximum(np.diag(_covariance(fit, asked)), 0.0))
-        low, high = estimate + ndtri(tails[0]) * sd, estimate + ndtri(tails[1]) * sd
-    return pd.DataFrame({"lower": low, "upper": high}, index=names)
+        low, high = (
+            np.concatenate([np.ravel(v) for v in ends.values()]) for ends in limits(fit, std_errors(fit, asked), level)
+        )
+    return pd.DataFrame({"lower": low, "upper": high}, index=scalar_names(fit))
+
+
+def limits(fit: Fit, errors: Params, level: float) -> tuple[Params, Params]:
+    """Lower and upper ends of intervals about the estimate, from its standard errors.
+
+    Symmetric on a scale without bounds, and carried back: logarithms of what is positive (variances on the diagonal of
+    a covariance too), log odds of probabilities, everything else as it is.
+    """
+    supports = {p.prefix + q.name: q.support for p in fit.program.placed for q in p.block.parameters}
+    derived = dict.fromkeys(fit.spec.latent_dims, "simplex")  # not in theta: an initial distribution that follows
+    lower, upper = {}, {}
+    for name, value in fit.params.items():
+        support = supports.get(name, derived.get(name, "spd"))  # or covariances that are variances in theta
+        lower[name], upper[name] = _ends(value, errors[name], support, ndtri(0.5 + level / 2))
+    return lower, upper
+
+
+def _ends(value: Array, error: Array, support: str, z: float) -> tuple[Array, Array]:
+    if support == "real":
+        return value - z * error, value + z * error
+    if support == "spd":
+        plain, positive = _ends(value, error, "real", z), _ends(value, error, "positive", z)
+        diagonal = np.eye(value.shape[-1], dtype=bool)
+        return np.where(diagonal, positive[0], plain[0]), np.where(diagonal, positive[1], plain[1])
+    return inside(value, error, 0.0, np.inf if support == "positive" else 1.0, z)
+
+
+def inside(value: Array, error: Array, low: float, high: float, z: float) -> tuple[Array, Array]:
+    """Ends of intervals (z standard errors to each side) that stay between two bounds, one of which may be infinite.
+
+    The scale is the logarithm of the distance to the one, or log odds between the two. What lies on a bound, or has no
+    error, is its own interval.
+    """
+    if np.isinf(low) and np.isinf(high):
+        return value - z * error, value + z * error
+    with np.errstate(all="ignore"):
+        below, above = value - low, high - value
+        if np.isinf(high):
+            far = z * error / below
+            ends = low + below * np.exp(-far), low + below * np.exp(far)
+        elif np.isinf(low):
+            far = z * error / above
+            ends = high - above * np.exp(far), high - above * np.exp(-far)
+        else:
+            far = z * error * ((high - low) / below / above)
+            odds = below / above
+            down, up = odds * np.exp(-far), odds * np.exp(far)
+            ends = low + (high - low) * (down / (1.0 + down)), high - (high - low) / (1.0 + up)
+    known = (error == 0.0) | (below <= 0.0) | (above <= 0.0)
+    return np.where(known, value, ends[0]), np.where(known, value, ends[1])
 
 
 def check_level(level: Any) -> None:
@@ -119,30 +168,30 @@ def _covariance(fit: Fit, asked: Asked) -> Array:
         values = _values(fit, kind, asked)
         return np.atleast_2d(np.cov(values - values[:1], rowvar=False))  # what is fixed has a variance of exactly 0
     bent = curvature(fit)
+    information = bent.louis() if kind == "louis" else bent.observed()
+    told = np.diag(information) != 0.0  # of other directions the data say nothing: a component without weight
     if kind == "opg":
-        inner = np.linalg.pinv(_meat(fit, bent, None))
+        inner = np.linalg.pinv(_meat(fit, bent, None), hermitian=True)
     else:
-        inner = _inverse(bent.louis() if kind == "louis" else bent.observed())
+        inner = np.zeros_like(information)
+        inner[np.ix_(told, told)] = _inverse(information[np.ix_(told, told)])
         if kind in ("sandwich", "clustered"):
             inner = inner @ _meat(fit, bent, asked.clusters) @ inner
-    return bent.jacobian @ inner @ bent.jacobian.T
+    out = bent.jacobian @ inner @ bent.jacobian.T
+    unknown = bent.jacobian[:, ~told].any(axis=1)
+    out[unknown], out[:, unknown] = np.nan, np.nan
+    return out
 
 
 def _inverse(information: Array) -> Array:
-    values = np.linalg.eigvalsh(_scaled(information))
-    if information.size and values[0] <= 1e-10 * values[-1]:
-        raise ValueError(
-            "The observed information is not positive definite at this estimate: it is not an interior maximum, "
-            "or a parameter is not identified. Check status, or refit with a smaller tol."
-        )
-    return np.linalg.inv(information)
+    from em_vs_bayes.curvature import NOT_DEFINITE
 
-
-def _scaled(information: Array) -> Array:
-    """With ones on the diagonal where that is positive, so that units do not matter."""
-    diagonal = np.diag(information)
-    root = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    return np.asarray(information / np.outer(root, root))
+    scale = np.sqrt(np.abs(np.diag(information)))
+    scaled = information / scale / scale[:, None]
+    values, vectors = np.linalg.eigh(scaled)
+    if information.size and values[0] <= SINGULAR * values[-1]:
+        raise ValueError(NOT_DEFINITE)
+    return np.asarray((vectors / values) @ vectors.T / scale / scale[:, None])
 
 
 def _meat(fit: Fit, bent: Curvature, clusters: Any) -> Array:

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, field
 from enum import Enum
+from statistics import NormalDist
 from types import SimpleNamespace
 from typing import Any
 
 import arviz_base as az
 import numpy as np
+import pandas as pd
 
 NAMES = ("weights", "means", "sigmas")
 
@@ -94,6 +96,11 @@ class FakeFit:
         if self.errors is None:
             raise ValueError("The observed information is not positive definite.")
         return self.errors
+
+    def confint(self, level, kind):
+        flat, sd = (np.concatenate([np.ravel(v) for v in d.values()]) for d in (self.params, self.std_errors(kind)))
+        far = NormalDist().inv_cdf(0.5 + level / 2) * sd
+        return pd.DataFrame({"lower": flat - far, "upper": flat + far})
 
     def score_samples(self, y):
         point = {n: x[None, None] for n, x in self.params.items()}

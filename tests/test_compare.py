@@ -465,13 +465,14 @@ def test_a_state_that_no_row_is_decoded_to():
     assert "empty_state" not in kinds(compare([chain_at(ROWS, CHAIN["transition"])]))
 
 
-def test_transitions_on_the_boundary_are_one_finding_and_say_why_there_are_no_errors():
+def test_transitions_on_the_boundary_are_one_finding_and_are_held_for_errors():
     c = compare([chain_at(ROWS, [[0.9, 0.1], [0.0, 1.0]])])
     finding = only(c, "boundary")
     assert finding.parameter == "transition[state 1, state_to 0]"
     assert "2 transition probabilities" in finding.sentence
     assert sum(f.kind == "boundary" for f in c.findings) == 1
-    assert "Probabilities on the boundary have none" in only(c, "weak_identification").sentence
+    held = c.table[c.aligned[0].name].loc[["transition[state 1, state_to 0]", "transition[state 1, state_to 1]"]]
+    np.testing.assert_array_equal(held[["sd", "lower", "upper"]], [[0.0, 0.0, 0.0], [0.0, 1.0, 1.0]])
 
 
 def test_a_sure_first_state_is_no_conflict():

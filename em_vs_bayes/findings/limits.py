@@ -36,9 +36,8 @@ def boundary(c: "Comparison") -> Iterator[Finding]:
                 "boundary",
                 str(where),
                 float(value),
-                f"{a.name} puts {where} at {number(value)}, on the boundary: standard errors mean nothing "
-                "there, and "
-                "the model may have a component too many.",
+                f"{a.name} puts {where} at {number(value)}, on the boundary: it is held there "
+                "for standard errors, and the model may have a component too many.",
             )
         never = [str(where) for where in edges.index if c.cells[where][0].endswith("probs")]
         if never:
@@ -48,7 +47,7 @@ def boundary(c: "Comparison") -> Iterator[Finding]:
                 float(edges[never[0]]),
                 f"{a.name} puts {counted(len(never), 'probability', 'probabilities')} of what is observed on the "
                 f"boundary, 0 or 1: {listed(never)}. What was never seen in a {parts(c)} is not impossible there; "
-                "standard errors mean nothing. A prior (objective='map') keeps them inside.",
+                "for standard errors they are held. A prior (objective='map') keeps them inside.",
             )
         moves = [str(where) for where in edges.index if c.cells[where][0] == "transition"]
         if moves:
@@ -58,7 +57,7 @@ def boundary(c: "Comparison") -> Iterator[Finding]:
                 float(edges[moves[0]]),
                 f"{a.name} puts {counted(len(moves), 'transition probability', 'transition probabilities')} on the "
                 f"boundary, 0 or 1: {listed(moves)}. No such move is among the likely paths, which does not make it "
-                "impossible; standard errors mean nothing there. A prior (objective='map') keeps them inside.",
+                "impossible; for standard errors they are held. A prior (objective='map') keeps them inside.",
             )
 
 
@@ -66,10 +65,7 @@ def weak_identification(c: "Comparison") -> Iterator[Finding]:
     """Curvature that gives no standard error, or components that the data hardly tell apart."""
     for a in c.aligned:
         if a.sample is None and isinstance(a.errors, str):
-            edge = sequential(c) and any(on_edge(c, a, name) for name in ("initial", "transition"))
-            why = "Probabilities on the boundary have none; fix them, or keep them inside by objective='map'."
-            sentence = f"{a.name} has no standard errors. {why if edge else a.errors}"
-            yield Finding("weak_identification", "", float("nan"), sentence)
+            yield Finding("weak_identification", "", float("nan"), f"{a.name} has no standard errors. {a.errors}")
     if c.reference.spec.size > 1:
         sure = float(c.reference.predict_proba().max(1).mean())
         if sure < SURE:

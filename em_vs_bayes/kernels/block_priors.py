@@ -147,7 +147,7 @@ def _full_prior(blocks, b, prior, theta, g):
     """Inverse-Wishart spreads, and means N(m, Sigma / kappa) given them (Gelman et al. 2013, section 3.6)."""
     K, d = blocks.rows[b], blocks.size[b]
     tied = blocks.covariance[b] == TIED
-    w, precision = np.empty(d * d), np.empty(d * d)
+    w, precision, work = np.empty(d * d), np.empty(d * d), np.empty(2 * d * d)
     df = blocks.hyper[b] + 2 * K * d
     scale = df + (1 if tied else K)
     total = 0.0
@@ -160,7 +160,7 @@ def _full_prior(blocks, b, prior, theta, g):
             if _spread_in_force(blocks, b) and prior.free[at]:
                 nu, psi = prior.hyper[df + k], scale + k * d * d
                 total += _inverse_wishart(prior.hyper, nu, psi, d, w, precision)
-                add_spread_gradient(precision, d, nu + d + 1, prior.hyper, psi, g, at)
+                add_spread_gradient(precision, d, nu + d + 1, prior.hyper, psi, work, g, at)
         if blocks.mean_prior[b] == JOINT:
             total += _joint_mean(blocks, b, k, prior.hyper, theta, log_diagonal(w, 0, d), precision, g, at)
     return total

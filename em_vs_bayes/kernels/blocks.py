@@ -256,7 +256,7 @@ def _full_scatter(blocks, b, k, theta, stats, s):
 def _full_gradient(blocks, b, theta, stats, g):
     K, d = blocks.rows[b], blocks.size[b]
     tied = blocks.covariance[b] == TIED
-    w, precision, s = np.empty(d * d), np.empty(d * d), np.zeros(d * d)
+    w, precision, s, work = np.empty(d * d), np.empty(d * d), np.zeros(d * d), np.empty(2 * d * d)
     total = 0.0
     for k in range(K):
         at = blocks.theta2[b] + (0 if tied else k * d * d)
@@ -273,7 +273,7 @@ def _full_gradient(blocks, b, theta, stats, g):
             for j in range(d):
                 g[m + i] += precision[i * d + j] * (stats[s1 + j] - n * theta[m + j])
         if k == K - 1 or not tied:
-            add_spread_gradient(precision, d, total, s, 0, g, at)
+            add_spread_gradient(precision, d, total, s, 0, work, g, at)
 
 
 @inner

@@ -71,7 +71,12 @@ class Kernel:
         self.__doc__, self.__name__ = entry.__doc__, entry.__name__
 
     def __call__(self, *arguments: Any) -> Any:
-        return self.entry(*arguments)
+        try:
+            return self.entry(*arguments)
+        except SystemError as error:  # Ctrl-C came while arguments were read
+            if isinstance(error.__cause__, KeyboardInterrupt):
+                raise KeyboardInterrupt from None
+            raise
 
     @property
     def _numba_type_(self) -> Any:

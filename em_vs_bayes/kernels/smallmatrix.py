@@ -35,17 +35,19 @@ def cholesky(a, at, d, out, to):
 
 @inner
 def invert_lower(lower, at, d, out, to):
-    """Inverse of a lower triangular matrix. May work in place."""
+    """Inverse of a lower triangular matrix, row added to row. May work in place."""
     for i in range(d):
-        pivot = 1.0 / lower[at + i * d + i]
+        row, pivot = to + i * d, 1.0 / lower[at + i * d + i]
+        for k in range(i):
+            weight, other = lower[at + i * d + k], to + k * d
+            for j in range(k):
+                out[row + j] += weight * out[other + j]
+            out[row + k] = weight * out[other + k]
         for j in range(i):
-            total = 0.0
-            for k in range(j, i):
-                total += lower[at + i * d + k] * out[to + k * d + j]
-            out[to + i * d + j] = -pivot * total
-        out[to + i * d + i] = pivot
+            out[row + j] *= -pivot
+        out[row + i] = pivot
         for j in range(i + 1, d):
-            out[to + i * d + j] = 0.0
+            out[row + j] = 0.0
 
 
 @inner
@@ -60,13 +62,17 @@ def whiten(a, at, d, out, to):
 @inner
 def gram(w, at, d, out, to):
     """W' W for lower triangular W; with W from `whiten`, the inverse of the matrix whitened. Not in place."""
+    for i in range(d * d):
+        out[to + i] = 0.0
+    for k in range(d):
+        row = at + k * d
+        for i in range(k + 1):
+            weight, own = w[row + i], to + i * d
+            for j in range(i + 1):
+                out[own + j] += weight * w[row + j]
     for i in range(d):
-        for j in range(i + 1):
-            total = 0.0
-            for k in range(i, d):
-                total += w[at + k * d + i] * w[at + k * d + j]
-            out[to + i * d + j] = total
-            out[to + j * d + i] = total
+        for j in range(i):
+            out[to + j * d + i] = out[to + i * d + j]
 
 
 @inner
@@ -88,20 +94,28 @@ def trace_product(a, at, b, bt, d):
 
 
 @inner
-def add_spread_gradient(precision, d, nu, s, at, g, to):
+def add_spread_gradient(precision, d, nu, s, at, work, g, to):
     """Add to G the gradient in Sigma of ``-nu/2 log|Sigma| - 1/2 tr(S Sigma^-1)``: ``(P S P - nu P) / 2``.
 
     P = Sigma^-1 lies in ``precision`` at offset 0, the symmetric S in ``s`` at offset ``at``. G is the full
-    symmetric matrix with dF = sum_ij G_ij dSigma_ij.
+    symmetric matrix with dF = sum_ij G_ij dSigma_ij. ``work`` (2 d d) is overwritten.
     """
+    square = d * d
+    for i in range(2 * square):
+        work[i] = 0.0
+    for i in range(d):  # S P, row by row
+        for k in range(d):
+            weight = s[at + i * d + k]
+            for j in range(d):
+                work[i * d + j] += weight * precision[k * d + j]
+    for i in range(d):  # P (S P), its lower triangle
+        for k in range(d):
+            weight = precision[i * d + k]
+            for j in range(i + 1):
+                work[square + i * d + j] += weight * work[k * d + j]
     for i in range(d):
         for j in range(i + 1):
-            total = -nu * precision[i * d + j]
-            for k in range(d):
-                row = 0.0
-                for m in range(d):
-                    row += s[at + k * d + m] * precision[m * d + j]
-                total += precision[i * d + k] * row
-            g[to + i * d + j] += 0.5 * total
+            slope = 0.5 * (work[square + i * d + j] - nu * precision[i * d + j])
+            g[to + i * d + j] += slope
             if i != j:
-                g[to + j * d + i] += 0.5 * total
+                g[to + j * d + i] += slope

@@ -15,19 +15,27 @@ from em_vs_bayes.arguments import positive_integer
 from em_vs_bayes.contract import Array
 from em_vs_bayes.methods.base import Method, Outcome, Run, not_resumable
 from em_vs_bayes.methods.em import climbed, inside_the_order
-from em_vs_bayes.methods.mode import Whitening, climb, whiten
+from em_vs_bayes.methods.mode import Whitening, settled
 from em_vs_bayes.program import Density, Program
 from em_vs_bayes.status import Status
+
+AT_ONCE = 500  # draws of a step
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The approximation, once it is made, and the generator for its draws."""
+    """The approximation, once it is made, the generator for its draws, and those made: whitened, and log p at them."""
 
     density: Density
     theta: Array
     rng: np.random.Generator
     map: Whitening | None = None
+    drawn: tuple[tuple[Array, Array], ...] = ()
+
+    @property
+    def count(self) -> int:
+        """Draws made."""
+        return sum(len(u) for u, _ in self.drawn)
 
 
 @final
@@ -50,8 +58,11 @@ class Laplace(Method):
         return [Run(State(program.density(theta), theta, rng))]
 
     def step(self, program: Program, state: State) -> State:
-        x = climb(state.density, program.unconstrain(state.theta))
-        return replace(state, map=whiten(state.density, x))
+        if state.map is None:
+            return replace(state, map=settled(state.density, program.unconstrain(state.theta)))
+        u = state.rng.standard_normal((min(AT_ONCE, self.draws - state.count), program.ndim))
+        log_p = np.array([state.density(row)[0] for row in state.map.to_x(u)])
+        return replace(state, drawn=(*state.drawn, (u, log_p)))
 
     def record(self, state: State) -> dict[str, float]:
         return {
@@ -61,7 +72,7 @@ class Laplace(Method):
         }
 
     def finished(self, state: State) -> Status | None:
-        if state.map is None:
+        if state.map is None or state.count < self.draws:
             return None
         return Status.SUSPECT if state.map.repaired else Status.APPROXIMATED
 
@@ -69,7 +80,7 @@ class Laplace(Method):
         return []
 
     def progress(self, state: State) -> tuple[float, str]:
-        return float(state.map is not None), "mode"
+        return state.count / self.draws, "mode" if state.map is None else f"{state.count} draws"
 
     def checkpoint(self, state: State) -> dict[str, Array]:
         return {}
@@ -80,9 +91,10 @@ class Laplace(Method):
     def outcome(self, program: Program, state: State, status: Status) -> Outcome:
         if state.map is None:
             return Outcome(state.theta, status)
-        u = state.rng.standard_normal((self.draws, program.ndim))
+        if not state.drawn:
+            return Outcome(program.constrain(state.map.mode, state.theta), status, notes=("No draw was made.",))
+        u, log_p = (np.concatenate(parts) for parts in zip(*state.drawn, strict=True))
         x = state.map.to_x(u)
-        log_p = np.array([state.density(row)[0] for row in x])
         log_q = -0.5 * (u**2).sum(axis=1) - 0.5 * program.ndim * np.log(2.0 * np.pi) - state.map.log_det
         notes = (
             ["The information at the mode is not positive definite: a direction is flat or rises."]

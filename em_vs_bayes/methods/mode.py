@@ -8,7 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from em_vs_bayes.contract import Array
-from em_vs_bayes.program import Density
+from em_vs_bayes.differences import information
+
+ROUNDS = 3
+STEPS = 500  # of L-BFGS
+SETTLED = 1e-2  # slope, in whitened coordinates, below which Newton steps finish
+STATIONARY = 1e-6  # and below which they have
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,54 +44,48 @@ class Whitening:
         return self.mode + u @ self.root.T
 
 
-def climb(density: Density, x: Array, max_iter: int = 500) -> Array:
-    """Maximise the density by L-BFGS from ``x``, then Newton steps with a numerical Hessian."""
+def settled(density: Callable[[Array], tuple[float, Array]], x: Array) -> Whitening:
+    """The mode near ``x``, and the affine map around it.
+
+    L-BFGS in coordinates that are whitened where it starts, so that no unit of measurement sets its pace, then Newton
+    steps.
+    """
+    found = whiten(density, x)
+    for _ in range(ROUNDS):  # with fresh curvature, where it stopped on a plateau or in its line search
+        if _slope(density, found) < SETTLED:
+            break
+        found = whiten(density, _climbed(density, found))
+    for _ in range(ROUNDS):
+        slope = found.root.T @ density(found.mode)[1]
+        if found.repaired or np.abs(slope).max() < STATIONARY:
+            break
+        trial = found.to_x(slope)
+        if not density(trial)[0] >= found.height:
+            break
+        found = whiten(density, trial)
+    return found
+
+
+def _climbed(density: Callable[[Array], tuple[float, Array]], found: Whitening) -> Array:
+    """L-BFGS in whitened coordinates; where it began, if that is higher."""
     from scipy import optimize  # slow to import; EM does without
 
-    def negative(at: Array) -> tuple[float, Array]:
-        value, gradient = density(at)
-        return (-value if np.isfinite(value) else 1e300), -gradient
+    def negative(u: Array) -> tuple[float, Array]:
+        value, gradient = density(found.to_x(u))
+        return (-value if np.isfinite(value) else 1e300), -(found.root.T @ gradient)
 
-    for _ in range(3):  # with fresh curvature, where it stopped on a plateau or in its line search
-        best = optimize.minimize(
-            negative, x, jac=True, method="L-BFGS-B", options={"maxiter": max_iter, "ftol": 1e-15, "gtol": 1e-8}
-        )
-        x = best.x if best.fun <= negative(x)[0] else x
-        if np.abs(density(x)[1]).max() < 1e-3:
-            break
-    for _ in range(3):
-        value, gradient = density(x)
-        root, repaired = _inverse_root(information(density, x))
-        trial = x + root @ (root.T @ gradient)
-        if repaired or not density(trial)[0] >= value:
-            break
-        x = trial
-    return x
+    start = np.zeros_like(found.mode)
+    options = {"maxiter": STEPS, "ftol": 1e-15, "gtol": 1e-8}
+    best = optimize.minimize(negative, start, jac=True, method="L-BFGS-B", options=options)
+    return found.to_x(best.x) if best.fun <= -found.height else found.mode
 
 
-def information(density: Callable[[Array], tuple[float, Array]], x: Array) -> Array:
-    """Minus the Hessian (D, D): central differences of the exact gradient, symmetrised."""
-    d = len(x)
-    hessian = np.empty((d, d))
-    for j in range(d):
-        h = 1e-5 * max(1.0, abs(x[j]))
-        up, down = x.copy(), x.copy()
-        up[j] += h
-        down[j] -= h
-        hessian[j] = (density(up)[1] - density(down)[1]) / (up[j] - down[j])
-    return -0.5 * (hessian + hessian.T)
+def _slope(density: Callable[[Array], tuple[float, Array]], found: Whitening) -> float:
+    """The steepest slope at the mode, in whitened coordinates."""
+    return float(np.abs(found.root.T @ density(found.mode)[1]).max(initial=0.0))
 
 
-def whiten(density: Density, x: Array) -> Whitening:
+def whiten(density: Callable[[Array], tuple[float, Array]], x: Array) -> Whitening:
     """The affine map around ``x`` (a mode)."""
-    root, repaired = _inverse_root(information(density, x))
+    root, repaired = information(density, x).inverse_root()
     return Whitening(x, root, float(np.log(np.diag(root)).sum()), density(x)[0], repaired)
-
-
-def _inverse_root(matrix: Array) -> tuple[Array, bool]:
-    """Lower triangular L with L L' the inverse; eigenvalues below 1e-8 of the largest are raised, and that is said."""
-    values, vectors = np.linalg.eigh(matrix)
-    least = 1e-8 * max(values[-1], 1e-300)
-    repaired = bool(values[0] < least)
-    inverse = (vectors / np.maximum(values, least)) @ vectors.T
-    return np.linalg.cholesky(0.5 * (inverse + inverse.T)), repaired

@@ -20,7 +20,7 @@ from em_vs_bayes.arguments import one_of, positive_integer
 from em_vs_bayes.contract import Array
 from em_vs_bayes.methods.base import Method, Outcome, Run, not_resumable
 from em_vs_bayes.methods.laplace import near_mode
-from em_vs_bayes.methods.mode import Whitening, climb, whiten
+from em_vs_bayes.methods.mode import Whitening, settled
 from em_vs_bayes.program import Program
 from em_vs_bayes.status import Status
 
@@ -100,8 +100,7 @@ class NUTS(Method):
         density = program.density(theta)
         x = program.unconstrain(theta)
         if self.whiten:
-            x = climb(density, x)
-            found = whiten(density, x)
+            found = settled(density, x)
         else:
             found = Whitening(x, np.eye(program.ndim), 0.0, density(x)[0], False)
         return [Run(State(theta, found, _direct(program, self, theta, found, seed)))]

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from em_vs_bayes.contract import Array
+from em_vs_bayes.differences import information
 from em_vs_bayes.methods.em import climbed
-from em_vs_bayes.methods.mode import information
 from em_vs_bayes.program import Program
 
 SLOW = 0.4  # forgotten in a sweep: above it, moves (some three E-steps each) cost more than they bring
@@ -46,8 +46,9 @@ def where_slow(program: Program, start: Any) -> tuple[Array, Array]:
         return evidence, inverse @ program.slope(at, theta, stats)
 
     try:
-        inverse = np.linalg.inv(np.linalg.cholesky(information(complete, x)))
-        shares, vectors = np.linalg.eigh(information(observed, np.zeros_like(x)))  # in units of complete data's errors
+        inverse = np.linalg.inv(np.linalg.cholesky(information(complete, x).matrix))
+        seen = information(observed, np.zeros_like(x)).matrix  # in units of complete data's errors
+        shares, vectors = np.linalg.eigh(seen)
     except (np.linalg.LinAlgError, ValueError):  # no maximum there, or a step left the support
         return nowhere
     if not shares[0] < SLOW:

@@ -66,6 +66,11 @@ class Fitted:
         columns = {name: getattr(self, name)[rows] for name in ("design", "low", "high", "weights")}
         return replace(self, **columns)
 
+    def along(self, columns: Array) -> Fitted:
+        """The same lines on another design: ``columns`` (n, q) with coefficients of 0, the line itself of 1."""
+        whole = np.column_stack([columns, self.line])
+        return replace(self, design=whole, coefficients=np.append(np.zeros(columns.shape[1]), 1.0))
+
     @property
     def seen(self) -> Fitted:
         """The same regression and the rows with a response."""

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import arviz_stats as az
@@ -146,15 +145,13 @@ def timing(aligned: "Sequence[Aligned]", table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _point(a: "Aligned", cells: dict, level: float) -> pd.DataFrame:
-    errors = a.errors
     estimate = np.array([a.params[name][index] for name, index in cells.values()])
-    if isinstance(errors, str):
-        sd = np.full(len(estimate), np.nan)
-    else:
-        sd = np.array([errors[name][index] for name, index in cells.values()])
-    half = NormalDist().inv_cdf(0.5 + level / 2) * sd
-    nothing = np.full(len(sd), np.nan)
-    return _frame(cells, estimate, sd, estimate - half, estimate + half, nothing, nothing, nothing)
+    nothing = np.full(len(cells), np.nan)
+    errors, ends = a.errors, a.limits(level)
+    if isinstance(errors, str) or isinstance(ends, str):
+        return _frame(cells, estimate, *[nothing] * 6)
+    known = [np.array([v[name][index] for name, index in cells.values()]) for v in (errors, *ends)]
+    return _frame(cells, estimate, *known, nothing, nothing, nothing)
 
 
 def _draws(a: "Aligned", cells: dict, level: float, own: Any) -> pd.DataFrame:
