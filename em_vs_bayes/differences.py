@@ -79,8 +79,8 @@ def information(density: Slopes, x: Array) -> Information:
             break
         inverse = (vectors / np.maximum(values, FLOOR * values[-1])) @ vectors.T
         turned = root[:, told] @ np.linalg.cholesky(0.5 * (inverse + inverse.T))
-        columns = [_directed(density, x, direction) for direction in turned.T]
-        if any(column is None for column in columns):  # a step along them leaves the support: what there is must do
+        columns = [c for direction in turned.T if (c := _directed(density, x, direction)) is not None]
+        if len(columns) < told.size:  # a step along one leaves the support: what there is must do
             break
         root[:, told], own = turned, np.stack(columns) @ turned
         inner[block] = 0.5 * (own + own.T)

@@ -75,8 +75,9 @@ def _climbed(density: Callable[[Array], tuple[float, Array]], found: Whitening) 
         return (-value if np.isfinite(value) else 1e300), -(found.root.T @ gradient)
 
     start = np.zeros_like(found.mode)
-    options = {"maxiter": STEPS, "ftol": 1e-15, "gtol": 1e-8}
-    best = optimize.minimize(negative, start, jac=True, method="L-BFGS-B", options=options)
+    best = optimize.minimize(
+        negative, start, jac=True, method="L-BFGS-B", options={"maxiter": STEPS, "ftol": 1e-15, "gtol": 1e-8}
+    )
     return found.to_x(best.x) if best.fun <= -found.height else found.mode
 
 
