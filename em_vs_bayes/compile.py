@@ -19,7 +19,7 @@ from em_vs_bayes.coordinates import coordinates
 from em_vs_bayes.emissions import read
 from em_vs_bayes.intake import take
 from em_vs_bayes.kernels import gibbs, tables
-from em_vs_bayes.kernels.streams import ADD, FILL, MISSING, SUM, address_roles, table
+from em_vs_bayes.kernels.streams import table
 from em_vs_bayes.ordering import Ordering, ordering
 from em_vs_bayes.priors import Prior
 from em_vs_bayes.program import Placed, Program, Tables
@@ -115,7 +115,7 @@ def compile(
         n=n,
         y=y,
         data=data,
-        streams=_stream_table(streams, placed[len(own) :], data.pattern.size > 0),
+        streams=_stream_table(streams, placed[len(own) :]),
         placed=placed,
         centre=centre,
         order=order,
@@ -126,7 +126,7 @@ def compile(
         index=given.index,
         names=given.names,
         remarks=given.remarks,
-    )
+    ).addressed()
 
 
 def _check_rows(streams: tuple[Stream, ...], spec: Spec, n: int, *, fitting: bool) -> None:
@@ -226,13 +226,12 @@ def _patterns(y: Array, gaussian: NDArray[np.bool_]) -> tuple[NDArray[np.int64],
     return rank[np.ravel(inverse)[:-1]], np.ascontiguousarray(unique[order])
 
 
-def _stream_table(streams: tuple[Stream, ...], placed: tuple[Placed, ...], missing: bool) -> tables.Streams:
+def _stream_table(streams: tuple[Stream, ...], placed: tuple[Placed, ...]) -> tables.Streams:
     rows, col = [], 0
     for s, p in zip(streams, placed, strict=True):
         rows.append((s.kind, col, s.size, p.pot, p.stat))
         col += s.columns.shape[1]
-    roles = (ADD, SUM, MISSING, FILL) if missing else (ADD, SUM)
-    return address_roles(table(*zip(*rows, strict=True)), *roles)
+    return table(*zip(*rows, strict=True))
 
 
 def _place(own: tuple[Block, ...], streams: tuple[Stream, ...]) -> tuple[Placed, ...]:

@@ -142,9 +142,9 @@ def loop(
 
 def resume(fit: Fit, progressbar: bool, options: Mapping[str, Any]) -> Fit:
     """Go on where a fit stopped. See `Fit.resume`."""
-    method = make_method(fit.method, {**fit.options, **options})
     if not fit.checkpoint:
         raise not_resumable(fit.method)
+    method = make_method(fit.method, {**fit.options, **options})
     names = list(fit.history)
     records = [dict(zip(names, row, strict=True)) for row in zip(*fit.history.values(), strict=True)]
     began = perf_counter()

@@ -14,6 +14,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from em_vs_bayes.carried import owned, owned_table, stored, without_addresses
 from em_vs_bayes.contract import Array, Block, Latent, Layout, Params, Stats
 from em_vs_bayes.coordinates import at_the_edge, coordinates
 from em_vs_bayes.given import completed
@@ -21,7 +22,7 @@ from em_vs_bayes.kernels import block_priors, collapsed, gibbs, posterior, table
 from em_vs_bayes.kernels import blocks as block_kernels
 from em_vs_bayes.kernels import coordinates as coordinate_kernels
 from em_vs_bayes.kernels.latent import draw_code
-from em_vs_bayes.kernels.streams import DRAW, address_roles
+from em_vs_bayes.kernels.streams import ADD, DRAW, FILL, MISSING, SUM, address_roles
 from em_vs_bayes.ordering import Ordering
 
 OPEN = 0.1
@@ -144,6 +145,32 @@ class Program:
     index: Any = None  # labels of the rows (a pandas Index); None where they are numbered
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of the columns of y and exog
     remarks: tuple[str, ...] = ()  # on how the data were read
+
+    # --- to another process and back ----------------------------------------------------------------------------
+
+    def addressed(self) -> Program:
+        """The same program, whose streams can play the roles of an E-step."""
+        roles = (ADD, SUM, MISSING, FILL) if self.data.pattern.size > 0 else (ADD, SUM)
+        address_roles(self.streams, *roles)
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        plan = without_addresses(self.tables.plan)
+        own = {"streams": without_addresses(self.streams), "tables": replace(self.tables, plan=plan)}
+        return stored(self) | own
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        t = state["tables"]
+        own = {name: owned_table(getattr(t, name)) for name in ("blocks", "prior", "coordinates", "plan")}
+        vars(self).update(state)
+        vars(self).update(
+            y=owned(self.y),
+            exog=owned(self.exog),
+            data=owned_table(self.data),
+            streams=owned_table(self.streams),
+            tables=replace(t, fixed=owned(t.fixed), **own),
+        )
+        self.addressed()
 
     # --- sizes --------------------------------------------------------------------------------------------------
 
@@ -413,7 +440,7 @@ class Program:
                 "method='advi'."
             )
 
-    def density(self, theta: Array, *, likelihood: float = 1.0, prior: float = 1.0, jacobian: float = 1.0) -> Density:
+    def density(self, theta: Array, likelihood: float = 1.0, prior: float = 1.0, jacobian: float = 1.0) -> Density:
         """The log density of unconstrained coordinates with its gradient, each term raised to a power.
 
         (1, 1, 1) is the posterior of x; (1, 1, 0) has the MAP in the natural parameters as its maximum; (1, 0, 0) the
@@ -579,6 +606,9 @@ class Density:
     program: Program
     made: posterior.Program
     held: Any
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Program.density, (self.program, self.made.theta, *self.made.powers.tolist())
 
     def __call__(self, x: Array) -> tuple[float, Array]:
         return posterior.evaluate(self.held, x)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from em_vs_bayes.arguments import affordable, generator, positive_integer
+from em_vs_bayes.carried import owned
 from em_vs_bayes.contract import Array, Params
 from em_vs_bayes.program import Program
 from em_vs_bayes.relabel import relabel
@@ -104,6 +105,12 @@ class Fit:
             lower_bound=outcome.elbo,
             checkpoint=driven.checkpoint,
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "idata"}  # large, and made when asked for
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update({name: owned(value) for name, value in state.items()})
 
     # --- what was fitted ----------------------------------------------------------------------------------------
 

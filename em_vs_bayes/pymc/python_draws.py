@@ -1,4 +1,8 @@
-"""Variables whose draws are a Python function: PyTensor's numba code calls it as it is, without a warning each time."""
+"""Variables whose draws are a Python function: PyTensor's numba code calls it as it is, without a warning each time.
+
+PyMC makes a class for every such variable and tells its own tables of it. A pickle holds the class, but not what the
+tables say: it is told again where a variable arrives.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,20 @@ from typing import Any
 
 import numba
 import numpy as np
+from pymc.distributions.custom import CustomDistRV
+from pymc.distributions.distribution import _support_point
+from pymc.logprob.abstract import _logcdf, _logprob
+from pymc.step_methods import STEP_METHODS
 from pytensor.graph.basic import Apply
 from pytensor.link.numba.dispatch.basic import get_numba_type, numba_njit
 from pytensor.link.numba.dispatch.random import numba_core_rv_funcify
 
 objmode: Any = numba.objmode
+TABLES = (_logprob, _logcdf, _support_point)  # what PyMC asks by the class of a variable
+CONTENT = ("name", "inplace", "ndim_supp", "ndims_params", "signature", "dtype", "_print_name", "_random_fn")
 
 
-def draw_in_python(variable: Any, random: Any) -> Any:
+def draw_in_python(variable: Any, random: Any, step: Any = None) -> Any:
     """The random variable of a `pymc.CustomDist`, its ``random`` made known to PyTensor's numba backend.
 
     `pymc.CustomDist` makes a class of its own for every variable, so that this speaks for one variable alone. Batches
@@ -25,12 +35,20 @@ def draw_in_python(variable: Any, random: Any) -> Any:
         What ``pymc.CustomDist(..., random=random)`` returned.
     random : callable (*inputs, rng, size) -> ndarray
         Called with the inputs of one draw and a size of None.
+    step : type, optional
+        A step method of ours that ``pymc.sample`` is to choose from.
 
     Returns
     -------
     tensor
         ``variable``.
     """
+    _speak_for(type(variable.owner.op), random, step)
+    return variable
+
+
+def _speak_for(kind: Any, random: Any, step: Any) -> None:
+    """Let PyTensor draw variables of this class, and pickles carry it."""
 
     def core(op: Any, node: Apply) -> tuple[Any, None]:
         out = node.outputs[1].type
@@ -48,5 +66,21 @@ def draw_in_python(variable: Any, random: Any) -> Any:
 
         return numba_njit(by_object_mode), None  # nothing to cache: Python functions have no key
 
-    numba_core_rv_funcify.register(type(variable.owner.op))(core)
-    return variable
+    def carried(op: Any) -> tuple[Any, ...]:
+        told = [table.dispatch(kind) for table in TABLES]
+        content = {name: getattr(kind, name) for name in CONTENT}
+        return _arrived, (kind.__name__, content, told, random, step), vars(op)
+
+    numba_core_rv_funcify.register(kind)(core)
+    kind.__reduce__ = carried
+    if step is not None and step not in STEP_METHODS:  # else pymc.sample takes what it knows
+        STEP_METHODS.append(step)
+
+
+def _arrived(name: str, content: dict[str, Any], told: list[Any], random: Any, step: Any) -> Any:
+    """A variable's operator, of a class made anew that PyMC's tables know."""
+    kind = type(name, (CustomDistRV,), content)
+    for table, function in zip(TABLES, told, strict=True):
+        table.register(kind)(function)
+    _speak_for(kind, random, step)
+    return kind()

@@ -8,7 +8,6 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from pymc.distributions.custom import CustomDistRV
-from pymc.step_methods import STEP_METHODS
 from pymc.step_methods.compound import BlockedStep, Competence, StepMethodState
 from pymc.step_methods.state import dataclass_state
 from pymc.util import get_random_generator, get_value_vars_from_user_vars
@@ -62,8 +61,6 @@ def HiddenStates(name: str, *, initial: Any, transition: Any, lengths: Any, dims
     ...     pm.Normal("y", mu[z], 1.0, observed=y)
     ...     idata = pm.sample()  # FFBS for z, NUTS for the rest
     """
-    if FFBS not in STEP_METHODS:  # what pymc.sample chooses from: it would take Metropolis, which hardly moves a path
-        STEP_METHODS.append(FFBS)
     array = np.atleast_1d(np.asarray(lengths))
     if array.ndim != 1 or array.dtype.kind not in "iu" or (array < 1).any():
         raise ValueError(f"lengths must be positive whole numbers, one per sequence; got {lengths!r}.")
@@ -99,7 +96,7 @@ def HiddenStates(name: str, *, initial: Any, transition: Any, lengths: Any, dims
         dtype="int64",
         dims=dims,
     )
-    return draw_in_python(variable, random)
+    return draw_in_python(variable, random, FFBS)  # pymc.sample would take Metropolis, which hardly moves a path
 
 
 def path_terms(z: Any, initial: Any, transition: Any, starts: Any) -> Any:
