@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from em_vs_bayes.emissions import numbers, read
+from em_vs_bayes.emissions import columns, numbers, read
 from em_vs_bayes.sequences import begun, joined, named, parts_of, starts_of
 
 Names = Mapping[str, tuple[str, ...]]
@@ -248,7 +248,8 @@ def _frame(frame: Any, name: str) -> Table:
     twice = list(dict.fromkeys(c for c in names if names.count(c) > 1)) if len(set(names)) < len(names) else []
     if twice:
         raise ValueError(f"{name} has {names.count(twice[0])} columns named {twice[0]!r}: rename or drop one.")
-    return Table(frame if _numbered(frame.index) else frame.reset_index(drop=True), frame.index)
+    rows = frame if _numbered(frame.index) else frame.reset_index(drop=True)
+    return Table(columns.tidied(rows), frame.index)
 
 
 def _numbered(index: Any) -> bool:

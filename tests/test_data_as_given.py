@@ -2,12 +2,17 @@
 
 # ruff: noqa: E501 - in a table of cases, one case is one line
 
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 
 import em_vs_bayes as evb
 from em_vs_bayes import emissions as e
+from em_vs_bayes.emissions import read
 
 RNG = np.random.default_rng(11)
 N = 60
@@ -161,3 +166,184 @@ def test_streams_of_a_dict_go_by_label():
 def test_labels_that_do_not_match_are_refused(arguments, match):
     with pytest.raises(ValueError, match=match):
         TOBIT.fit(LINE, progressbar=False, **arguments)
+
+
+# --- how numbers and categories are stored ----------------------------------------------------------------------------
+
+TABLE = pd.DataFrame({"x": X["u"].round(3), "g": np.repeat(["a", "b", "c"], 20), "k": np.arange(N) % 3})
+TABLE["y"] = np.maximum(TABLE["x"] + (TABLE["g"] == "b") + 0.5 * RNG.normal(size=N), 0).round(3)
+FORMULA = evb.Tobit("y ~ x + g + C(k)")
+
+
+def arrow(frame):
+    return pytest.importorskip("pyarrow").Table.from_pandas(frame)
+
+
+def decimals(column):
+    return [Decimal(str(v)) for v in column]
+
+
+STORED = {
+    "string": lambda t: t.astype({"g": "string"}),
+    "object": lambda t: t.astype({"g": object, "x": object, "y": object, "k": object}),
+    "category": lambda t: t.assign(g=t["g"].astype("string").astype("category")),
+    "nullable": lambda t: t.convert_dtypes(),
+    "Arrow": lambda t: t.convert_dtypes(dtype_backend="pyarrow"),
+    "Arrow table": arrow,
+    "polars": polars,
+    "xarray": lambda t: pytest.importorskip("xarray").Dataset.from_dataframe(t),
+    "Decimal": lambda t: t.assign(x=decimals(t["x"]), y=decimals(t["y"])),
+    "records": lambda t: t.to_records(index=False),
+    "dict": lambda t: {name: t[name].tolist() for name in t},
+    "unused": lambda t: t.assign(
+        when=DATES, within=pd.cut(t["x"], 3), what=[{"a": 1}] * N, if_=pd.array([True, None] * 30, dtype="boolean")
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", STORED)
+def test_how_a_column_is_stored_does_not_matter(kind, tmp_path):
+    want = FORMULA.fit(TABLE, progressbar=False)
+    frame = STORED[kind](TABLE)
+    fit = FORMULA.fit(frame, progressbar=False)
+    np.testing.assert_allclose(fit.params["coefficients"], want.params["coefficients"], rtol=1e-9)
+    assert fit.program.predictors == want.program.predictors
+    np.testing.assert_allclose(want.predict(frame), want.predict())
+    assert fit.idata["observed_data"].sizes["obs"] == N
+    if kind != "unused":
+        fit.save(tmp_path / "fit")
+        np.testing.assert_allclose(evb.load(tmp_path / "fit").predict(TABLE), fit.predict())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.array([1, None, 3], dtype="Int64"),
+        pd.array([1.0, None, 3.0], dtype="Float64"),
+        pd.Series([1, None, 3], dtype=object),
+        pd.Series([Decimal(1), None, Decimal(3)]),
+        [1, None, Fraction(3)],
+        np.ma.masked_array([1.0, 9.0, 3.0], [0, 1, 0]),
+        pd.Series([1, pd.NA, 3], dtype="category"),
+    ],
+    ids=lambda v: f"{type(v).__name__} {getattr(v, 'dtype', '')}",
+)
+def test_missing_is_missing_however_it_is_written(values):
+    np.testing.assert_array_equal(read.matrix(values)[:, 0], [1, np.nan, 3])
+    np.testing.assert_array_equal(read.matrix(pd.DataFrame({"a": values}))[:, 0], [1, np.nan, 3])
+
+
+def assigned(**columns):
+    return lambda: FORMULA.fit(TABLE.assign(**columns), progressbar=False)
+
+
+def plain(y, **rest):
+    return lambda: evb.GaussianMixture(2).fit(y, progressbar=False, **rest)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "match"),
+    [
+        (assigned(x=DATES), TypeError, r"Predictor 'x' holds dates \(2020-01-01.*Convert them to numbers first"),
+        (assigned(x=DATES.to_period("D")), TypeError, "Predictor 'x' holds dates"),
+        (assigned(x=DATES - DATES[0]), TypeError, "Predictor 'x' holds durations"),
+        (assigned(x=TABLE["x"].astype(str)), TypeError, r"Predictor 'x' holds numbers as text \('.*'\): convert it by astype"),
+        (assigned(g=[1, *TABLE["g"][1:]]), TypeError, r"Predictor 'g' mixes numbers \(1\) and text \('a'\)"),
+        (assigned(x=[{"a": 1}] * N), TypeError, r"Predictor 'x' holds values of type dict"),
+        (assigned(x=X["u"] + 1j), TypeError, "Predictor 'x' holds complex numbers"),
+        (assigned(g=pd.array([None, *TABLE["g"][1:]], dtype="string")), ValueError, r"Predictor 'g' is missing in 1 row\(s\) \(first: row 0\)"),
+        (lambda: evb.Tobit("y ~ poly(x, 2)").fit(TABLE.assign(x=[np.nan, *TABLE["x"][1:]])), ValueError, "Predictor 'x' is missing in 1"),
+        (assigned(y=TABLE["y"].astype(str)), TypeError, r"y\['y'\], the response.* must hold numbers; got text"),
+        (assigned(y=DATES), TypeError, r"y\['y'\], the response.* must hold numbers; got dates"),
+        (assigned(y=np.nan), ValueError, "y has no observed value"),
+        (plain(pd.DataFrame({"a": X["u"], "b": X["v"].astype("string")})), TypeError, "whose column 'b' holds text"),
+        (plain(pd.DataFrame({"a": X["u"], "b": DATES})), TypeError, "whose column 'b' holds dates"),
+        (plain(pd.DataFrame({"a": [[1, 2]] * N})), TypeError, "whose column 'a' holds rows of different lengths, or lists"),
+        (plain([[1.0, 2.0], [3.0]]), TypeError, "y must hold numbers; got a list whose rows have different lengths"),
+        (plain(i for i in range(9)), TypeError, "y must be an array, a frame or a list; got a generator"),
+        (plain({1.0, 2.0}), TypeError, "y must be an array, a frame or a list; got a set"),
+        (plain("faithful"), TypeError, "y must be an array, a frame or a list; got a str"),
+        (plain(csr_array(Y)), TypeError, r"y is a sparse matrix; give y.toarray\(\)"),
+        (plain([10**400, 1]), TypeError, "y must hold numbers that a float can hold"),
+        (plain(Y, weights=pd.Series(["1"] * N)), TypeError, "weights must hold numbers; got text"),
+        (plain(Y, labels=DATES), TypeError, "labels must hold numbers; got dates"),
+        (lambda: evb.GaussianHMM(2).fit(RNG.normal(size=(1, 50))), ValueError, "y is one row of 50 columns; did you mean a column"),
+        (lambda: evb.HMM(e.Normal(), 2).fit(RNG.normal(size=(1, 50))), ValueError, "one row of 50 columns; did you mean a column"),
+    ],
+)  # fmt: skip
+def test_what_is_no_data_is_refused_in_one_line(call, error, match):
+    with pytest.raises(error, match=match) as refused:
+        call()
+    assert len(str(refused.value)) < 250 and "\n" not in str(refused.value)
+
+
+# --- sequences ------------------------------------------------------------------------------------------------------
+
+CHAIN = evb.HMM(e.Normal(), 2)
+PIECES = [Y[:20, 0], Y[20:, 0]]
+LABELS = [np.zeros(20, int), np.r_[np.zeros(10, int), np.ones(30, int)]]
+JOINED = {"lengths": [20, 40], "labels": np.concatenate(LABELS)}
+
+
+@pytest.mark.parametrize(
+    ("y", "rest"),
+    [
+        (PIECES, {"labels": LABELS}),
+        ([p.tolist() for p in PIECES], {"labels": [own.tolist() for own in LABELS]}),
+        (tuple(tuple(p) for p in PIECES), {"labels": np.concatenate(LABELS)}),
+        ([PIECES[0], PIECES[1].tolist()], {"labels": tuple(LABELS)}),
+        ([pd.Series(p) for p in PIECES], {"labels": [pd.Series(own) for own in LABELS]}),
+        (np.array(PIECES, dtype=object), {"labels": LABELS}),
+        (Y[:, 0], {"lengths": [20, 40], "labels": LABELS}),
+        (PIECES, {"labels": LABELS, "weights": [1.0, 1.0]}),
+        (PIECES, {"labels": LABELS, "weights": [np.ones(20), np.ones(40)]}),
+    ],
+)
+def test_sequences_and_what_belongs_to_them(y, rest):
+    want = CHAIN.fit(Y[:, 0], **JOINED, **QUIET)
+    assert CHAIN.fit(y, **rest, **QUIET).log_likelihood == pytest.approx(want.log_likelihood, rel=1e-12)
+
+
+def test_lists_of_lists_of_equal_length():
+    """Of single numbers they are sequences; of vectors rows, or sequences if they are nested once more."""
+    np.testing.assert_array_equal(CHAIN.fit([[1.0, 2, 4], [2.0, 5, 3]], **QUIET).program.data.starts, [0, 3, 6])
+    nested = [Y[:20].tolist(), Y[20:40].tolist()]
+    np.testing.assert_array_equal(evb.GaussianHMM(2).fit(nested, **QUIET).program.data.starts, [0, 20, 40])
+    spec = evb.HMM(e.Product(u=e.Normal(), v=e.Normal()), 2)
+    streams = [{"u": Y[:20, 0], "v": Y[:20, 1]}, {"v": Y[20:, 1].tolist(), "u": Y[20:, 0].tolist()}]
+    want = spec.fit(FRAME.set_axis(["u", "v"], axis=1), lengths=[20, 40], **QUIET).log_likelihood
+    assert spec.fit(streams, **QUIET).log_likelihood == pytest.approx(want, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("rest", "match"),
+    [
+        ({"labels": LABELS[::-1]}, r"labels has sequences of \[40, 20\] rows; y of \[20, 40\]"),
+        ({"weights": [np.ones(20)]}, r"weights has sequences of \[20\] rows; y of \[20, 40\]"),
+        ({"weights": [1.0, 1.0, 1.0]}, r"weights has 3 value\(s\); y has 60 row\(s\)"),
+    ],
+)
+def test_sequences_that_do_not_belong_together(rest, match):
+    with pytest.raises(ValueError, match=match):
+        CHAIN.fit(PIECES, **rest, **QUIET)
+
+
+# --- scalars --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spec", "options"),
+    [
+        (evb.Tobit("y ~ x", lower=TABLE["k"].min(), df=np.int64(9)), {"max_iter": np.int64(99), "tol": np.float32(1e-9)}),
+        (evb.Tobit(np.str_("y ~ x"), lower=np.array(0)), {"method": np.str_("vi"), "draws": np.int64(50)}),
+        (evb.Tobit("y ~ x", lower=Decimal(0), upper=Fraction(100)), {"objective": np.str_("map")}),
+        (evb.Mixture(e.LinearRegression("y ~ x", df=Decimal(5)), np.uint8(2), priors={"sigmas": evb.Prior("HalfNormal", sigma=Decimal(2))}), {}),
+        (evb.HMM(e.LinearRegression("y ~ x"), np.array(2), initial=np.str_("uniform"), ordered=np.str_("sigmas")), {}),
+    ],
+)  # fmt: skip
+def test_scalars_of_numpy_are_python_s_own(spec, options, tmp_path):
+    fit = spec.fit(TABLE, **options, **QUIET)
+    assert hash(type(spec).from_json(spec.to_json())) == hash(spec)
+    assert str(evb.compare([fit])) and fit.idata.posterior.attrs["spec"] == spec.to_json()
+    fit.save(tmp_path / "fit")
+    assert evb.load(tmp_path / "fit").spec == spec

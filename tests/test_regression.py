@@ -349,7 +349,6 @@ TWICE = pd.DataFrame(X, columns=["one", "a", "b"]).assign(c=lambda f: 2 * f["a"]
         (bad(y=np.where(np.arange(50) == 4, NAN, Y)), "row 4"),
         (bad(y=FRAME, formula="y ~ x"), "exog does not apply"),
         (bad(y=FRAME, exog=None, formula="y ~ z"), r"wants column\(s\) \['z'\]"),
-        (bad(y=FRAME, exog=None, formula="group ~ x"), "one number per row"),
         (bad(y=FRAME, exog=None, formula="y ~ np.log(group)"), "formula='y ~ np.log.group.' fails"),
         (
             bad(y=FRAME.assign(x=HOLE[:, 1]), exog=None, formula="y ~ x"),
@@ -380,6 +379,7 @@ def test_refusals(call, words):
     [
         (bad(exog=FRAME[["group"]]), "exog must hold numbers"),
         (bad(y=Y, exog=None, formula="y ~ x"), "y is the frame"),
+        (bad(y=FRAME, exog=None, formula="group ~ x"), "one number per row"),
         (bad(priors={"emission": p.Gamma(1.0, 1.0)}), "must be NormalInverseGamma"),
         (bad(priors={"sigmas": p.Gamma(1.0, 1.0)}), "must be InverseGamma or"),
         (lambda: LinearRegression(3), "formula must be a string"),

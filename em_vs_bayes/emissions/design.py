@@ -11,8 +11,8 @@ import numpy as np
 
 from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Array
+from em_vs_bayes.emissions import columns, read
 from em_vs_bayes.emissions import formula as formulas
-from em_vs_bayes.emissions import read
 from em_vs_bayes.priors import regression_normal_inverse_gamma
 
 # A column this close to the span of those before it, relative to its length, adds nothing; or it leaves too few digits,
@@ -57,15 +57,12 @@ def from_formula(formula: str, y: Any, like: Design | None, *, finite: bool = Tr
 
     frame = _frame(y)
     sides = Formula(formula)
-    _check_columns(sides, frame, formula, ("lhs", "rhs"))
+    frame = _columns(sides, frame, formula, ("lhs", "rhs"))
     formulas.check_width(sides.rhs, frame, formula)
     left, right = _matrices((sides.lhs, sides.rhs if like is None else like.encoding), frame, formula)
     response = left.drop(columns="Intercept", errors="ignore")  # formulaic adds one to a side on its own
     if response.shape[1] != 1:
         raise ValueError(f"formula={formula!r}: the response must be one number per row; got {list(response.columns)}.")
-    for column in sorted(formulas.columns_of(sides.lhs)):
-        if frame[column].dtype.kind not in "biuf":  # one category, encoded
-            raise TypeError(f"y[{column!r}], the response, must hold numbers; got dtype {frame[column].dtype}.")
     matrix = np.ascontiguousarray(right.to_numpy(dtype=float))
     values = read.matrix(response, "y", finite=finite)[:, 0]
     return values, matrix, Design(tuple(right.columns), right.model_spec)
@@ -76,7 +73,7 @@ def right_side(formula: str, y: Any, like: Design) -> tuple[Array, Design]:
     from formulaic import Formula
 
     frame = _frame(y)
-    _check_columns(Formula(formula), frame, formula, ("rhs",))
+    frame = _columns(Formula(formula), frame, formula, ("rhs",))
     (right,) = _matrices((like.encoding,), frame, formula)
     return np.ascontiguousarray(right.to_numpy(dtype=float)), Design(tuple(right.columns), right.model_spec)
 
@@ -110,12 +107,15 @@ def _frame(y: Any) -> Any:
     raise TypeError(f"With a formula, y is the frame that has its columns; got {type(y).__name__}.")
 
 
-def _check_columns(sides: Any, frame: Any, formula: str, used: tuple[str, ...]) -> None:
+def _columns(sides: Any, frame: Any, formula: str, used: tuple[str, ...]) -> Any:
+    """The columns that the formula uses, checked, in plain types."""
+    names = [str(c) for c in frame.columns]
     wanted = {side: formulas.columns_of(getattr(sides, side)) for side in used}
-    lacks = sorted(set().union(*wanted.values()) - set(frame.columns))
+    lacks = sorted(set().union(*wanted.values()) - set(names))
     if lacks:
-        raise ValueError(f"formula={formula!r} wants column(s) {lacks}; y has {list(frame.columns)}.")
+        raise ValueError(f"formula={formula!r} wants column(s) {lacks}; y has {names}.")
     formulas.check_arithmetic_of_text([getattr(sides, side) for side in used], frame, formula)
+    frame = columns.plain(frame, wanted.get("lhs", set()), wanted["rhs"], formulas.categories_of(sides.rhs))
     for column in sorted(wanted["rhs"]):
         missing = np.flatnonzero(frame[column].isna())
         if missing.size:
@@ -123,6 +123,7 @@ def _check_columns(sides: Any, frame: Any, formula: str, used: tuple[str, ...]) 
                 f"Predictor {column!r} is missing in {missing.size} row(s) (first: row {missing[0]}): only the "
                 "response may be missing. Drop the rows or impute them."
             )
+    return frame
 
 
 def check_finite(matrix: Array, names: tuple[str, ...], name: str) -> None:

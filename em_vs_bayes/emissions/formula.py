@@ -209,6 +209,16 @@ def columns_of(side: Any) -> set[str]:
     return names
 
 
+def categories_of(side: Any) -> set[str]:
+    """The columns that the terms of a side say are categories, by ``C(...)``."""
+    names: set[str] = set()
+    for factor in (factor for term in side for factor in term.factors if factor.eval_method.value == "python"):
+        calls = (node for node in ast.walk(_tree(str(factor.expr))) if isinstance(node, ast.Call))
+        arguments = (a for call in calls if ast.unparse(call.func) == "C" for a in call.args[:1])
+        names |= {n.id for argument in arguments for n in ast.walk(argument) if isinstance(n, ast.Name)}
+    return names
+
+
 def check_width(side: Any, frame: Any, formula: str) -> None:
     """Refuse a right-hand side that would make more columns than fit, before any is made."""
     columns = 0

@@ -53,6 +53,14 @@ def is_series(values: Any) -> bool:
     return pandas is not None and isinstance(values, (pandas.Series, pandas.Index))
 
 
+def short(value: Any) -> str:
+    """A value for messages."""
+    if isinstance(value, (date, np.datetime64, np.timedelta64)) or type(value).__name__ == "Period":
+        return str(value)[:19]
+    text = repr(value.item() if isinstance(value, np.generic) else value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
 def plain(values: Any) -> Any:
     """NumPy's view of a column: floats where its type is one of numbers, whoever's type that is."""
     from pandas.api import types
@@ -71,7 +79,7 @@ def plain(values: Any) -> Any:
 
 def refused(name: str, of: str, what: str, example: Any = None) -> TypeError:
     """The refusal of values of some kind."""
-    shown = "" if example is None else f" ({_short(example)})"
+    shown = "" if example is None else f" ({short(example)})"
     advice = f" {ADVICE[what]}" if what in ADVICE else ""
     return TypeError(f"{name} must hold numbers; got {of}{what}{shown}.{advice}")
 
@@ -85,7 +93,7 @@ def kind_of(values: Any) -> str:
 def strange(value: Any) -> str | None:
     """What a value of an object array is, in words; None where it is a number."""
     if isinstance(value, (str, bytes)):
-        return "text"
+        return "text" if isinstance(value, str) else "bytes"
     if isinstance(value, (date, np.datetime64)) or type(value).__name__ == "Period":
         return "dates"
     if isinstance(value, (timedelta, np.timedelta64)):
@@ -126,10 +134,3 @@ def _from_objects(array: np.ndarray, name: str, of: str) -> Array:
 
 def _first(array: np.ndarray) -> Any:
     return array.ravel()[0] if array.size and array.dtype.kind != "V" else None
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, (date, np.datetime64, np.timedelta64)) or type(value).__name__ == "Period":
-        return str(value)[:19]
-    text = repr(value.item() if isinstance(value, np.generic) else value)
-    return text if len(text) <= 40 else text[:37] + "..."

@@ -62,6 +62,8 @@ def regression_stream(
     if context.like is not None:
         designs.check_finite(matrix, design.names, rows.label)
     else:
+        if context.fitting and np.isnan(values).all():
+            raise ValueError(f"{context.prefix}y has no observed value.")
         try:
             whole = pooled(values, Rows(columns[:, :p], design, rows.label), context, limited=kind == tables.CENSORED)
         except ValueError:
