@@ -36,6 +36,7 @@ def compile(
     labels: Any = None,
     like: Program | None = None,
     fitting: bool = True,
+    index: Any = None,
 ) -> Program:
     """The program that every method runs.
 
@@ -53,6 +54,8 @@ def compile(
         A fitted program whose centres (and priors) the new data take on: for prediction.
     fitting : bool
         Whether parameters are to be estimated; where they are given, data from which none could be will do.
+    index : pandas.Index, optional
+        Labels of the rows, where ``y`` does not bring them.
 
     Raises
     ------
@@ -80,6 +83,7 @@ def compile(
         labels=labels,
         like=None if like is None else like.names,
         by_position=not spec.model_emission.by_name,
+        index=index,
     )
     y, exog, starts = given.y, given.exog, given.starts
     if like is not None and like.exog is not None and exog is None:

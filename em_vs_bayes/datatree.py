@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from em_vs_bayes.times import coordinate
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -21,7 +23,8 @@ def to_datatree(fit: Fit) -> xr.DataTree:
     Notes
     -----
     The terms of the log_likelihood group are those of `Fit.log_likelihood_kind`, named in the attrs. Rows of a sequence
-    in which nothing was observed have no term: ``obs`` there is the number of the row, as in observed_data.
+    in which nothing was observed have no term: ``obs`` there is the label of the row, as in observed_data: that of the
+    index of y, as dates or years, or its number.
     """
     from arviz_base import from_dict
 
@@ -31,7 +34,7 @@ def to_datatree(fit: Fit) -> xr.DataTree:
     dims = {name: list(d) for name, d in fit.spec.parameter_dims().items()}
     coords = _coords(fit, posterior, dims)
     observed, observed_dims = _observed(fit)
-    kind = fit.log_likelihood_kind
+    kind, labels = fit.log_likelihood_kind, coordinate(program.index, program.n)
     rows = np.arange(len(program.data.starts) - 1) if kind == "sequence" else _seen(observed)
     terms, thinned = _log_likelihood(fit, theta, kind, rows)
     groups: dict[str, Any] = {"posterior": posterior, "log_likelihood": {"y": terms}}
@@ -55,11 +58,11 @@ def to_datatree(fit: Fit) -> xr.DataTree:
         attrs["log_likelihood_thinned"] = thinned
     tree = from_dict(
         groups,
-        coords=coords | {_dim(kind): rows},
+        coords=coords | {_dim(kind): labels[rows] if kind != "sequence" else rows},
         dims=dims | {"y": [_dim(kind)]},
         attrs=dict.fromkeys(("posterior", "sample_stats", "log_likelihood"), attrs),
     )
-    own = {"feature": coords["feature"]} if "feature" in coords else {}
+    own = {"obs": labels} | ({"feature": coords["feature"]} if "feature" in coords else {})
     ends = {dim: ["lower", "upper"] for dims in observed_dims.values() for dim in dims if dim.endswith("end")}
     tree["observed_data"] = from_dict({"observed_data": observed}, coords=own | ends, dims=observed_dims)[
         "observed_data"

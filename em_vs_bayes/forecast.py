@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import brentq
 
+from em_vs_bayes import times
 from em_vs_bayes.contract import Array, Params
 from em_vs_bayes.emissions import Categorical
 from em_vs_bayes.program import Program
@@ -58,6 +59,9 @@ def forecast(fit: Fit, program: Program, steps: int, level: float, draws: int) -
         limits = np.array([[_quantile(w, own, column.law, p) for p in at.values()] for w in order])
         table |= {prefix + name: limits[:, i] for i, name in enumerate(at)}
     table |= {f"state_{k}": order.sum(axis=1)[:, k] for k in range(order.shape[-1])}
+    labels = times.ahead(program.index, program.data.starts, int(steps))
+    if labels is not None:
+        return pd.DataFrame(table, index=labels)
     step = np.arange(1, steps + 1)
     if ahead.shape[1] == 1:
         return pd.DataFrame(table, index=pd.Index(step, name="step"))

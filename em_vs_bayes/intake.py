@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from em_vs_bayes import times
 from em_vs_bayes.emissions import columns, numbers, read
 from em_vs_bayes.sequences import begun, joined, named, parts_of, starts_of
 
@@ -70,6 +71,7 @@ def take(
     labels: Any = None,
     like: Names | None = None,
     by_position: bool = True,
+    index: Any = None,
 ) -> Given:
     """Everything a program is made of, checked to belong together.
 
@@ -85,6 +87,8 @@ def take(
         Names of the columns that a model was fitted to: those of new data are matched with them.
     by_position : bool
         Whether the columns of y are read by position, and so names matter; else the model itself picks them by name.
+    index : pandas.Index, optional
+        Labels of the rows, where y does not bring them.
     """
     whole, starts = _rows_of("y", y, lengths, sequential, univariate)
     tables = {"y": whole}
@@ -100,15 +104,17 @@ def take(
             values[name] = matched(values[name], names.get(name), name)
         elif numbers.is_frame(values[name]):
             names[name] = tuple(map(str, values[name].columns))
+    index = whole.index if index is None else index
+    index = None if index is None or _numbered(index) else times.tidied(index)
     return Given(
         y=values["y"],
         starts=starts if sequential else np.empty(0, dtype=np.int64),
         exog=values.get("exog"),
         weights=values.get("weights"),
         labels=values.get("labels"),
-        index=None if whole.index is None or _numbered(whole.index) else whole.index,
+        index=index,
         names=names,
-        remarks=remarks,
+        remarks=(*remarks, *(times.remarks(index, starts) if sequential else ())),
     )
 
 

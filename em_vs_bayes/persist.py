@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from em_vs_bayes import times
 from em_vs_bayes.spec import from_dict
 from em_vs_bayes.status import Status
 
@@ -38,6 +39,9 @@ def save(fit: Fit, path: str | Path) -> None:
     arrays |= {f"y/{i}": column for i, column in enumerate(y)}
     exog, exog_layout = ([], None) if fit.program.exog is None else _plain(fit.program.exog)
     arrays |= {f"exog/{i}": column for i, column in enumerate(exog)}
+    index = None
+    if fit.program.index is not None:
+        arrays["index"], index = times.packed(fit.program.index)
     meta = {
         "format": FORMAT,
         "spec": fit.spec.to_dict(),
@@ -50,6 +54,7 @@ def save(fit: Fit, path: str | Path) -> None:
         "lower_bound": fit.lower_bound,
         "y": layout,
         "exog": exog_layout,
+        "index": index,
     }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("fit.json", json.dumps(meta))
@@ -84,9 +89,9 @@ def load(path: str | Path) -> Fit:
     lengths = np.diff(arrays["starts"]) if arrays["starts"].size else None
     exog = _restored(arrays, meta["exog"], "exog") if meta.get("exog") else None
     y = _restored(arrays, meta["y"], "y")
-    program = compile_program(
-        from_dict(meta["spec"]), y, exog=exog, lengths=lengths, weights=weights, labels=labels, fitting=False
-    )
+    index = times.unpacked(arrays["index"], meta["index"]) if meta.get("index") else None
+    own: dict[str, Any] = {"exog": exog, "lengths": lengths, "weights": weights, "labels": labels, "index": index}
+    program = compile_program(from_dict(meta["spec"]), y, **own, fitting=False)
     if arrays["theta"].shape != (program.tables.theta.size,):
         raise ValueError(
             f"path={str(path)!r} holds {arrays['theta'].size} parameters; its spec has {program.tables.theta.size}: "

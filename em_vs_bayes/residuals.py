@@ -17,6 +17,7 @@ from scipy.special import logsumexp, ndtr, ndtri, ndtri_exp
 from em_vs_bayes.contract import Array
 from em_vs_bayes.responses import Tails, responses
 from em_vs_bayes.states import chain_of
+from em_vs_bayes.times import label_axis
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,8 +54,10 @@ def pseudo_residuals(fit: Fit, kind: str) -> pd.DataFrame:
         bounds = (np.where(known, _normal(tails), np.nan) for tails in (lower, middle, upper))
         frames[column.name] = pd.DataFrame(dict(zip(BOUNDS, bounds, strict=True)))
     if len(frames) == 1:
-        return next(iter(frames.values())).rename_axis("row")
-    return pd.concat(frames, axis=1, names=["response", "bound"]).rename_axis("row")
+        table = next(iter(frames.values()))
+    else:
+        table = pd.concat(frames, axis=1, names=["response", "bound"])
+    return table.rename_axis("row") if program.index is None else table.set_axis(program.index)
 
 
 def _mixed(log_weights: Array, tails: Tails) -> Any:
@@ -99,14 +102,16 @@ def plot(fit: Fit, kind: str, response: str | None, ax: Any) -> Figure:
 
 
 def _index(ax: Axes, table: pd.DataFrame) -> None:
-    rows, low, mid, high = table.index.to_numpy(), *(table[bound].to_numpy() for bound in BOUNDS)
+    rows, low, mid, high = np.arange(len(table)), *(table[bound].to_numpy() for bound in BOUNDS)
     if (high > low).any():
         edge = np.nanmax(np.abs(mid[np.isfinite(mid)]), initial=3.0) + 0.5
         ax.vlines(rows, np.maximum(low, -edge), np.minimum(high, edge), color=BLUE, linewidth=0.6, alpha=0.5)
     ax.plot(rows, mid, ".", color=BLUE, markersize=3)
     for level in (-2.576, -1.96, 0.0, 1.96, 2.576):  # 99 % and 95 % of rows lie between these
         ax.axhline(level, color=GREY, linewidth=0.8, linestyle=":" if level else "-")
-    ax.set_xlabel("row", fontsize=8)
+    if table.index.name != "row":
+        label_axis(ax, table.index)
+    ax.set_xlabel(str(table.index.name or ""), fontsize=8)
     ax.set_ylabel("pseudo-residual", fontsize=8)
 
 

@@ -414,8 +414,10 @@ class Fit:
         Returns
         -------
         DataFrame
-            Index ``step``, or (``sequence``, ``step``) with several sequences. Columns ``mean``, ``median``, ``lower``,
-            ``upper`` (after the column's name and ``_`` where there are several; of categories, ``prob_0``, ...) and
+            Index ``step``, or (``sequence``, ``step``) with several sequences; where the index of y says how it goes on
+            (dates or periods of one frequency, numbers evenly spaced), its labels in place of ``step``. Columns
+            ``mean``, ``median``, ``lower``, ``upper`` (after the column's name and ``_`` where there are several; of
+            categories, ``prob_0``, ...) and
             ``state_0``, ... They are those of the predictive mixture itself: nothing is simulated.
         """
         from em_vs_bayes.forecast import forecast
@@ -435,6 +437,7 @@ class Fit:
         DataFrame (n, 3)
             ``lower``, ``mid``, ``upper``: for counts and categories the ends of the segment that the row's probability
             fills, and the normal quantile of its middle; three times the same for continuous data. NaN where missing.
+            Rows are labelled by the index of y.
             Several streams or features, each by its marginal, stand side by side under their names.
         """
         from em_vs_bayes.residuals import pseudo_residuals

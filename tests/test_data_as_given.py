@@ -12,7 +12,9 @@ from scipy.sparse import csr_array
 
 import em_vs_bayes as evb
 from em_vs_bayes import emissions as e
+from em_vs_bayes import times
 from em_vs_bayes.emissions import read
+from em_vs_bayes.report import states
 
 RNG = np.random.default_rng(11)
 N = 60
@@ -347,3 +349,125 @@ def test_scalars_of_numpy_are_python_s_own(spec, options, tmp_path):
     assert str(evb.compare([fit])) and fit.idata.posterior.attrs["spec"] == spec.to_json()
     fit.save(tmp_path / "fit")
     assert evb.load(tmp_path / "fit").spec == spec
+
+
+# --- rows that are times ----------------------------------------------------------------------------------------------
+
+COUNTS = evb.datasets.load("quakes")["count"].to_numpy()
+LENGTH = len(COUNTS)
+POISSON = evb.HMM(e.Poisson(), 2)
+STARTS = np.array([0, LENGTH])
+TIMES = {
+    "years": pd.date_range("1900", periods=LENGTH, freq="YS", name="year"),
+    "numbers": pd.Index(range(1900, 1900 + LENGTH), name="year"),
+    "months": pd.date_range("1990", periods=LENGTH, freq="ME"),
+    "last working days": pd.date_range("1990", periods=LENGTH, freq="BME"),
+    "periods": pd.period_range("1990", periods=LENGTH, freq="Q"),
+    "weeks": pd.date_range("1990", periods=LENGTH, freq="W"),
+    "days over a change of clocks": pd.date_range("2020-03-01", periods=LENGTH, tz="Europe/Berlin"),
+    "working days": pd.bdate_range("2020", periods=LENGTH),
+    "hours over a change of clocks": pd.date_range("2020-03-28", periods=LENGTH, freq="h", tz="Europe/Berlin"),
+    "tenths": pd.Index(np.arange(LENGTH) * 0.1),
+}
+CUT = slice(30, 60)
+
+
+@pytest.mark.parametrize("kind", TIMES)
+def test_order_and_gaps_of_times(kind):
+    index = TIMES[kind]
+    assert times.remarks(index, STARTS) == ()
+    unit = {"years": "years", "months": "months", "last working days": "months", "periods": "quarters"}.get(kind)
+    unit = unit or {"working days": "working days", "weeks": "rows", "numbers": "rows", "tenths": "rows"}.get(kind)
+    (gaps,) = times.remarks(index.delete(CUT), np.array([0, LENGTH - 30]))
+    assert f"30 {unit or kind.split()[0]} are missing between" in gaps and "insert rows of NaN" in gaps
+    (disorder,) = times.remarks(index[::-1], STARTS)
+    assert "is in disorder" in disorder and "nothing is sorted" in disorder
+    (twice,) = times.remarks(index.insert(7, index[7]), np.array([0, LENGTH + 1]))
+    assert "1 label(s) more than once" in twice
+    several = index.delete(CUT).append(index)  # sequences begin anew
+    assert len(times.remarks(several, np.array([0, 30, LENGTH - 30, 2 * LENGTH - 30]))) == 0
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        None,
+        pd.Index([f"r{i}" for i in range(9)]),
+        pd.bdate_range("2020", periods=10).delete(4),  # a holiday
+        pd.RangeIndex(5, 23, 2),
+        pd.date_range("2020-01-31", periods=9, freq="ME"),
+        pd.Index(np.arange(9) + np.array([0, 1, 0, -1, 0, 1, 1, 0, 0]) * 0.01),  # jitter
+        pd.DatetimeIndex(["2001-05-03", "2002-04-28", "2003-05-09", "2004-05-01", *pd.date_range("2005", periods=5, freq="YE")]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_times_that_are_as_they_should_be(index):
+    assert times.remarks(index, np.array([0, 9])) == ()
+
+
+def test_uneven_times_are_said():
+    (said,) = times.remarks(pd.Index([0.0, 1.0, 1.3, 7.9, 9.0]), np.array([0, 5]))
+    assert "unevenly spaced (least between 1 and 1.3, most between 1.3 and 7.9)" in said
+
+
+def test_a_chain_says_what_is_odd_about_its_times(tmp_path):
+    series = pd.Series(COUNTS, TIMES["years"])
+    assert POISSON.fit(series, **QUIET).notes == POISSON.fit(COUNTS, **QUIET).notes == ()
+    cut = POISSON.fit(series.drop(series.index[CUT]), **QUIET)
+    assert any("30 years are missing between 1929-01-01 and 1960-01-01" in note for note in cut.notes)
+    cut.save(tmp_path / "cut")
+    assert evb.load(tmp_path / "cut").notes == cut.notes
+    filled = POISSON.fit(series.where(~series.index.isin(series.index[CUT])), **QUIET)
+    assert not any("index of y" in note for note in filled.notes)
+    assert not evb.Mixture(e.Poisson(), 2).fit(series.drop(series.index[CUT]), **QUIET).notes  # rows are independent
+
+
+@pytest.mark.parametrize("kind", TIMES)
+def test_results_are_labelled_by_the_index_and_forecasts_go_on_from_it(kind, tmp_path):
+    index = TIMES[kind]
+    start = POISSON.fit(COUNTS, **QUIET)
+    fit = POISSON.fit(pd.Series(COUNTS[:-2], index[:-2]), init=start.params, max_iter=3, **QUIET)
+    observed = fit.idata["observed_data"].dataset
+    if isinstance(index, pd.PeriodIndex):
+        assert observed["obs"].to_index().equals(index[:-2].to_timestamp())
+    elif kind.endswith("clocks"):
+        assert observed["obs"].to_index().equals(index[:-2].tz_convert(None))
+    else:
+        assert observed["obs"].to_index().equals(index[:-2])
+    assert fit.idata["log_likelihood"].dataset["obs"].equals(observed["obs"])
+    observed.to_netcdf(tmp_path / "observed.nc", engine="scipy")
+    ahead = fit.forecast(2)
+    if kind == "tenths":
+        np.testing.assert_allclose(ahead.index, index[-2:])
+    else:
+        assert ahead.index.equals(index[-2:])
+    assert ahead.index.name == (index.name or "obs")
+    np.testing.assert_array_equal(ahead["mean"], POISSON.at(COUNTS[:-2], fit.params).forecast(2)["mean"])
+    assert fit.pseudo_residuals().index.equals(index[:-2])
+    fit.save(tmp_path / "fit")
+    assert evb.load(tmp_path / "fit").program.index.equals(index[:-2])
+    assert evb.load(tmp_path / "fit").forecast(2).index.equals(ahead.index)
+
+
+def test_labels_that_are_no_times():
+    names = [f"r{i}" for i in range(LENGTH)]
+    fit = POISSON.fit(pd.Series(COUNTS, names), **QUIET)
+    assert list(fit.idata["observed_data"]["obs"].to_numpy()) == names
+    assert list(fit.forecast(3).index) == [1, 2, 3]
+    twice = POISSON.fit(pd.Series(COUNTS, ["a"] * LENGTH), **QUIET)
+    np.testing.assert_array_equal(twice.idata["observed_data"]["obs"], np.arange(LENGTH))
+    panel = pd.MultiIndex.from_product([["a"], TIMES["years"]])
+    assert fit.forecast(2, y=pd.Series(COUNTS, panel)).index.name == "step"
+    several = fit.forecast(
+        2, y=[pd.Series(COUNTS[:50], TIMES["numbers"][:50]), pd.Series(COUNTS[50:], TIMES["numbers"][50:])]
+    )
+    assert list(several.index) == [(0, 1950), (0, 1951), (1, 2007), (1, 2008)]
+
+
+def test_figures_show_the_labels():
+    fit = POISSON.fit(pd.Series(COUNTS, TIMES["years"]), **QUIET)
+    comparison = evb.compare([fit])
+    for figure in (states.paths(comparison), states.ahead(comparison), fit.plot_pseudo_residuals()):
+        figure.draw_without_rendering()
+        labels = [tick.get_text() for ax in figure.axes for tick in ax.get_xticklabels()]
+        assert any(label.endswith("-01-01") for label in labels)

@@ -21,6 +21,7 @@ from em_vs_bayes.pymc.priors import add
 from em_vs_bayes.pymc.rows import Rows
 from em_vs_bayes.pymc.variables import Read, Variables
 from em_vs_bayes.spec import Spec
+from em_vs_bayes.times import coordinate
 
 
 def to_pymc(
@@ -156,7 +157,7 @@ def _allowed(program: Program) -> Array | None:
 def _coords(program: Program, seen: Array) -> dict[str, Any]:
     """Labels of every dim: column names of a frame, or numbers."""
     names = column_names(program.y)
-    coords: dict[str, Any] = {"obs": np.arange(program.n)}
+    coords: dict[str, Any] = {"obs": coordinate(program.index, program.n)}
     ends = program.spec.model_emission.ends
     if ends:
         coords["end"] = list(ends)

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
+from em_vs_bayes import times
 from em_vs_bayes.emissions import Categorical
 from em_vs_bayes.findings import known_columns, sequential
 from em_vs_bayes.report.figures import COMPONENT, INK, WIDTH, canvas, colour, dash, tidy
 from em_vs_bayes.responses import LAWS, Response
+from em_vs_bayes.times import label_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +47,7 @@ def paths(c: "Comparison") -> Figure | None:
     """Data over time in the colours of the decoded states, and below them the smoothed probabilities."""
     if not sequential(c):
         return None
-    a, pieces, columns = reference(c), shown(c), known_columns(c)[:COLUMNS]
+    a, pieces, columns, index = reference(c), shown(c), known_columns(c)[:COLUMNS], c.fits[0].program.index
     each = [2.0 if len(columns) < 2 else 1.4] * len(columns) + [0.8]
     figure = Figure(figsize=(WIDTH, len(pieces) * (sum(each) + 0.25) + 0.3), layout="constrained")
     grid = figure.subplots(len(pieces) * len(each), 1, squeeze=False, height_ratios=each * len(pieces))[:, 0]
@@ -63,7 +65,9 @@ def paths(c: "Comparison") -> Figure | None:
         _probabilities(panels[-1], smoothed[start:stop])
         if len(c.fits[0].program.data.starts) > 2:
             panels[0].set_title(f"sequence {i}", loc="left", fontsize=9, color=INK)
-    grid[-1].set_xlabel("row of the sequence", fontsize=8)
+        if index is not None:
+            label_axis(panels[-1], index[start:stop])
+    grid[-1].set_xlabel("row of the sequence" if index is None else str(index.name or ""), fontsize=8)
     states = [figure.axes[0].plot([], [], "s", color=_shade(k), label=f"state {k}")[0] for k in range(len(a.order))]
     figure.legend(handles=states, loc="outside upper right", ncols=len(states), frameon=False, fontsize=9)
     return figure
@@ -160,14 +164,17 @@ def ahead(c: "Comparison") -> Figure | None:
         prefix = "" if len(columns) == 1 else f"{column.name}_"
         ax.plot(last, column.values[last], ".-", color="#9aa5b1", linewidth=0.6, markersize=5)
         for i, (a, table) in enumerate(tables):
-            at = program.n - 1 + table.index.to_numpy() + 0.6 * ((i + 0.5) / len(tables) - 0.5)
+            at = program.n + np.arange(STEPS) + 0.6 * ((i + 0.5) / len(tables) - 0.5)
             lower, upper = table[f"{prefix}lower"], table[f"{prefix}upper"]
             ax.vlines(at, lower, upper, color=colour(a), linewidth=1.6, linestyle=dash(a))
             ax.plot(at, table[f"{prefix}mean"], "o", color=colour(a), markersize=3.5, label=a.name)
         ax.axvline(program.n - 0.5, color="#9aa5b1", linewidth=0.8, linestyle=":")
         ax.set_xlim(last[0] - 0.5, program.n + STEPS - 0.5)
         ax.set_ylabel(column.name, fontsize=8)
-    axes[-1, 0].set_xlabel("row", fontsize=8)
+    labels = times.ahead(program.index, program.data.starts, STEPS)
+    if labels is not None:
+        label_axis(axes[-1, 0], [*program.index, *labels])
+    axes[-1, 0].set_xlabel("row" if labels is None else str(program.index.name or ""), fontsize=8)
     handles, names = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper right", ncols=len(tables), frameon=False, fontsize=9)
     return figure
