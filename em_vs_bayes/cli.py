@@ -362,7 +362,7 @@ def said() -> Iterator[None]:
         yield
     except (ValueError, TypeError, KeyError, NotImplementedError, FileNotFoundError) as refusal:
         words = " ".join(str(refusal.args[0] if isinstance(refusal, KeyError) else refusal).split())
-        typer.echo(f"error: {words}", err=True)
+        typer.echo(f"error: {printable.name(words)}", err=True)
         raise typer.Exit(2) from refusal
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from em_vs_bayes import printable
 from em_vs_bayes.contract import Array
 from em_vs_bayes.spec import Spec
 
@@ -26,7 +27,7 @@ def scalar_names(fit: Fit) -> list[str]:
         dims = fit.spec.parameter_dims()[name]
         ticks = [named.get(dim, range(length)) for dim, length in zip(dims, value.shape, strict=True)]
         names += [f"{name}[{', '.join(map(str, where))}]" if where else name for where in product(*ticks)]
-    return names
+    return [printable.name(label) for label in names]
 
 
 def _named_predictors(fit: Fit) -> dict[str, list[str]]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from em_vs_bayes import printable
 from em_vs_bayes.arguments import affordable, generator, positive_integer
 from em_vs_bayes.carried import owned
 from em_vs_bayes.contract import Array, Params
@@ -655,7 +656,7 @@ class Fit:
             for n, v in self.params.items()
         )
         notes = "".join(f"\n  note: {note}" for note in self.notes)
-        return f"{head}\n  {self.status}\n  log-likelihood {self.log_likelihood:.4f}\n{values}{notes}"
+        return printable.page(f"{head}\n  {self.status}\n  log-likelihood {self.log_likelihood:.4f}\n{values}{notes}")
 
 
 def load(path: str | Path) -> Fit:

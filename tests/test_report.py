@@ -394,3 +394,22 @@ def test_streams_without_a_joint_density_have_paths():
     assert [ax.get_ylabel() for ax in states.paths(c).axes] == ["u", "v", "probability"]
     html = page.render(c)
     assert 'id="states"' in html and 'id="data"' not in html
+
+
+def test_names_are_taken_as_they_are():
+    """A dollar starts no formula, and no name moves the cursor, turns the text or changes colours."""
+    rng = np.random.default_rng(0)
+    names = ["$cost_{$", "red\x1b[31m\r\u202ename"]
+    y = pd.DataFrame({name: rng.normal(5.0 * np.repeat([0, 1], 40)) for name in names})
+    fits = [evb.GaussianMixture(2).fit(y, m, seed=1, progressbar=False) for m in ("em", "vi")]
+    c = evb.compare(fits)
+    for text in (page.render(c), page.fragment(c), str(c), repr(fits[0]), fits[0].summary().to_string()):
+        assert not set("\x1b\r\u202e") & set(text)
+    assert r"red\x1b[31m\r\u202ename" in str(c) and "$cost_{$" in str(c)
+    evb.compare([evb.Mixture(evb.emissions.Normal(), 2).fit(y.iloc[:, :1], progressbar=False)])._repr_html_()
+
+
+@pytest.mark.parametrize("name", ["a/b", "a\x1bb"])
+def test_streams_that_no_tree_can_hold_are_refused(name):
+    with pytest.raises(ValueError, match=r"Product got a stream .*'/'"):
+        evb.emissions.Product(**{name: evb.emissions.Normal()})

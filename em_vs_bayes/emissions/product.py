@@ -27,6 +27,11 @@ class Product(Emission):
         if not streams:
             raise ValueError("Product wants at least one stream: Product(name=emission, ...).")
         for name, emission in streams.items():
+            if "/" in name or not name.isprintable():
+                raise ValueError(
+                    f"Product got a stream {name!r}; its name starts those of parameters, which a DataTree holds "
+                    "without '/', and wants printable characters without '/'. Rename the column."
+                )
             if not isinstance(emission, Emission) or isinstance(emission, Product):
                 raise TypeError(f"Product({name}=...) must be an emission other than Product; got {emission!r}.")
             if getattr(emission, "formula", None) is not None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from em_vs_bayes import printable
 from em_vs_bayes.responses import Response, responses
 from em_vs_bayes.thresholds import BULK, TAIL
 
@@ -58,6 +59,9 @@ class Finding:
     parameter: str
     figure: float
     sentence: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sentence", printable.name(self.sentence))
 
     @property
     def severity(self) -> str:

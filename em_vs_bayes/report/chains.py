@@ -6,7 +6,7 @@ import arviz_stats  # noqa: F401  (registers the xarray accessor that computes r
 import numpy as np
 from matplotlib.figure import Figure
 
-from em_vs_bayes.report.figures import INK, canvas
+from em_vs_bayes.report.figures import INK, canvas, plain
 
 if TYPE_CHECKING:
     from em_vs_bayes.compare import Aligned, Comparison
@@ -49,7 +49,7 @@ def traces(c: "Comparison", a: "Aligned") -> Figure | None:
         effective = max(c.table[a.name]["ess_bulk"][label] / len(values), 4.0)
         band = 1.36 / np.sqrt(effective)
         right.fill_between(at, -band, band, color="#e9edf1", zorder=0)
-        left.set_title(label, loc="left", fontsize=9, color=INK)
+        left.set_title(plain(label), loc="left", fontsize=9, color=INK)
         right.set_title(f"R-hat {c.table[a.name]['rhat'][label]:.3f}", loc="left", fontsize=9, color=INK)
     axes[-1, 0].set_xlabel("draw", fontsize=8)
     axes[-1, 1].set_xlabel("rank among all draws, 0 to 1", fontsize=8)

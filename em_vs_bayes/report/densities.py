@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from em_vs_bayes.datatree import column_names
 from em_vs_bayes.emissions import CensoredNormal, Product, read
 from em_vs_bayes.report import states
-from em_vs_bayes.report.figures import COMPONENT, INK, WIDTH, canvas, colour, dash
+from em_vs_bayes.report.figures import COMPONENT, INK, WIDTH, canvas, colour, dash, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,7 +105,7 @@ def _curves(c: "Comparison", y: np.ndarray) -> Figure:
     for k, part in enumerate(_components(c.aligned[0], grid)):
         ax.plot(grid, part, color=COMPONENT[k % len(COMPONENT)], linestyle=":", linewidth=1.5)
         ax.annotate(f"{k}", (grid[part.argmax()], part.max()), fontsize=8, color=INK, ha="center", va="bottom")
-    ax.set_xlabel(names(c)[0], fontsize=9)
+    ax.set_xlabel(plain(names(c)[0]), fontsize=9)
     ax.set_ylabel("density", fontsize=9)
     ax.legend(frameon=False, fontsize=9)
     return figure
@@ -132,7 +132,7 @@ def _bars(c: "Comparison", y: np.ndarray) -> Figure:
     for k, part in enumerate(_components(c.aligned[0], support)):
         ax.plot(support, part, color=COMPONENT[k % len(COMPONENT)], linestyle=":", linewidth=1.5)
         ax.annotate(f"{k}", (support[part.argmax()], part.max()), fontsize=8, color=INK, ha="center", va="bottom")
-    ax.set_xlabel(names(c)[0], fontsize=9)
+    ax.set_xlabel(plain(names(c)[0]), fontsize=9)
     ax.set_ylabel("probability", fontsize=9)
     ax.legend(frameon=False, fontsize=9)
     return figure
@@ -158,9 +158,9 @@ def _planes(c: "Comparison", y: np.ndarray) -> Figure:
         ax.set_title(a.name, loc="left", fontsize=11, color=colour(a), fontweight="bold")
     first, second = names(c)
     for ax in axes[-1]:
-        ax.set_xlabel(first, fontsize=9)
+        ax.set_xlabel(plain(first), fontsize=9)
     for ax in axes[:, 0]:
-        ax.set_ylabel(second, fontsize=9)
+        ax.set_ylabel(plain(second), fontsize=9)
     return figure
 
 
@@ -183,9 +183,9 @@ def _pairs(c: "Comparison", y: np.ndarray) -> Figure:
             ax.set_xlim(*_range(y[:, j])[[0, -1]])
             ax.set_ylim(*_range(y[:, i])[[0, -1]])
             if i == d - 1:
-                ax.set_xlabel(labels[j], fontsize=9)
+                ax.set_xlabel(plain(labels[j]), fontsize=9)
             if j == 0:
-                ax.set_ylabel(labels[i], fontsize=9)
+                ax.set_ylabel(plain(labels[i]), fontsize=9)
     handles = [figure.axes[0].plot([], [], color=colour(a), label=a.name)[0] for a in c.aligned]
     figure.legend(handles=handles, loc="upper right", frameon=False, fontsize=10)
     return figure

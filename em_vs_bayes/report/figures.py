@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from matplotlib.figure import Figure
 
+from em_vs_bayes import printable
 from em_vs_bayes.findings import yardstick
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ def data_uri(figure: Figure, dpi: int = 130) -> str:
     out = BytesIO()
     figure.savefig(out, format="webp", dpi=dpi, facecolor="white", pil_kwargs={"lossless": True, "method": 1})
     return "data:image/webp;base64," + b64encode(out.getvalue()).decode("ascii")
+
+
+def plain(name: str) -> str:
+    """A name from the data as matplotlib shall write it: dollars start no formula, control characters move nothing."""
+    return printable.name(name).replace("$", r"\$")
 
 
 def canvas(
@@ -107,7 +113,7 @@ def forest(c: "Comparison") -> Figure | None:
         y = at + 0.7 * ((i + 0.5) / len(c.aligned) - 0.5)
         ax.hlines(y, low, high, color=colour(a), linewidth=2, linestyle=dash(a))
         ax.plot(middle, y, "o", color=colour(a), markersize=4.5, label=a.name)
-    ax.set_yticks(at, labels)
+    ax.set_yticks(at, [plain(label) for label in labels])
     ax.set_ylim(len(labels) - 0.5, -0.5)
     ax.grid(visible=False, axis="y")
     middle_of = "estimate" if centre.sample is None else "mean"

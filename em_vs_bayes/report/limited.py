@@ -15,7 +15,7 @@ from em_vs_bayes.findings.regressions import Share, is_regression, shares
 from em_vs_bayes.regression import expectations
 from em_vs_bayes.regression.fitted import Fitted, regression_of
 from em_vs_bayes.report import words
-from em_vs_bayes.report.figures import INK, canvas, colour, dash
+from em_vs_bayes.report.figures import INK, canvas, colour, dash, plain
 from em_vs_bayes.report.predictive import Scale, check
 from em_vs_bayes.report.survival import survival
 
@@ -82,7 +82,7 @@ def _responses(ax: "Axes", fitted: Fitted, name: str) -> None:
         seen = function(fitted.law, line, np.full(POINTS, fitted.sigma), *fitted.ends).value
         ax.plot(line, seen, color="#4b2e83", linewidth=1.8, label="expected y")
     ax.set_xlabel("fitted line, x'b", fontsize=9)
-    ax.set_ylabel(name, fontsize=9)
+    ax.set_ylabel(plain(name), fontsize=9)
     ax.set_title("Responses and the fitted line", loc="left", fontsize=10, color=INK)
     ax.legend(frameon=False, fontsize=8)
 
@@ -140,7 +140,7 @@ def distributions(c: "Comparison") -> Figure | None:
     grid = np.linspace(left, right, POINTS)
     axes[0, 0].plot(*known, color=INK, linewidth=1.6, label="without a model", zorder=4)
     for ax in axes[0]:
-        ax.set_xlabel(of.name, fontsize=9)
+        ax.set_xlabel(plain(of.name), fontsize=9)
     top = known[1].max(initial=0.0)
     for a in c.aligned:
         curve = marginal(shown(c, a), grid, of)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from em_vs_bayes import printable
 from em_vs_bayes.findings import headline, sequential
 from em_vs_bayes.findings.regressions import is_regression
 from em_vs_bayes.regressions import CensoredRegression, TruncatedRegression
@@ -32,12 +33,12 @@ DESCRIBE = (
 
 def render(c: "Comparison") -> str:
     """The report of a comparison as a complete HTML document."""
-    return _environment().get_template("page.html.j2").render(**_content(c))
+    return printable.page(_environment().get_template("page.html.j2").render(**_content(c)))
 
 
 def fragment(c: "Comparison") -> str:
     """Findings and parameters alone, for a notebook cell."""
-    return _environment().get_template("fragment.html.j2").render(**_numbers(c))
+    return printable.page(_environment().get_template("fragment.html.j2").render(**_numbers(c)))
 
 
 def _environment() -> Environment:

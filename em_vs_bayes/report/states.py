@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from em_vs_bayes import times
 from em_vs_bayes.emissions import Categorical
 from em_vs_bayes.findings import known_columns, sequential
-from em_vs_bayes.report.figures import COMPONENT, INK, WIDTH, canvas, colour, dash, tidy
+from em_vs_bayes.report.figures import COMPONENT, INK, WIDTH, canvas, colour, dash, plain, tidy
 from em_vs_bayes.responses import LAWS, Response
 from em_vs_bayes.times import label_axis
 
@@ -104,7 +104,7 @@ def _data(ax: "Axes", a: "Aligned", column: Response, rows: np.ndarray, decoded:
         ax.plot(np.arange(len(values)), values, color="#9aa5b1", linewidth=0.6, zorder=1)
     shades = np.array([*COMPONENT, "#000000"])[np.where(decoded >= 0, decoded % len(COMPONENT), -1)]
     ax.scatter(np.arange(len(values)), values, s=10 if len(values) <= 400 else 3, c=shades, linewidths=0, zorder=2)
-    ax.set_ylabel(column.name, fontsize=8)
+    ax.set_ylabel(plain(column.name), fontsize=8)
 
 
 def _probabilities(ax: "Axes", smoothed: np.ndarray) -> None:
@@ -170,11 +170,11 @@ def ahead(c: "Comparison") -> Figure | None:
             ax.plot(at, table[f"{prefix}mean"], "o", color=colour(a), markersize=3.5, label=a.name)
         ax.axvline(program.n - 0.5, color="#9aa5b1", linewidth=0.8, linestyle=":")
         ax.set_xlim(last[0] - 0.5, program.n + STEPS - 0.5)
-        ax.set_ylabel(column.name, fontsize=8)
+        ax.set_ylabel(plain(column.name), fontsize=8)
     labels = times.ahead(program.index, program.data.starts, STEPS)
     if labels is not None:
         label_axis(axes[-1, 0], [*program.index, *labels])
-    axes[-1, 0].set_xlabel("row" if labels is None else str(program.index.name or ""), fontsize=8)
+    axes[-1, 0].set_xlabel("row" if labels is None else plain(str(program.index.name or "")), fontsize=8)
     handles, names = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper right", ncols=len(tables), frameon=False, fontsize=9)
     return figure

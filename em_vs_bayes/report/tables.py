@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
+from em_vs_bayes import printable
 from em_vs_bayes.compare import COLUMNS
 from em_vs_bayes.describe import mixing
 
@@ -71,7 +72,7 @@ def scalars(fit: "Fit") -> Iterator[tuple[str, tuple[str, tuple[int, ...]]]]:
         for index in np.ndindex(*(len(t) for t in ticks)):
             if all(index[i] <= index[j] for i, j in pairs):
                 where = ", ".join(
-                    f"{t[i]}" if d.endswith("predictor") else f"{d} {t[i]}"
+                    printable.name(f"{t[i]}") if d.endswith("predictor") else printable.name(f"{d} {t[i]}")
                     for d, t, i in zip(dims, ticks, index, strict=True)
                 )
                 yield (f"{name}[{where}]" if where else name), (name, index)
@@ -81,7 +82,7 @@ def short(fit: "Fit", name: str, index: tuple[int, ...]) -> str:
     """``means[0, eruptions]`` for ``means[component 0, feature eruptions]``."""
     coords = fit.idata["posterior"].dataset[name].coords
     dims = fit.spec.parameter_dims()[name]
-    where = ", ".join(str(coords[d].to_numpy()[i]) for d, i in zip(dims, index, strict=True))
+    where = ", ".join(printable.name(str(coords[d].to_numpy()[i])) for d, i in zip(dims, index, strict=True))
     return f"{name}[{where}]" if where else name
 
 

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from em_vs_bayes import printable
 from em_vs_bayes.report import tables, words
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def text(c: "Comparison", width: int = 110) -> str:
 
 def show(c: "Comparison", console: Console) -> None:
     """Print parameters, elpd, seconds and findings; methods that do not fit side by side go below."""
-    console.print(Text(str(c.fits[0].spec), style="bold"))
+    console.print(Text(printable.page(str(c.fits[0].spec)), style="bold"))
     columns = {a.name: _column(c, a.name) for a in c.aligned}
     labels = [*(tables.short(c.fits[0], *cell) for cell in c.cells.values()), "seconds", "elpd (loo)"]
     room = console.width - max(map(len, labels))
