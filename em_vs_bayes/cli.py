@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from em_vs_bayes import printable
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -157,7 +159,9 @@ def compare(
     columns: Columns = None,
     lengths_column: LengthsColumn = None,
     weights_column: WeightsColumn = None,
-    methods: Annotated[str, typer.Option(help="Methods, with commas.")] = "em,vi,gibbs,nuts",
+    methods: Annotated[
+        str, typer.Option(help="Methods, with commas. [default: those of em,vi,gibbs,nuts it can have]")
+    ] = "",
     seed: Seed = 1,
     draws: Draws = None,
     tune: Tune = None,
@@ -181,9 +185,9 @@ def compare(
             raise ValueError(f"--report {report}: there is no directory {report.resolve().parent}")
         from em_vs_bayes.compare import compare as compare_fits
 
-        names = tuple(split(methods))
+        names = tuple(split(methods)) if methods else None
         settings = given(draws=draws, tune=tune, chains=chains)
-        options = {name: settings for name in names if name in ("gibbs", "nuts")}
+        options = {name: settings for name in names or ("gibbs", "nuts") if name in ("gibbs", "nuts")}
         result = compare_fits(
             spec,
             y,

@@ -1,7 +1,7 @@
 """Fits of one model to one data set, side by side: labels aligned, estimates, intervals, elpd, findings."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -30,7 +30,7 @@ def compare(
     fits: Any,
     y: Any = None,
     *,
-    methods: Sequence[str] = METHODS,
+    methods: Sequence[str] | None = None,
     seed: int | None = None,
     progressbar: bool = True,
     exog: Any = None,
@@ -51,6 +51,8 @@ def compare(
         ``init``.
     y : data, with a spec only
     methods : names of methods
+        By default em, vi, gibbs and nuts; a finding says which of them the model or the data cannot have, and why.
+        Named here, such a method raises.
     seed : int
         Given to every method.
     progressbar : bool
@@ -77,6 +79,8 @@ def compare(
         If there is nothing to compare, the fits differ in spec, data or kind of log-likelihood terms, or nothing can be
         left out by these terms.
     """
+    from em_vs_bayes.fit import make_method
+
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; wants a probability between 0 and 1")
     if isinstance(fits, Sequence):
@@ -85,17 +89,27 @@ def compare(
         return Comparison(_of_kind(fits, log_likelihood), level)
     if y is None:
         raise ValueError("y got None; a spec wants the data to fit")
-    options = dict(options or {})
-    if strangers := set(options) - set(methods):
-        raise ValueError(f"options names {sorted(strangers)}, not among methods {list(methods)}")
+    options, asked = dict(options or {}), METHODS if methods is None else tuple(methods)
+    if strangers := set(options) - set(asked):
+        raise ValueError(f"options names {sorted(strangers)}, not among methods {list(asked)}")
+    optional = set(asked) - {"em"} if methods is None else set()
+    for method in asked:  # before anything is fitted
+        make_method(method, {name: value for name, value in options.get(method, {}).items() if name != "init"})
     shared = {"exog": exog, "lengths": lengths, "weights": weights, "labels": labels, "seed": seed}
     done: dict[str, Fit] = {}
-    for method in sorted(dict.fromkeys(methods), key=lambda m: m != "em"):
+    left_out: dict[str, str] = {}
+    for method in sorted(dict.fromkeys(asked), key=lambda m: m != "em"):
         own = dict(options.get(method, {}))
         if method in CHAINS and "em" in done and done["em"].converged:
             own.setdefault("init", done["em"])
-        done[method] = fits.fit(y, method=method, progressbar=progressbar, **shared, **own)
-    return Comparison(_of_kind([done[method] for method in dict.fromkeys(methods)], log_likelihood), level, seed)
+        try:
+            done[method] = fits.fit(y, method=method, progressbar=progressbar, **shared, **own)
+        except (ValueError, NotImplementedError) as refusal:
+            if method not in optional:
+                raise
+            left_out[method] = str(refusal)
+    fitted = [done[method] for method in dict.fromkeys(asked) if method in done]
+    return Comparison(_of_kind(fitted, log_likelihood), level, seed, left_out)
 
 
 def _of_kind(fits: "Sequence[Fit]", kind: str | None) -> "tuple[Fit, ...]":
@@ -125,6 +139,11 @@ class Aligned:
     def log_likelihood(self) -> np.ndarray | None:
         """(chain, draw): log-likelihood of the whole data at each draw, or None without draws."""
         return None if self.sample is None else self._statistic("log_likelihood_total")
+
+    @cached_property
+    def log_joint(self) -> np.ndarray | None:
+        """(chain, draw): log-likelihood plus log prior, at the estimate where there are no draws; None if not known."""
+        return self._statistic("log_joint")
 
     @cached_property
     def errors(self) -> Mapping[str, np.ndarray] | str:
@@ -161,6 +180,7 @@ class Comparison:
     fits : tuple of Fit, as given
     level : probability of the intervals
     seed : what every method was seeded with, where the comparison did the fitting
+    left_out : method that would have been run -> why the model or the data cannot have it
     aligned : tuple of fits in the labels of the reference
     table : DataFrame, scalar parameters x (method, quantity)
     diagnostics : DataFrame, scalar parameters x (method, R-hat, bulk and tail ESS, MCSE of the mean)
@@ -173,6 +193,7 @@ class Comparison:
     fits: tuple["Fit", ...]
     level: float = 0.95
     seed: int | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.fits:

@@ -14,5 +14,5 @@ def name(text: str) -> str:
 
 
 def page(text: str) -> str:
-    """Lines and tabs stay, other control characters become ``\\x1b`` and the like."""
+    """Lines and tabs stay; of other control characters stands what Python would write in a string."""
     return CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)

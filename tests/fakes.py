@@ -27,6 +27,7 @@ class FakeSpec:
     size: int = 2
     model_emission: None = None
     leading: str = "component"
+    fixed: dict[str, Any] = field(default_factory=dict)
 
     def parameter_dims(self):
         return dict.fromkeys(NAMES, ("component",))

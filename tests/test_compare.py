@@ -13,6 +13,7 @@ from scipy.stats import poisson
 import em_vs_bayes as evb
 from em_vs_bayes.compare import compare
 from em_vs_bayes.findings import RULES, SEVERITY, Finding, headline
+from em_vs_bayes.status import Status
 
 
 @pytest.fixture(scope="module")
@@ -171,11 +172,67 @@ def test_slow_mixing(y):
     assert found.figure < 400
 
 
-def test_em_at_a_worse_mode(y):
-    worse = em(y, {**TRUTH, "means": np.array([2.0, 5.0])})
-    found = only(compare([worse, FakeFit(y, "nuts", around())]), "better_mode")
-    assert found.figure > 10
+CLUSTERS = np.concatenate([np.random.default_rng(4).normal(m, 0.5, 40) for m in (0.0, 6.0, 20.0)])
+
+
+def mixture_at(means, y=CLUSTERS, method="nuts", sigmas=0.6):
+    """A mixture of normals with draws close about given means."""
+    k = len(means)
+    spec = evb.Mixture(evb.emissions.Normal(), k)
+    centre = {"weights": np.full(k, 1 / k), "means": np.asarray(means), "sigmas": np.broadcast_to(sigmas, (k,))}
+    point = spec.at(y, centre)
+    rng = np.random.default_rng(0)
+    draws = np.stack(
+        [point.program.theta_of(centre | {"means": means + 0.01 * rng.normal(size=k)}) for _ in range(400)]
+    ).reshape(4, 100, -1)
+    return replace(point, method=method, draws=draws, raw_draws=draws, theta=draws.mean((0, 1)))
+
+
+def test_em_at_a_worse_mode():
+    """Two components share one cluster, one spreads over two."""
+    other = {"weights": [0.4, 0.3, 0.3], "means": [3.0, 19.8, 20.3], "sigmas": [3.0, 0.3, 0.4]}
+    worse = evb.Mixture(evb.emissions.Normal(), 3).fit(CLUSTERS, init=other, progressbar=False)
+    assert worse.converged
+    found = only(compare([worse, mixture_at([0.0, 6.0, 20.0])]), "better_mode")
+    best = evb.Mixture(evb.emissions.Normal(), 3).fit(CLUSTERS, seed=0, progressbar=False)
+    assert found.figure == pytest.approx(best.log_likelihood - worse.log_likelihood, abs=1e-6)
     assert "n_init" in found.sentence
+    assert "better_mode" not in kinds(compare([best, mixture_at([0.0, 6.0, 20.0])]))
+
+
+def test_a_draw_on_the_flank_of_a_spike_is_no_better_maximum():
+    """Six tied values: a component on them has a likelihood without end, and more starts would not help."""
+    rng = np.random.default_rng(0)
+    y = np.concatenate([rng.normal(0.0, 1.0, 60), np.full(6, 3.0)])
+    em_fit = mixture_at([0.0, 1.0], y, "em", np.array([1.0, 2.0]))
+    em_fit = replace(em_fit, draws=None, raw_draws=None)
+    c = compare([replace(em_fit, history={"objective": np.array([em_fit.log_likelihood])}, ended=Status.CONVERGED),
+                 mixture_at([0.0, 3.0], y, sigmas=np.array([1.0, 1e-4]))])  # fmt: skip
+    assert "no maximum" in only(c, "unbounded").sentence
+    assert "better_mode" not in kinds(c)
+
+
+def test_a_prior_far_from_the_data_is_said_first_and_is_no_spike():
+    y = np.random.default_rng(1).normal(0.0, 1.0, 40)
+    for at, conflict in ((50.0, True), (0.0, False)):
+        priors = {"means": evb.priors.Normal(at, 0.05), "sigmas": evb.priors.InverseGamma(50.0, 50.0)}
+        c = compare(evb.Mixture(evb.emissions.Normal(), 1, priors=priors), y, methods=("em", "nuts"), seed=1,
+                    options={"nuts": {"draws": 300}}, progressbar=False)  # fmt: skip
+        assert (c.findings[0].kind == "prior_conflict") is conflict
+        assert not {"better_mode", "boundary"} & kinds(c)  # nor is the only component one too many
+
+
+def test_methods_that_the_model_cannot_have_are_left_out_in_words():
+    y = evb.datasets.load("quakes").iloc[:, -1].to_numpy()
+    options = {m: {"draws": 100, "tune": 100} for m in ("gibbs", "nuts")}
+    spec = evb.HMM(evb.emissions.Poisson(), 2, initial="stationary")
+    c = compare(spec, y, seed=1, options=options, progressbar=False)
+    assert [f.method for f in c.fits] == ["em", "gibbs", "nuts"]
+    assert only(c, "left_out").sentence.startswith("vi is left out: method='vi' (CAVI) needs conjugate priors")
+    with pytest.raises(ValueError, match="needs conjugate priors"):
+        compare(spec, y, methods=("em", "vi"), progressbar=False)
+    with pytest.raises(TypeError, match="darws"):
+        compare(spec, y, options={"nuts": {"darws": 3}})
 
 
 def test_weight_on_the_boundary(y):

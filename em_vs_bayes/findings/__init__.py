@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from em_vs_bayes.findings.base import SEVERITY, Finding, known_columns, sequential, yardstick
-from em_vs_bayes.findings.estimates import agreement, better_mode, underdispersed
-from em_vs_bayes.findings.limits import boundary, not_converged, weak_identification
+from em_vs_bayes.findings.estimates import agreement, better_mode, prior_conflict, underdispersed
+from em_vs_bayes.findings.limits import boundary, left_out, not_converged, weak_identification
 from em_vs_bayes.findings.regressions import censoring, hidden_information
 from em_vs_bayes.findings.sampling import chains, label_switching, unreliable_elpd
 from em_vs_bayes.findings.states import (
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["RULES", "SEVERITY", "Finding", "gather", "headline", "known_columns", "sequential", "yardstick"]
 
 RULES = (
+    left_out,
+    prior_conflict,
     not_converged,
     chains,
     better_mode,

@@ -35,6 +35,8 @@ SEVERITY = {
     "empty_state": "warning",
     "dependence": "warning",
     "unreliable_elpd": "warning",
+    "unbounded": "warning",
+    "left_out": "note",
     "better_mode": "bad",
     "multimodal": "bad",
     "stuck_chain": "bad",
@@ -105,12 +107,18 @@ def parts(c: "Comparison") -> str:
 
 
 def on_edge(c: "Comparison", a: "Aligned", *names: str) -> list[str]:
-    """Labels of the probabilities of these names that ``a`` puts at 0 or 1."""
-    column = c.table[a.name]["estimate"]
+    """Labels of the probabilities of these names that ``a`` puts at 0 or 1; fixed ones are nobody's estimates.
+
+    Neither are the only weight, state or category there is.
+    """
+    column, spec = c.table[a.name]["estimate"], c.fits[0].spec
     return [
         str(where)
         for where, x in column.items()
-        if c.cells[where][0].rsplit("_")[-1] in names and not EDGE < x < 1 - EDGE
+        if (cell := c.cells[where])[0].rsplit("_")[-1] in names
+        and not EDGE < x < 1 - EDGE
+        and np.isnan(np.broadcast_to(spec.fixed.get(cell[0], np.nan), a.params[cell[0]].shape)[cell[1]])
+        and not (cell[0] in ("weights", "initial", "transition") and spec.size == 1)
     ]
 
 

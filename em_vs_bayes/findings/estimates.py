@@ -7,6 +7,7 @@ import numpy as np
 
 from em_vs_bayes.findings.base import Finding, on_edge, trusted, yardstick
 from em_vs_bayes.report.words import number, percent
+from em_vs_bayes.status import Status
 
 if TYPE_CHECKING:
     from em_vs_bayes.compare import Aligned, Comparison
@@ -43,6 +44,8 @@ def agreement(c: "Comparison") -> Iterator[Finding]:
                 "deviations "
                 f"(most in {where}: {number(at)} against {number(there)}){_noise(a, worst)}.",
             )
+        elif a.fit.method == "em" and _is_mle(a) and _pulled(a, best):
+            continue  # `prior_conflict` says it
         elif a.fit.method == "em" and not base["lower"][where] <= at <= base["upper"][where]:
             yield Finding(
                 "prior_conflict",
@@ -87,35 +90,85 @@ def underdispersed(c: "Comparison") -> Iterator[Finding]:
 
 
 def better_mode(c: "Comparison") -> Iterator[Finding]:
-    """A method found a higher log-likelihood than EM, or EM sits on a spike the chains never saw."""
+    """A method found a higher maximum of the likelihood than EM, or EM sits where the chains never were."""
     em = next((a for a in c.aligned if a.fit.method == "em" and _is_mle(a)), None)
-    if em is None:
+    if em is None or not em.fit.converged:  # its status says what its end is worth
         return
     reached = em.fit.log_likelihood
     for a in c.aligned:
-        if a is em:
+        if a is em or _pulled(em, a):
             continue
         every = a.log_likelihood
         top = a.fit.log_likelihood if every is None else max(a.fit.log_likelihood, float(every.max()))
         if top > reached + BETTER:
-            yield Finding(
-                "better_mode",
-                "",
-                float(top - reached),
-                f"{a.name} reached log-likelihood {number(top, 6)}, which is {number(top - reached)} above "
-                "the "
-                f"{number(reached, 6)} of em: em stopped at a local maximum. Give it more starts (n_init).",
-            )
+            yield _above(a, top, reached)
         elif every is not None and a.is_chain and reached - top > 5 + len(c.table):
             yield Finding(
                 "better_mode",
                 "",
                 float(top - reached),
-                f"em reached log-likelihood {number(reached, 6)}, {number(reached - top)} above the best "
-                "draw of "
-                f"{a.name}: either a narrow spike with little posterior mass, or a mode that {a.name} never "
-                "visited.",
+                f"em reached log-likelihood {number(reached, 6)}, {number(reached - top)} above the best draw of "
+                f"{a.name}: either a narrow spike with little posterior mass, or a mode that {a.name} never visited.",
             )
+
+
+def _above(a: "Aligned", top: float, reached: float) -> Finding:
+    """What lies above EM's end: a maximum, or a spike without end (tied values, a component on few rows)."""
+    from em_vs_bayes.modes import summit
+
+    fit, every = a.fit, a.log_likelihood
+    theta = fit.theta
+    if every is not None and fit.draws is not None and float(every.max()) > fit.log_likelihood:
+        theta = fit.draws[np.unravel_index(int(every.argmax()), every.shape)]
+    end = summit(fit.program, theta)
+    if end.status not in (Status.COLLAPSED, Status.UNBOUNDED):
+        return Finding(
+            "better_mode",
+            "",
+            float(end.height - reached),
+            f"{a.name} found a higher maximum: from its best point EM climbs to {number(end.height, 6)}, that is "
+            f"{number(end.height - reached)} above the log-likelihood {number(reached, 6)} of em, which stopped at "
+            "a local one. Give it more starts (n_init), or start it there (init=).",
+        )
+    return Finding(
+        "unbounded",
+        "",
+        float(top - reached),
+        f"{a.name} reached log-likelihood {number(top, 6)}, {number(top - reached)} above em, on the flank of a spike "
+        "of the likelihood that has no maximum (a component on a few rows, or on tied values). em's end is the maximum "
+        "that means something; more starts would not help. A prior (objective='map') takes such spikes away.",
+    )
+
+
+def prior_conflict(c: "Comparison") -> Iterator[Finding]:
+    """A prior so far from the data that the posterior leaves the maximum of the likelihood."""
+    em = next((a for a in c.aligned if a.fit.method == "em" and _is_mle(a)), None)
+    for a in c.aligned:
+        if em is None or a is em or not _pulled(em, a):
+            continue
+        best, base = float(np.asarray(a.log_likelihood, dtype=float).max()), c.table[a.name]
+        gap = ((c.table[em.name]["estimate"] - base["estimate"]).abs() / base["sd"].replace(0, np.nan)).dropna()
+        where = str(gap.idxmax()) if len(gap) else ""
+        at, there = (number(c.table[name]["estimate"][where]) if where else "" for name in (em.name, a.name))
+        yield Finding(
+            "prior_conflict",
+            where,
+            float(em.fit.log_likelihood - best),
+            f"The prior and the data are at odds: {em.name}'s estimate has a log-likelihood "
+            f"{number(em.fit.log_likelihood - best)} above that of any draw of {a.name}, and yet a lower posterior "
+            f"density, for the prior holds {where} at {there} where the data say {at}. Look at the prior's location "
+            "and scale.",
+        )
+        return
+
+
+def _pulled(em: "Aligned", a: "Aligned") -> bool:
+    """Whether draws lie far below EM's end in likelihood, but not in posterior density: the prior holds them there."""
+    every, joint, peak = a.log_likelihood, a.log_joint, em.log_joint
+    if every is None or joint is None or peak is None or not a.is_chain:
+        return False
+    size = 5 + sum(value.size for value in a.params.values())
+    return bool(em.fit.log_likelihood - every.max() > size and joint.max() > peak.max())
 
 
 def _beyond_noise(own: Any, base: Any, where: str) -> bool:

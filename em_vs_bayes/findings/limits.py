@@ -14,6 +14,12 @@ SURE = 0.8  # mean probability of a row's likeliest component below which compon
 PROBABILITIES = ("weights", "initial", "transition", "probs")
 
 
+def left_out(c: "Comparison") -> Iterator[Finding]:
+    """Methods that the comparison would have run, had the model them."""
+    for method, reason in c.left_out.items():
+        yield Finding("left_out", "", float("nan"), f"{method} is left out: {reason}")
+
+
 def not_converged(c: "Comparison") -> Iterator[Finding]:
     """A fit whose own status says that it did not end well; what chains' diagnostics warn of is said by `chains`."""
     for a in c.aligned:
