@@ -214,6 +214,10 @@ class Block(ABC):
     def factor_draw(self, factor: Any, rng: np.random.Generator, size: int) -> Params:
         """Independent draws, leading axis ``size``."""
 
+    @abstractmethod
+    def factor_log_density(self, factor: Any, params: Params) -> Array:
+        """Log density (size,) of the factor at draws of the block's own parameters, up to a constant."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stream:

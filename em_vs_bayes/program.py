@@ -398,6 +398,11 @@ class Program:
             p.pack_params(p.block.factor_draw(q, rng, size), theta)
         return theta
 
+    def factor_log_density(self, factors: tuple[Any, ...], theta: Array) -> Array:
+        """Log density (S,) of draws of theta (S, P), up to a constant."""
+        each = (p.block.factor_log_density(q, p.params(theta)) for p, q in zip(self.placed, factors, strict=True))
+        return np.asarray(sum(each))
+
     # --- Gibbs --------------------------------------------------------------------------------------------------
 
     def gibbs_sweeps(

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma
 
+from em_vs_bayes.blocks import densities
 from em_vs_bayes.blocks.elementwise import coordinate_ascent, element_density, uncentred
 from em_vs_bayes.blocks.fixed import over_variances
 from em_vs_bayes.contract import Array, Block, Maximum, Parameter, Params, Shapes
@@ -397,6 +398,20 @@ class DiagonalGaussianBlock(Block):
         spread = np.where(self._free_spread, np.sqrt(variance) if self._sd else variance, self.fixed_spread)
         means = factor.mean + np.sqrt(factor.variance) * rng.standard_normal((size, self._k, self._d))
         return {"means": means, self._spread_name: spread}
+
+    def factor_log_density(self, factor: Any, params: Params) -> Array:
+        means, spread = params["means"], params[self._spread_name]
+        own = densities.inverse_gamma(
+            factor if self._conjugate else factor.spread, spread, self._free_spread, sd=self._sd
+        )
+        if not self._conjugate:
+            covariance = factor.variance[:, :, None] * np.eye(self._d)
+            return own + densities.normal(factor.mean, covariance, means)
+        variance = spread**2 if self._sd else spread
+        variance = variance if self.kind == tables.DIAG else variance[..., None]
+        kappa = np.reshape(factor.kappa, (self._k, -1))
+        given = np.log(variance) + kappa * (means - factor.mean) ** 2 / variance
+        return np.asarray(own - 0.5 * given.sum(axis=(1, 2)))
 
     def _trimmed(self, spread: Array) -> Array:
         """The univariate Normal keeps its spread as (K,)."""

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 
+from em_vs_bayes.blocks import densities
 from em_vs_bayes.blocks.elementwise import coordinate_ascent, element_density, uncentred
 from em_vs_bayes.blocks.fixed import over_covariance
 from em_vs_bayes.contract import Array, Block, Maximum, Parameter, Params, Shapes
@@ -375,3 +376,16 @@ class FullGaussianBlock(Block):
         root = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
         means = factor.mean + np.einsum("kij,skj->ski", root, rng.standard_normal((size, self._k, self._d)))
         return {"means": means, "covariances": spread[:, 0] if self.tied else spread}
+
+    def factor_log_density(self, factor: Any, params: Params) -> Array:
+        means = params["means"]
+        covariances = params["covariances"].reshape(len(means), self._matrices, self._d, self._d)
+        free = np.isnan(self.fixed_covariances[: self._matrices, 0, 0])
+        if not self._conjugate:
+            spread = densities.inverse_wishart(factor.spread, covariances, free)
+            return spread + densities.normal(factor.mean, factor.covariance, means)
+        off = means - factor.mean
+        each = np.broadcast_to(covariances, (len(means), self._k, self._d, self._d))
+        quadratic = (off * np.linalg.solve(each, off[..., None])[..., 0]).sum(axis=2)
+        given = -0.5 * (np.linalg.slogdet(each)[1] + factor.kappa * quadratic).sum(axis=1)
+        return np.asarray(densities.inverse_wishart(factor.covariances(), covariances, free) + given)

@@ -150,6 +150,13 @@ class ProbabilityRows(Block):
                 out[:, r, free] = mass * rng.dirichlet(factor[r, free], size)
         return {self.name: out if len(self.dims) == 2 else out[:, 0]}
 
+    def factor_log_density(self, factor: Array, params: Params) -> Array:
+        probs = params[self.name].reshape(-1, *self._shape)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            terms = (factor - 1.0) * np.log(probs)
+        alone = self._free & (self._free.sum(axis=1, keepdims=True) == 1)
+        return np.asarray(np.where(self._free & ~alone, terms, 0.0).sum(axis=(1, 2)))
+
     def _free_rows(self) -> list[tuple[NDArray[np.bool_], float]]:
         return list(zip(self._free, self._mass.tolist(), strict=True))
 

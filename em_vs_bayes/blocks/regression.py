@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 
+from em_vs_bayes.blocks import densities
 from em_vs_bayes.blocks.elementwise import coordinate_ascent, element_density
 from em_vs_bayes.blocks.fixed import over_variances
 from em_vs_bayes.contract import Array, Block, Maximum, Parameter, Params, Shapes
@@ -338,6 +339,16 @@ class RegressionBlock(Block):
             return {"coefficients": coefficients, "sigmas": sigmas}
         sigmas = factor.variances.draw(rng, size, "sd")
         return self._with_fixed(factor.coefficients.draw(rng, size), sigmas)
+
+    def factor_log_density(self, factor: Any, params: Params) -> Array:
+        b, sigmas, free = params["coefficients"], params["sigmas"], np.isnan(self.fixed_sigmas)
+        if not self._conjugate:
+            own = densities.inverse_gamma(factor.variances, sigmas, free, sd=True)
+            return own + densities.normal(factor.coefficients.mean, factor.coefficients.covariance, b)
+        off = b - factor.mean
+        squares = np.einsum("ski,kij,skj->sk", off, factor.kappa, off)
+        given = 2.0 * self._p * np.log(sigmas) + squares / sigmas**2
+        return np.asarray(densities.inverse_gamma(factor, sigmas, free, sd=True) - 0.5 * given.sum(axis=1))
 
 
 def _trace(a: Array, b: Array) -> Array:

@@ -106,6 +106,10 @@ class Renamed(Block):
     def factor_draw(self, factor: Any, rng: np.random.Generator, size: int) -> Params:
         return self._outwards(self.inner.factor_draw(factor, rng, size), (size,))
 
+    def factor_log_density(self, factor: Any, params: Params) -> Array:
+        inner = {t.name: np.reshape(params[m.name], (-1, *t.shape)) for t, m in self._pairs()}
+        return self.inner.factor_log_density(factor, inner)
+
 
 def _reshaped(prior: Prior, theirs: tuple[int, ...], mine: tuple[int, ...]) -> Prior:
     """A density by name whose arguments fit the shape here; numbers fit any."""

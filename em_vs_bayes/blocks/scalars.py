@@ -143,6 +143,19 @@ class ScalarBlock(Block):
     def factor_draw(self, factor: Any, rng: np.random.Generator, size: int) -> Params:
         return {self.name: np.where(np.isnan(self.fixed), factor.draw(rng, size), self.fixed)}
 
+    def factor_log_density(self, factor: Any, params: Params) -> Array:
+        value = params[self.name]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            first, second = self._natural(value)[..., 0], self._natural(value)[..., 1]
+        terms = self._exponent(factor)
+        total = terms[0] * first + terms[1] * second
+        return np.asarray(np.where(np.isnan(self.fixed), total, 0.0).sum(axis=1))
+
+    @staticmethod
+    @abstractmethod
+    def _exponent(family: Any) -> tuple[Array, Array]:
+        """What multiplies the natural parameters in the family's log density."""
+
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,6 +183,10 @@ class RateBlock(ScalarBlock):
     def _columns(family: Any) -> tuple[Array, Array]:
         return np.asarray(family.shape), np.asarray(family.rate)
 
+    @staticmethod
+    def _exponent(family: Any) -> tuple[Array, Array]:
+        return np.asarray(family.shape) - 1.0, np.asarray(family.rate)
+
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,3 +213,7 @@ class ProbabilityBlock(ScalarBlock):
     @staticmethod
     def _columns(family: Any) -> tuple[Array, Array]:
         return np.asarray(family.a), np.asarray(family.b)
+
+    @staticmethod
+    def _exponent(family: Any) -> tuple[Array, Array]:
+        return np.asarray(family.a) - 1.0, np.asarray(family.b) - 1.0

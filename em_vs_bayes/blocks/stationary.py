@@ -134,6 +134,9 @@ class StationaryRows(Block):
     def factor_draw(self, factor: Any, rng: np.random.Generator, size: int) -> NoReturn:
         raise ValueError(WHY)
 
+    def factor_log_density(self, factor: Any, params: Params) -> NoReturn:
+        raise ValueError(WHY)
+
 
 def _log_odds(probabilities: Array, free: Array) -> Array:
     """Coordinates of the free elements; a zero becomes a very small probability."""

@@ -113,3 +113,6 @@ class StudentBlock(Block):
     def factor_draw(self, factor: Any, rng: np.random.Generator, size: int) -> Params:
         drawn = self.normal.factor_draw(factor, rng, size)
         return drawn | {"df": np.broadcast_to(self.df, (size, self._k))}
+
+    def factor_log_density(self, factor: Any, params: Params) -> Array:
+        return self.normal.factor_log_density(factor, params)

@@ -48,7 +48,17 @@ def chains(c: "Comparison") -> Iterator[Finding]:
 def unreliable_elpd(c: "Comparison") -> Iterator[Finding]:
     """Observations whose leave-one-out term importance sampling cannot give."""
     for name, row in c.elpd.iterrows():
-        if row["bad_khat"]:
+        if np.isnan(row["elpd"]):
+            shape = f"the Pareto k-hat of its draws is {number(row['khat'])} (over {number(row['good_khat_limit'], 2)})"
+            why = "the density of its draws is not known" if np.isnan(row["khat"]) else shape
+            yield Finding(
+                "unreliable_elpd",
+                "",
+                float(row["khat"]),
+                f"{name}: {why}, so that they cannot be weighted to the posterior: its elpd is not given, and it is "
+                "not ranked.",
+            )
+        elif row["bad_khat"]:
             yield Finding(
                 "unreliable_elpd",
                 "",

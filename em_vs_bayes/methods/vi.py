@@ -116,10 +116,12 @@ class VI(Method):
         return Run(replace(self._at(program, factors, stats, int(checkpoint["seed"][0])), climb=climb), records)
 
     def outcome(self, program: Program, state: State, status: Status) -> Outcome:
-        rng = np.random.default_rng(state.seed)
         mean, centre = program.factor_mean(state.factors)
         theta = np.where(np.isfinite(mean), mean, centre)
-        draws = program.factor_draws(state.factors, rng, self.draws)
+        draws, dropped = self._draws(
+            program, state, np.random.default_rng(state.seed), wide=not np.isfinite(mean).all()
+        )
+        stats = {"log_q": program.factor_log_density(state.factors, draws)[None]} if len(draws) else {}
         order = np.arange(program.k)
         if program.order.names:
             theta, order = sorted_components(program, theta)
@@ -128,14 +130,21 @@ class VI(Method):
         absent = without_mean(program, mean)
         if absent and status is Status.CONVERGED:
             status = Status.NO_MEAN
-        notes = (*absent, *emptied(program, state.stats, order, "those of the prior"))
+        notes = (*absent, *emptied(program, state.stats, order, "those of the prior"), *dropped)
+        kept = draws[None] if len(draws) else None
+        return Outcome(theta, status, draws=kept, sample_stats=stats, notes=notes, elbo=state.climb.objective)
+
+    def _draws(
+        self, program: Program, state: State, rng: np.random.Generator, *, wide: bool
+    ) -> tuple[Array, tuple[str, ...]]:
+        """Draws from q within floating point, which those of a wide factor may leave, and a note of how many did."""
+        draws = program.factor_draws(state.factors, rng, self.draws)
         finite = np.isfinite(draws).all(axis=1)
-        if absent:  # a factor so wide that its draws may leave floating point
+        if wide:
             finite &= [_usable(program, draw) for draw in draws]
-        if not finite.all():
-            notes += (f"{(~finite).sum()} of {len(draws)} draws left floating point, and are not kept.",)
-        kept = draws[finite][None] if finite.any() else None
-        return Outcome(theta, status, draws=kept, notes=notes, elbo=state.climb.objective)
+        if finite.all():
+            return draws, ()
+        return draws[finite], (f"{(~finite).sum()} of {len(draws)} draws left floating point, and are not kept.",)
 
 
 def _usable(program: Program, theta: Array) -> bool:

@@ -12,12 +12,14 @@ from scipy.special import logsumexp
 from em_vs_bayes import printable
 from em_vs_bayes.compare import COLUMNS
 from em_vs_bayes.describe import mixing
+from em_vs_bayes.diagnosis import khat
+from em_vs_bayes.thresholds import khat_limit
 
 if TYPE_CHECKING:
     from em_vs_bayes.compare import Aligned
     from em_vs_bayes.results import Fit
 
-ELPD = ["elpd", "se", "p", "difference", "se_difference", "worst_khat", "bad_khat", "good_khat_limit"]
+ELPD = ["elpd", "se", "p", "difference", "se_difference", "worst_khat", "bad_khat", "good_khat_limit", "khat"]
 
 
 def parameters(aligned: "Sequence[Aligned]", level: float, mixed: pd.DataFrame) -> pd.DataFrame:
@@ -89,6 +91,10 @@ def short(fit: "Fit", name: str, index: tuple[int, ...]) -> str:
 def elpd(aligned: "Sequence[Aligned]") -> pd.DataFrame:
     """Leave-one-out predictive density of each posterior sample, best first (Vehtari et al. 2017).
 
+    Draws of an approximation q are weighted by p(theta, y) / q(theta), together with what leaves an observation out
+    (Magnusson et al. 2019). ``khat`` is the Pareto k-hat of those ratios; beyond the limit, or where q is not known,
+    no elpd can be had from the draws: it is NaN, and the method is not ranked.
+
     ``difference`` and its standard error are paired over observations, against the best. ``bad_khat`` counts the
     rows whose Pareto k lies above ``good_khat_limit``: there the estimate is not to be trusted. A row of case weight
     w stands for w observations, each left out by itself.
@@ -101,21 +107,50 @@ def elpd(aligned: "Sequence[Aligned]") -> pd.DataFrame:
     for a in aligned:
         if a.sample is None or "log_likelihood" not in a.fit.idata.children:
             continue
+        log_p, log_q = (None, None) if a.is_chain else _densities(a.fit)
+        shape = np.nan if log_q is None else khat(np.ravel(log_p - log_q))
+        limit = khat_limit(np.asarray(a.fit.idata["log_likelihood"]["y"])[..., 0].size)
+        if not (a.is_chain or shape <= limit):
+            rows[a.name] = [*[np.nan] * 6, 0, limit, shape]
+            continue
         with warnings.catch_warnings():  # a bad k-hat is in the table and among the findings
             warnings.filterwarnings("ignore", "Estimated shape parameter of Pareto", UserWarning)
-            loo = az.loo(a.fit.idata, pointwise=True, var_name="y", reff=None if a.is_chain else 1.0)
+            if a.is_chain:
+                loo = az.loo(a.fit.idata, pointwise=True, var_name="y")
+            else:
+                loo = az.loo_approximate_posterior(
+                    a.fit.idata, np.ravel(log_p), np.ravel(log_q), pointwise=True, var_name="y"
+                )
         each, k = loo.elpd_i.to_numpy().ravel(), loo.pareto_k.to_numpy().ravel()
         terms, weights = np.asarray(a.fit.idata["log_likelihood"]["y"]), _term_weights(a.fit)
-        known = logsumexp(terms, axis=(0, 1)) - np.log(terms.shape[0] * terms.shape[1])
+        ratios = np.zeros(terms.shape[:2]) if log_q is None else log_p - log_q
+        ratios = ratios - logsumexp(ratios)
+        known = logsumexp(terms + ratios[..., None], axis=(0, 1))
         effective, _ = _sum(known - each, weights)
         pointwise[a.name] = each
         bad = int((k > loo.good_k).sum())
-        rows[a.name] = [*_sum(each, weights), effective, 0.0, 0.0, k.max(), bad, loo.good_k]
+        rows[a.name] = [*_sum(each, weights), effective, 0.0, 0.0, k.max(), bad, loo.good_k, shape]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=ELPD).sort_values("elpd", ascending=False)
-    for name in table.index[1:]:
+    for name in [name for name in table.index[1:] if name in pointwise]:
         gap = pointwise[name] - pointwise[table.index[0]]
         table.loc[name, ["difference", "se_difference"]] = _sum(gap, weights)
     return table.rename_axis("method")
+
+
+def _densities(fit: "Fit") -> tuple[Any, Any]:
+    """Log joint density and log density of the approximation at the draws of the log_likelihood group; None unknown."""
+    stats = fit.sample_stats
+    if "log_q" not in stats:
+        return None, None
+    if "lp" in stats:  # both in unconstrained coordinates
+        log_p = stats["lp"]
+    else:
+        own = fit.idata["sample_stats"].dataset
+        if "log_joint" not in own:
+            return None, None
+        log_p = np.asarray(own["log_joint"])
+    step = int(fit.idata["log_likelihood"].attrs.get("log_likelihood_thinned", 1))
+    return np.asarray(log_p)[:, ::step], np.asarray(stats["log_q"])[:, ::step]
 
 
 def _term_weights(fit: "Fit") -> np.ndarray:

@@ -54,7 +54,11 @@ def _table(labels: "Sequence[str]", columns: dict[str, list[str]]) -> Table:
 
 def _column(c: "Comparison", name: str) -> list[str]:
     cells = [_cell(row["estimate"], row["sd"]) for _, row in c.table[name].iterrows()]
-    elpd = f"{c.elpd['elpd'][name]:,.1f} ± {c.elpd['se'][name]:,.1f}" if name in c.elpd.index else "–"
+    elpd = (
+        f"{c.elpd['elpd'][name]:,.1f} ± {c.elpd['se'][name]:,.1f}"
+        if name in c.elpd.index and np.isfinite(c.elpd["elpd"][name])
+        else "–"
+    )
     return [*cells, words.number(c.timing["total"][name]), elpd]
 
 
