@@ -107,23 +107,21 @@ def elpd(aligned: "Sequence[Aligned]") -> pd.DataFrame:
     for a in aligned:
         if a.sample is None or "log_likelihood" not in a.fit.idata.children:
             continue
-        log_p, log_q = (None, None) if a.is_chain else _densities(a.fit)
-        shape = np.nan if log_q is None else khat(np.ravel(log_p - log_q))
+        both = None if a.is_chain else _densities(a.fit)
+        shape = np.nan if both is None else khat(both[0] - both[1])
         limit = khat_limit(np.asarray(a.fit.idata["log_likelihood"]["y"])[..., 0].size)
         if not (a.is_chain or shape <= limit):
             rows[a.name] = [*[np.nan] * 6, 0, limit, shape]
             continue
         with warnings.catch_warnings():  # a bad k-hat is in the table and among the findings
             warnings.filterwarnings("ignore", "Estimated shape parameter of Pareto", UserWarning)
-            if a.is_chain:
+            if both is None:
                 loo = az.loo(a.fit.idata, pointwise=True, var_name="y")
             else:
-                loo = az.loo_approximate_posterior(
-                    a.fit.idata, np.ravel(log_p), np.ravel(log_q), pointwise=True, var_name="y"
-                )
+                loo = az.loo_approximate_posterior(a.fit.idata, *both, pointwise=True, var_name="y")
         each, k = loo.elpd_i.to_numpy().ravel(), loo.pareto_k.to_numpy().ravel()
         terms, weights = np.asarray(a.fit.idata["log_likelihood"]["y"]), _term_weights(a.fit)
-        ratios = np.zeros(terms.shape[:2]) if log_q is None else log_p - log_q
+        ratios = np.zeros(terms.shape[:2]) if both is None else np.reshape(both[0] - both[1], terms.shape[:2])
         ratios = ratios - logsumexp(ratios)
         known = logsumexp(terms + ratios[..., None], axis=(0, 1))
         effective, _ = _sum(known - each, weights)
@@ -137,20 +135,14 @@ def elpd(aligned: "Sequence[Aligned]") -> pd.DataFrame:
     return table.rename_axis("method")
 
 
-def _densities(fit: "Fit") -> tuple[Any, Any]:
-    """Log joint density and log density of the approximation at the draws of the log_likelihood group; None unknown."""
-    stats = fit.sample_stats
-    if "log_q" not in stats:
-        return None, None
-    if "lp" in stats:  # both in unconstrained coordinates
-        log_p = stats["lp"]
-    else:
-        own = fit.idata["sample_stats"].dataset
-        if "log_joint" not in own:
-            return None, None
-        log_p = np.asarray(own["log_joint"])
+def _densities(fit: "Fit") -> tuple[np.ndarray, np.ndarray] | None:
+    """Log joint density and log density of the approximation, (S,) each, at the draws of the log_likelihood group."""
+    stats, own = fit.sample_stats, fit.idata["sample_stats"].dataset
+    if "log_q" not in stats or not ("lp" in stats or "log_joint" in own):
+        return None
+    log_p = stats["lp"] if "lp" in stats else np.asarray(own["log_joint"])  # lp: of unconstrained coordinates, as log_q
     step = int(fit.idata["log_likelihood"].attrs.get("log_likelihood_thinned", 1))
-    return np.asarray(log_p)[:, ::step], np.asarray(stats["log_q"])[:, ::step]
+    return np.ravel(np.asarray(log_p)[:, ::step]), np.ravel(np.asarray(stats["log_q"])[:, ::step])
 
 
 def _term_weights(fit: "Fit") -> np.ndarray:
