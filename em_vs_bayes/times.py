@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from em_vs_bayes import printable
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -159,7 +161,8 @@ def label_axis(ax: Axes, labels: Any, first: int = 0) -> None:
 
     def text(x: float, _: Any) -> str:
         i = round(x) - first
-        return shown(labels[i]) if abs(x - round(x)) < 1e-6 and 0 <= i < len(labels) else ""
+        within = abs(x - round(x)) < 1e-6 and 0 <= i < len(labels)
+        return printable.name(shown(labels[i])).replace("$", r"\$") if within else ""
 
     ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     ax.xaxis.set_major_formatter(FuncFormatter(text))

@@ -67,7 +67,7 @@ def paths(c: "Comparison") -> Figure | None:
             panels[0].set_title(f"sequence {i}", loc="left", fontsize=9, color=INK)
         if index is not None:
             label_axis(panels[-1], index[start:stop])
-    grid[-1].set_xlabel("row of the sequence" if index is None else str(index.name or ""), fontsize=8)
+    grid[-1].set_xlabel("row of the sequence" if index is None else plain(str(index.name or "")), fontsize=8)
     states = [figure.axes[0].plot([], [], "s", color=_shade(k), label=f"state {k}")[0] for k in range(len(a.order))]
     figure.legend(handles=states, loc="outside upper right", ncols=len(states), frameon=False, fontsize=9)
     return figure
