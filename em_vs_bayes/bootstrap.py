@@ -1,6 +1,7 @@
-"""The nonparametric bootstrap: fits to rows (clusters, sequences) drawn with replacement (Efron & Tibshirani 1993).
+"""The bootstrap: fits to rows (clusters, sequences) drawn with replacement (Efron & Tibshirani 1993, chapter 6).
 
-A row drawn m times has case weight m, so that nothing is compiled or copied anew; EM goes on from the estimate.
+A row drawn m times has case weight m, so that nothing is compiled or copied anew; EM goes on from the estimate. Of one
+sequence there is nothing to draw: it is simulated from the fit (the parametric bootstrap, section 6.5).
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import numpy as np
 
 from em_vs_bayes.clusters import cluster_codes
 from em_vs_bayes.contract import Array
+from em_vs_bayes.parametric import require_simulable, simulated
 from em_vs_bayes.progress import Progress
+from em_vs_bayes.relabel import relabel
 
 if TYPE_CHECKING:
     from em_vs_bayes.results import Fit
@@ -22,12 +25,12 @@ LOOSE = 1e-8  # nats; they move an estimate by some 1e-4 of its standard error
 
 
 def bootstrap(fit: Fit, clusters: Any, n_boot: int, seed: Any, progressbar: bool) -> Array:
-    """Estimates (B, Q) of every public scalar, one per resampled data set.
+    """Estimates (B, Q) of every public scalar, one per resampled or simulated data set, in the labels of the fit.
 
     Raises
     ------
     ValueError
-        Where there is no estimate to go on from, or nothing independent to draw.
+        Where there is no estimate to go on from, or nothing to draw or simulate.
 
     Warns
     -----
@@ -43,14 +46,12 @@ def bootstrap(fit: Fit, clusters: Any, n_boot: int, seed: Any, progressbar: bool
         raise ValueError(f"n_boot must be an integer of at least 2; got {n_boot!r}.")
     method = EM(**{**fit.options, "n_init": 1, "tol": max(fit.options["tol"], LOOSE)})
     rng, program, start = np.random.default_rng(seed), fit.program, fit.params
-    draw, failed, estimates = _drawer(fit, clusters), 0, []
+    make, failed, found = _maker(fit, clusters), 0, []
     with Progress("bootstrap", shown=progressbar) as bar:
         for i in range(n_boot):
-            again = replace(program, data=program.data.changed(weights=draw(rng)))
-            outcome = drive(method, again, start, rng, "bootstrap", False).outcome
+            outcome = drive(method, make(rng), start, rng, "bootstrap", False).outcome
             if outcome.status.good and outcome.theta is not None:
-                values = program.public(outcome.theta)
-                estimates.append(np.concatenate([np.ravel(v) for v in values.values()]))
+                found.append(outcome.theta)
             else:
                 failed += 1
             bar.show((i + 1) / n_boot, f"{i + 1} of {n_boot} fits")
@@ -60,7 +61,18 @@ def bootstrap(fit: Fit, clusters: Any, n_boot: int, seed: Any, progressbar: bool
         warnings.warn(
             f"{failed} of {n_boot} bootstrap fits did not converge and are left out.", UserWarning, stacklevel=2
         )
-    return np.array(estimates)
+    aligned, _ = relabel(program, np.array(found)[None], fit.theta)
+    return np.concatenate([v.reshape(len(found), -1) for v in program.public(aligned[0]).values()], axis=1)
+
+
+def _maker(fit: Fit, clusters: Any) -> Any:
+    """A function of a generator: the program on one resampled or simulated data set."""
+    program = fit.program
+    if clusters is None and len(program.data.starts) == 2:
+        require_simulable(fit)
+        return lambda rng: simulated(fit, rng)
+    draw = _drawer(fit, clusters)
+    return lambda rng: replace(program, data=program.data.changed(weights=draw(rng)))
 
 
 def _drawer(fit: Fit, clusters: Any) -> Any:
@@ -73,8 +85,6 @@ def _drawer(fit: Fit, clusters: Any) -> Any:
     elif starts.size:
         groups = len(starts) - 1
         codes = np.repeat(np.arange(groups), np.diff(starts))
-        if groups < 2:
-            raise ValueError("kind='bootstrap' draws whole sequences; these data are one.")
     elif (own != np.round(own)).any():
         raise ValueError("kind='bootstrap' draws rows: case weights must be whole numbers, or give clusters.")
     else:  # a row of weight w is w rows

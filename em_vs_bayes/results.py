@@ -251,7 +251,7 @@ class Fit:
             Student t errors with df <= 1 have no mean, but between two limits.
         level : float, optional
             Regressions only: of intervals for the expectation (not for a new response): by the delta method about the
-            estimate, or equal-tailed posterior ones where there are draws.
+            estimate, between the limits as `confint`'s are, or equal-tailed posterior ones where there are draws.
         draws : int, optional
             Regressions only: at most so many posterior draws, evenly thinned, are averaged over; 1000 by default.
 
@@ -527,7 +527,8 @@ class Fit:
             - "sandwich": observed, outer product, observed (Huber 1967; R's sandwich).
             - "clustered": the sandwich with scores summed over clusters, times G / (G - 1) for G clusters (CR1; as
               Stata's vce(cluster) of a maximum likelihood estimate; sandwich::vcovCL with type HC0).
-            - "bootstrap": covariance of estimates from rows drawn with replacement, or clusters, or sequences.
+            - "bootstrap": covariance of estimates from rows drawn with replacement, or clusters, or sequences; of one
+              sequence from data simulated at the estimate (the parametric bootstrap).
             - "posterior": covariance of the posterior draws.
         clusters : array_like (n,) or str, optional
             Labels of the rows, or the column of the fitted frame that has them.
@@ -578,9 +579,13 @@ class Fit:
         seed: int | np.random.Generator | None = None,
         progressbar: bool = True,
     ) -> pd.DataFrame:
-        """Confidence limits on the natural scale of each parameter, or equal-tailed posterior intervals.
+        """Confidence limits of each parameter, or equal-tailed posterior intervals.
 
-        Arguments are those of `vcov`; the limits of the bootstrap are the percentiles of its estimates.
+        Arguments are those of `vcov`; the limits of the bootstrap are the percentiles of its estimates. Those from
+        standard errors are symmetric for real parameters, for logarithms of positive ones (variances too) and for log
+        odds of probabilities, and carried back: they stay within the parameter space. An element on its boundary is
+        held there: its error is 0, its interval the estimate, and `notes` say so. NaN where the data say nothing, of a
+        component without weight.
         """
         from em_vs_bayes.uncertainty import Asked, confint
 

@@ -152,8 +152,28 @@ def test_intervals_by_the_delta_method(both, kind):
     table = both.predict(exog=new, kind=kind, level=0.9)
     for c, name in enumerate(["below_", "above_"] if kind == "probability" else [""]):
         np.testing.assert_allclose(table[name + "mean"], value(at)[:, c], rtol=1e-12)
-        np.testing.assert_allclose(table[name + "upper"] - table[name + "mean"], 1.6448536 * sd[:, c], rtol=1e-6)
-        np.testing.assert_allclose(table[name + "mean"] - table[name + "lower"], 1.6448536 * sd[:, c], rtol=1e-6)
+        low, high = {"latent": (-np.inf, np.inf), "probability": (0.0, 1.0)}.get(kind, (-0.5, 1.5))
+        for end, sign in (("lower", -1.0), ("upper", 1.0)):
+            moved = log_odds(table[name + end], low, high) - log_odds(table[name + "mean"], low, high)
+            slope = 1.0 if kind == "latent" else 1.0 / (value(at)[:, c] - low) + 1.0 / (high - value(at)[:, c])
+            np.testing.assert_allclose(moved, sign * 1.6448536 * sd[:, c] * slope, rtol=1e-6)
+
+
+def log_odds(values, low, high):
+    """Of where between two ends; the values themselves where there are none."""
+    return values if np.isinf(low) else np.log((values - low) / (high - values))
+
+
+def test_intervals_stay_within_the_limits():
+    """Where nearly all of the response is at its limit a symmetric interval would not."""
+    spec, y, X = sample()
+    far = np.array([[1.0, x] for x in (-8.0, -2.0, 0.0, 2.0, 8.0)])
+    seen, share = (
+        spec.fit(y, exog=X, **QUIET).predict(exog=far, kind=k, level=0.99) for k in ("observed", "probability")
+    )
+    assert ((seen["lower"] >= -0.5) & (seen["lower"] <= seen["mean"]) & (seen["mean"] <= seen["upper"])).all()
+    assert (seen["upper"] <= 1.5).all()
+    assert ((share >= 0.0) & (share <= 1.0)).all(axis=None)
 
 
 def test_posterior_predictions_are_averages_over_draws():

@@ -374,8 +374,12 @@ def test_refusals_of_other_fits():
     mixture, chain = evb.GaussianMixture(1).fit(series, **QUIET), evb.GaussianHMM(1).fit(series, **QUIET)
     with pytest.raises(ValueError, match="kind='louis' is worked out for Tobit"):
         mixture.vcov("louis")
-    with pytest.raises(ValueError, match="draws whole sequences; these data are one"):
-        chain.vcov("bootstrap", progressbar=False)
+    known = evb.GaussianHMM(2).fit(series, labels=np.where(np.arange(30) < 4, 0, -1), **QUIET)
+    with pytest.raises(ValueError, match="known labels cannot be kept"):
+        known.vcov("bootstrap", progressbar=False)
+    doubled = evb.GaussianHMM(1).fit(series, weights=np.full(30, 2.0), **QUIET)
+    with pytest.raises(ValueError, match="its case weight must be 1; got 2"):
+        doubled.vcov("bootstrap", progressbar=False)
     with pytest.raises(ValueError, match="clusters must be the same within a sequence"):
         chain.vcov("clustered", clusters=np.arange(30) % 3)
 

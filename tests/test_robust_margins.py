@@ -155,7 +155,10 @@ def test_predictions(both):
     gradient = np.array([derivative(lambda h, m=m: first(point(both) + h * m), 0.0, 1e-3) for m in np.eye(3)])
     table = both.predict(exog=x, kind="observed", level=0.9)
     sd = np.sqrt(gradient @ both.vcov().to_numpy() @ gradient)
-    assert (table["upper"] - table["mean"])[0] == pytest.approx(1.6448536 * sd, rel=1e-6)
+    odds = np.log((table + 0.5) / (1.5 - table)).iloc[0]  # of where between the limits
+    slope = 1.0 / (table["mean"][0] + 0.5) + 1.0 / (1.5 - table["mean"][0])
+    assert odds["upper"] - odds["mean"] == pytest.approx(1.6448536 * sd * slope, rel=1e-6)
+    assert odds["mean"] - odds["lower"] == pytest.approx(1.6448536 * sd * slope, rel=1e-6)
 
 
 def test_observed_is_the_mean_of_what_is_simulated(both):

@@ -11,7 +11,7 @@ from em_vs_bayes.contract import Array
 from em_vs_bayes.regression import expectations
 from em_vs_bayes.regression.expectations import NO_LIMITS, Curve, curve
 from em_vs_bayes.regression.fitted import Fitted, new_design, regression_of, some_draws
-from em_vs_bayes.uncertainty import check_level
+from em_vs_bayes.uncertainty import check_level, inside
 
 if TYPE_CHECKING:
     from em_vs_bayes.results import Fit
@@ -25,12 +25,12 @@ def predict(fit: Fit, y: Any, exog: Any, kind: str | None, level: float | None, 
     import pandas as pd
 
     fitted = regression_of(fit, "kind=")
-    functions = _functions(fitted, kind or "latent")
+    functions, bounds = _functions(fitted, kind or "latent"), _bounds(fitted, kind or "latent")
     if level is not None:
         check_level(level)
     design = fitted.design if y is None and exog is None else new_design(fit, y, exog)
     if fit.draws is None:
-        tables = {name: _by_delta(fit, fitted, design, function, level) for name, function in functions.items()}
+        tables = {name: _by_delta(fit, fitted, design, function, level, bounds) for name, function in functions.items()}
     else:
         own = some_draws(fit, draws)
         tables = {name: _by_draws(own, design, function, level) for name, function in functions.items()}
@@ -60,15 +60,24 @@ def _functions(fitted: Fitted, kind: str) -> dict[str, Curve]:
     return {name: curve(both[name], fitted.law, ends) for name, end in zip(both, ends, strict=True) if np.isfinite(end)}
 
 
-def _by_delta(fit: Fit, fitted: Fitted, design: Array, function: Curve, level: float | None) -> dict[str, Array]:
-    """At the estimate; the gradient of each row times the covariance of the parameters."""
+def _bounds(fitted: Fitted, kind: str) -> tuple[float, float]:
+    """What is asked for lies between them."""
+    if kind == "latent":
+        return NO_LIMITS
+    return (0.0, 1.0) if kind == "probability" else fitted.limits(f"kind={kind!r}")
+
+
+def _by_delta(
+    fit: Fit, fitted: Fitted, design: Array, function: Curve, level: float | None, bounds: tuple[float, float]
+) -> dict[str, Array]:
+    """At the estimate; the gradient of each row times the covariance of the parameters; ends within the bounds."""
     at = function(design @ fitted.coefficients, np.asarray(fitted.sigma))
     if level is None:
         return {"mean": at.value}
     gradient = np.column_stack([design * at.by_line[:, None], at.by_sigma])
     sd = np.sqrt(np.maximum(np.einsum("ni,ij,nj->n", gradient, fit.vcov().to_numpy(), gradient), 0.0))
-    far = ndtri(0.5 + level / 2) * sd
-    return {"mean": at.value, "lower": at.value - far, "upper": at.value + far}
+    lower, upper = inside(at.value, sd, *bounds, ndtri(0.5 + level / 2))
+    return {"mean": at.value, "lower": lower, "upper": upper}
 
 
 def _by_draws(draws: tuple[Array, Array], design: Array, function: Curve, level: float | None) -> dict[str, Array]:
