@@ -46,7 +46,7 @@ def fit(
         program = compile_program(spec, y, exog=exog, lengths=lengths, weights=weights, labels=labels)
         require_possible(program)
         compiled = perf_counter()
-        driven = drive(chosen, program, _start(spec, init), generator(seed), method, progressbar)
+        driven = drive(chosen, program, _start(program, init), generator(seed), method, progressbar)
         seconds = {"compile": compiled - began, "fit": perf_counter() - compiled}
         return Fit.from_driven(program, method, driven, seconds, _used(chosen))
 
@@ -65,11 +65,18 @@ def make_method(name: str, options: Mapping[str, Any]) -> Method:
     return kind(**{option: plain(value) for option, value in options.items()})
 
 
-def _start(spec: Spec, init: Any) -> Any:
+def _start(program: Program, init: Any) -> Any:
     """A Fit becomes its parameters; names and dicts pass through."""
     if isinstance(init, Fit):
+        spec, old = program.spec, init.program.names
         if init.spec.parameter_dims() != spec.parameter_dims() or init.spec.size != spec.size:
             raise ValueError(f"init is a fit of {init.spec!r}; its parameters do not fit {spec!r}.")
+        for name, own in program.names.items():
+            if own != old.get(name, own) and set(own) == set(old[name]):
+                raise ValueError(
+                    f"init is a fit to {name} with columns {list(old[name])}; {name} has them in another order, "
+                    f"{list(own)}."
+                )
         return dict(init.params)
     return init
 

@@ -94,6 +94,8 @@ def take(
     tables = {"y": whole}
     for name, value, scalar in (("exog", exog, False), ("weights", weights, True), ("labels", labels, True)):
         if value is not None:
+            if name == "exog" and isinstance(value, dict):
+                value = _as_frame(value, name)
             tables[name] = _beside(name, value, starts, sequential, scalar)
     values, remarks = _aligned(tables)
     names = dict(like or {})
@@ -122,21 +124,6 @@ def table(value: Any, name: str) -> Table:
     """One argument as an ndarray, a pandas DataFrame, a dict of these or a list, with the labels of its rows."""
     if type(value) is np.ndarray and value.dtype.names is None:
         return Table(value)
-    if isinstance(value, Mapping):
-        return _streams(value, name)
-    if isinstance(value, (str, bytes, AbstractSet, Iterator)):
-        raise TypeError(f"{name} must be an array, a frame or a list; got {numbers.kind_of(value)}.")
-    if callable(getattr(value, "tocsr", None)):
-        raise TypeError(f"{name} is a sparse matrix; give {name}.toarray().")
-    if numbers.is_frame(value):
-        return _frame(value, name)
-    if numbers.is_series(value):
-        own = None if isinstance(value, sys.modules["pandas"].Index) else value.index
-        return Table(numbers.plain(value), own)
-    if isinstance(value, np.ndarray) and value.dtype.names is not None:
-        import pandas as pd
-
-        return _frame(pd.DataFrame(value), name)
     if callable(getattr(value, "to_pandas", None)):
         try:
             made = value.to_pandas()
@@ -146,6 +133,21 @@ def table(value: Any, name: str) -> Table:
             ) from None
         own = table(made, name)
         return Table(own.values, None if own.index is None or _numbered(own.index) else own.index)
+    if isinstance(value, Mapping):
+        return _streams(value, name)
+    if isinstance(value, (str, bytes, AbstractSet, Iterator)):
+        raise TypeError(f"{name} must be an array, a frame or a list; got {numbers.kind_of(value)}.")
+    if callable(getattr(value, "tocsr", None)):
+        raise TypeError(f"{name} is a sparse matrix; give {name}.toarray().")
+    if numbers.is_frame(value):
+        return _frame(value, name)
+    if numbers.is_series(value):
+        index = None if isinstance(value, sys.modules["pandas"].Index) else value.index
+        return Table(numbers.plain(value), index)
+    if isinstance(value, np.ndarray) and value.dtype.names is not None:
+        import pandas as pd
+
+        return _frame(pd.DataFrame(value), name)
     return Table(value)
 
 
@@ -249,6 +251,17 @@ def _streams(given: Mapping[Any, Any], name: str) -> Table:
     return Table(values, next((t.index for t in own.values() if t.index is not None), None))
 
 
+def _as_frame(given: Mapping[Any, Any], name: str) -> Any:
+    """A dict of columns as a frame."""
+    import pandas as pd
+
+    own = _streams(given, name)
+    lengths = {key: read.rows(values) for key, values in own.values.items()}
+    if len(set(lengths.values())) != 1:
+        raise ValueError(f"The columns of {name} must have one length; got {lengths}.")
+    return pd.DataFrame(own.values, index=own.index)
+
+
 def _frame(frame: Any, name: str) -> Table:
     names = [str(c) for c in frame.columns]
     twice = list(dict.fromkeys(c for c in names if names.count(c) > 1)) if len(set(names)) < len(names) else []
@@ -277,11 +290,12 @@ def _aligned(tables: dict[str, Table]) -> tuple[dict[str, Any], tuple[str, ...]]
         for other, reference in known.items():
             if index is None or index.equals(reference):
                 continue
-            if (_numbered(index) or _numbered(reference)) and not len(index.intersection(reference)):
+            if (_numbered(index) or _numbered(reference)) and not index.isin(reference).any():
                 labelled, plain = (name, other) if _numbered(reference) else (other, name)
                 remarks.append(f"The rows of {plain} are numbered, those of {labelled} have labels: taken in order.")
                 continue
             values, index = _picked(values, _order(index, reference, name, other)), reference
+            remarks.append(f"The rows of {name} were put in the order of {other} by their labels.")
         out[name] = values
         if index is not None:
             known[name] = index
@@ -298,8 +312,9 @@ def _order(index: Any, reference: Any, name: str, other: str) -> NDArray[np.int6
 
 
 def _unlike(index: Any, reference: Any, name: str, other: str) -> str:
-    strangers = list(index.difference(reference)[:1])
-    why = f"{name} has the label {strangers[0]!r} that {other} has not" if strangers else "labels are repeated"
+    strangers = list(index[~index.isin(reference)][:1]) or list(reference[~reference.isin(index)][:1])
+    one, two = (name, other) if strangers and strangers[0] in index else (other, name)
+    why = f"{one} has the label {strangers[0]!r} that {two} has not" if strangers else "labels are repeated"
     return (
         f"{name} and {other} have different indexes ({why}): the rows cannot be matched. Give both the same index, or "
         "reset_index(drop=True) on both to go by position."

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.emissions import numbers, read
 
 
@@ -49,7 +50,7 @@ def whole_numbers(lengths: Any) -> NDArray[Any]:
     """Lengths of sequences (S,), each at least one row; ValueError in words for anything else."""
     try:
         array = np.atleast_1d(np.asarray(lengths))
-    except ValueError:  # ragged
+    except (TypeError, ValueError):  # ragged
         array = np.empty(0, dtype=object)
     if (
         array.ndim != 1
@@ -58,7 +59,7 @@ def whole_numbers(lengths: Any) -> NDArray[Any]:
         or (array != np.floor(array)).any()
         or (array < 1).any()
     ):
-        raise ValueError(f"lengths must be positive whole numbers, one per sequence; got {lengths!r}.")
+        raise ValueError(f"lengths must be positive whole numbers, one per sequence; got {brief(lengths)}.")
     return array
 
 
@@ -97,7 +98,7 @@ def joined(parts: list[Any], name: str = "y") -> tuple[Any, NDArray[np.int64]]:
         import pandas as pd
 
         return pd.concat(parts, ignore_index=True), starts
-    parts = [part if isinstance(part, np.ndarray) else numbers.floats(part, name) for part in parts]
+    parts = [part if type(part) is np.ndarray else numbers.floats(part, name) for part in parts]
     widths = {part.shape[1:] for part in parts}
     if len(widths) > 1:
         raise ValueError(f"{name}: the sequences have different numbers of columns: {sorted(widths)}.")

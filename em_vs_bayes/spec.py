@@ -89,7 +89,8 @@ class Spec(ABC):
         Parameters
         ----------
         y : array_like (n,) or (n, d), pandas, polars or xarray; a frame or dict of streams for `Product`
-            Observations; NaN is missing and integrated out.
+            Observations; NaN is missing and integrated out. Its pandas index labels the rows of results; ``exog``,
+            ``weights`` and ``labels`` that have one as well are put in its order. New data go by the names of columns.
         method : {"em", "vi", "gibbs", "nuts", "laplace", "advi"}
         exog : array_like (n, p) or frame, optional
             Design matrix of a regression, used as it is. With a formula, ``y`` is the frame instead.
@@ -99,7 +100,8 @@ class Spec(ABC):
         weights : array_like (n,), optional
             Case weights: powers of each row's likelihood (of each sequence's, where the model has sequences).
         labels : array_like (n,) of int, optional
-            Known components or states, -1 where unknown.
+            Known components or states, -1 where unknown. Of several sequences ``exog``, ``weights`` and ``labels``
+            may be lists as ``y`` is; one weight for each sequence will do.
         seed : int or Generator, optional
             The same seed gives the same result.
         init : Fit, dict of parameters, or {"kmeans++", "random"}, optional

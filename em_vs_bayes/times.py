@@ -5,6 +5,7 @@ Nothing is sorted or filled in here: a chain takes rows as they come, and the us
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ EVEN = 0.1  # of a step: times this near to whole steps are evenly spaced
 HOLIDAYS = 4  # working days in a row that may be missing without a word
 MONTHS, DAYS = 12, 7
 UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,13 @@ class Clock:
 
 
 def tidied(index: Any) -> Any:
-    """The index with times as pandas' own, where they were Arrow's or Python's."""
+    """The index with times as pandas' own, where they were Arrow's or Python's; None for labels without a hash."""
     import pandas as pd
 
+    try:
+        hash(index[0]) if len(index) and index.dtype == object else None
+    except TypeError:
+        return None
     kind = pd.api.types.infer_dtype(index, skipna=False) if index.nlevels == 1 and index.dtype == object else ""
     if kind in ("date", "datetime", "datetime64") or str(index.dtype).startswith(("timestamp", "date32", "date64")):
         try:
@@ -122,9 +128,8 @@ def coordinate(index: Any, n: int) -> NDArray[Any]:
     if isinstance(index, pd.DatetimeIndex):
         naive = index if index.tz is None else index.tz_convert(None)
         return naive.to_numpy()
-    if index.nlevels == 1 and pd.api.types.is_numeric_dtype(index.dtype) and not index.hasnans:
-        values = index.to_numpy()
-        return values if values.dtype.kind in "iuf" else np.asarray(values, dtype=float)
+    if index.nlevels == 1 and pd.api.types.is_numeric_dtype(index.dtype) and index.dtype.kind in "iuf":
+        return index.to_numpy(dtype=float) if index.hasnans else index.to_numpy(dtype=f"{index.dtype.kind}8")
     if index.nlevels > 1:
         return np.array([", ".join(map(shown, label)) for label in index], dtype=object)
     return np.array([shown(label) for label in index], dtype=object)
@@ -233,10 +238,10 @@ def _clock(index: Any) -> Clock | None:
     if isinstance(index, pd.DatetimeIndex):
         return _calendar(index if index.tz is None else index.tz_localize(None), index)
     if isinstance(index, pd.TimedeltaIndex):
-        return Clock(index.as_unit("ns").asi8)
-    if pd.api.types.is_numeric_dtype(index.dtype) and not pd.api.types.is_bool_dtype(index.dtype):
-        values = index.to_numpy(dtype=float) if index.dtype.kind == "f" else index.to_numpy(dtype=np.int64)
-        return Clock(values)
+        return Clock(index.asi8)
+    if pd.api.types.is_numeric_dtype(index.dtype) and index.dtype.kind in "iuf":
+        values = index.to_numpy(dtype=float if index.dtype.kind == "f" else np.int64)
+        return Clock(values) if np.isfinite(values).all() else None
     return None
 
 
@@ -254,13 +259,12 @@ def _calendar(wall: Any, index: Any) -> Clock:
         if daily and (wall.day_of_week < 5).all():
             return Clock(np.busday_count(days[0], days), "working day", HOLIDAYS)
         return Clock(days.astype(np.int64), "day")
-    instants = index.tz_convert(None) if index.tz is not None else index
-    nanoseconds = instants.as_unit("ns").asi8
+    instants, per_second = index.asi8, PER_SECOND[index.unit]
     for unit, seconds in UNITS:
-        length = seconds * 1_000_000_000
-        if (np.diff(nanoseconds) % length == 0).all():
-            return Clock((nanoseconds - nanoseconds[0]) // length, unit)
-    return Clock(nanoseconds)
+        length = seconds * per_second
+        if (np.diff(instants) % length == 0).all():
+            return Clock((instants - instants[0]) // length, unit)
+    return Clock(instants)
 
 
 # --- what comes next ------------------------------------------------------------------------------------------------
@@ -275,12 +279,14 @@ def _ahead(index: Any, steps: int) -> Any:
     if isinstance(index, pd.DatetimeIndex):
         freq: Any = index.freq
         if freq is None and len(index) > 2:
-            try:
-                freq = pd.infer_freq(index)
-            except (TypeError, ValueError):
-                freq = None
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # pandas on what it will return one day; text or offset, either will do
+                try:
+                    freq = pd.infer_freq(index)
+                except (TypeError, ValueError):
+                    freq = None
         if freq is None:
-            return None
+            return _months_ahead(index, count)
         try:
             return pd.date_range(index[-1], periods=steps + 1, freq=freq)[1:]
         except (ValueError, OverflowError):  # beyond what times can be
@@ -295,5 +301,19 @@ def _ahead(index: Any, steps: int) -> Any:
         own = index.asi8[-1] + gaps[0] * count
         return pd.PeriodIndex.from_ordinals(own, freq=index.freq)  # type: ignore[attr-defined]
     if isinstance(index, pd.TimedeltaIndex):
-        return index[-1] + pd.to_timedelta(gaps[0] * count, unit="ns")
+        return index[-1] + pd.to_timedelta(gaps[0] * count, unit=index.unit)
     return pd.Index(clock.at[-1] + gaps[0] * count)
+
+
+def _months_ahead(index: Any, count: NDArray[Any]) -> Any:
+    """The same day of months to come, where rows are one day each of months that are evenly spaced."""
+    import pandas as pd
+
+    months = np.asarray(index.year * MONTHS + index.month)
+    gaps = np.diff(months)
+    if not (index.day == index.day[0]).all() or gaps[0] < 1 or (gaps != gaps[0]).any():
+        return None
+    try:
+        return pd.DatetimeIndex([index[-1] + pd.DateOffset(months=int(gaps[0] * k)) for k in count])
+    except (ValueError, OverflowError):
+        return None

@@ -102,6 +102,10 @@ def _frame(y: Any) -> Any:
 
     if callable(getattr(y, "to_pandas", None)):
         return y.to_pandas()
+    if isinstance(y, dict):
+        lengths = {name: len(values) if np.ndim(values) else 0 for name, values in y.items()}
+        if len(set(lengths.values())) > 1 or not all(np.ndim(values) == 1 for values in y.values()):
+            raise ValueError(f"The columns of y must have one length and one number or category a row; got {lengths}.")
     if isinstance(y, (pd.DataFrame, dict)):
         return pd.DataFrame(y)
     raise TypeError(f"With a formula, y is the frame that has its columns; got {type(y).__name__}.")

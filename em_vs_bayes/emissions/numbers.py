@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Array
 
 KINDS = {"c": "complex numbers", "M": "dates", "m": "durations", "S": "text", "U": "text", "T": "text", "V": "records"}
@@ -57,8 +58,7 @@ def short(value: Any) -> str:
     """A value for messages."""
     if isinstance(value, (date, np.datetime64, np.timedelta64)) or type(value).__name__ == "Period":
         return str(value)[:19]
-    text = repr(value.item() if isinstance(value, np.generic) else value)
-    return text if len(text) <= 40 else text[:37] + "..."
+    return brief(value.item() if isinstance(value, np.generic) else value, 40)
 
 
 def plain(values: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Array
 from em_vs_bayes.emissions import numbers
 
@@ -48,7 +49,7 @@ def rows(y: Any) -> int:
     try:
         return len(y)
     except TypeError:
-        raise ValueError(f"y must be (n,) or (n, d), or a frame or dict of streams; got {y!r}.") from None
+        raise ValueError(f"y must be (n,) or (n, d), or a frame or dict of streams; got {brief(y)}.") from None
 
 
 def _framed(frame: Any, name: str) -> Array:
@@ -61,4 +62,4 @@ def _framed(frame: Any, name: str) -> Array:
 
 
 def _shaped(y: Any, array: Array) -> str:
-    return f"an array of shape {array.shape}" if array.ndim else f"{y!r}"
+    return f"an array of shape {array.shape}" if array.ndim else brief(y)
