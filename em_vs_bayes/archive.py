@@ -152,4 +152,4 @@ def _array(content: bytes, name: str) -> np.ndarray:
             raise ValueError(f"shape {shape} is not that of its {len(content) - 10 - length} bytes")
     except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError, UnicodeError) as error:
         raise ValueError(f"{name}.npy is no array of numbers: {error}.") from None
-    return np.frombuffer(content, dtype, offset=10 + length).reshape(shape).copy()
+    return np.frombuffer(content, dtype, offset=begin + length).reshape(shape).copy()

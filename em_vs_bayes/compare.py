@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from em_vs_bayes import align
+from em_vs_bayes.atomic import destination, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -286,9 +287,9 @@ class Comparison:
         """Write one self-contained HTML page to ``path``; it needs no network."""
         from em_vs_bayes.report import page
 
-        path = Path(path)
-        path.write_text(page.render(self), encoding="utf-8")
-        return path
+        destination(path)  # refused before all is drawn
+        write_text(path, page.render(self))
+        return Path(path)
 
     def __repr__(self) -> str:
         return f"Comparison({', '.join(a.name for a in self.aligned)}; {self.fits[0].spec})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,8 @@ def to_datatree(fit: Fit) -> xr.DataTree:
         "log_likelihood_kind": kind,
         "log_likelihood_terms": program.latent.pointwise_kinds[kind],
         "relabelled": int(fit.permutation is not None),
+        "seed": _written(fit.attrs.get("seed")),
+        "init": _written(fit.attrs.get("init")),
     }
     if thinned > 1:
         attrs["log_likelihood_thinned"] = thinned
@@ -68,6 +71,12 @@ def to_datatree(fit: Fit) -> xr.DataTree:
         "observed_data"
     ]
     return tree
+
+
+def _written(value: Any) -> int | str:
+    """A number or a name as it is, all else as JSON: files of this format have neither None nor lists in lists."""
+    small = isinstance(value, int) and abs(value) < 2**63
+    return value if isinstance(value, str) or small else json.dumps(value)
 
 
 def _dim(kind: str) -> str:

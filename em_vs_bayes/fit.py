@@ -48,7 +48,18 @@ def fit(
         compiled = perf_counter()
         driven = drive(chosen, program, _start(program, init), generator(seed), method, progressbar)
         seconds = {"compile": compiled - began, "fit": perf_counter() - compiled}
-        return Fit.from_driven(program, method, driven, seconds, _used(chosen))
+        return Fit.from_driven(program, method, driven, seconds, _used(chosen), _begun(seed, init))
+
+
+def _begun(seed: Any, init: Any) -> dict[str, Any]:
+    """``seed`` and ``init`` as a fit keeps them: numbers, names and lists, as JSON has them."""
+    if isinstance(init, Fit):
+        init = init.params
+    if isinstance(init, Mapping):
+        init = {str(name): np.asarray(value).tolist() for name, value in init.items()}
+    if isinstance(seed, (np.random.Generator, np.random.BitGenerator, np.random.SeedSequence, np.random.RandomState)):
+        seed = f"a {type(seed).__name__}"  # which has gone on since
+    return {"seed": seed if seed is None or isinstance(seed, str) else np.asarray(seed).tolist(), "init": init}
 
 
 def make_method(name: str, options: Mapping[str, Any]) -> Method:
@@ -158,7 +169,8 @@ def resume(fit: Fit, progressbar: bool, options: Mapping[str, Any]) -> Fit:
     run = method.restore(fit.program, dict(fit.checkpoint), records)
     driven = loop(method, fit.program, [run], fit.method, progressbar)
     seconds = {**{k: v for k, v in fit.seconds.items() if k != "total"}, "resumed": perf_counter() - began}
-    return Fit.from_driven(fit.program, fit.method, driven, seconds, _used(method))
+    begun = {name: fit.attrs.get(name) for name in ("seed", "init")}
+    return Fit.from_driven(fit.program, fit.method, driven, seconds, _used(method), begun)
 
 
 def _used(method: Method) -> dict[str, Any]:
@@ -178,7 +190,7 @@ def at(spec: Spec, y: Any, params: Mapping[str, Any], *, exog: Any, lengths: Any
                 f"got {brief(np.asarray(params[name]).tolist())}."
             )
     outcome = Outcome(theta, Status.GIVEN)
-    return Fit.from_driven(program, "given", Driven(outcome, {"objective": np.empty(0)}, {}), {}, {})
+    return Fit.from_driven(program, "given", Driven(outcome, {"objective": np.empty(0)}, {}), {}, {}, {})
 
 
 def log_prior(spec: Spec, params: Mapping[str, Any], y: Any, exog: Any = None) -> float:

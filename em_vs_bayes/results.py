@@ -56,6 +56,8 @@ class Fit:
     seconds : dict of float
     options : dict
         The method's options as used.
+    attrs : dict
+        What else there is to know: ``seed`` and ``init`` as they were given, what the method adds.
     """
 
     program: Program
@@ -82,6 +84,7 @@ class Fit:
         driven: Driven,
         seconds: Mapping[str, float],
         options: Mapping[str, Any],
+        begun: Mapping[str, Any],
     ) -> Fit:
         """Relabel what wants it and take the posterior mean where the method gave only draws."""
         outcome = driven.outcome
@@ -102,7 +105,7 @@ class Fit:
             sample_stats=outcome.sample_stats,
             seconds={**seconds, "total": sum(seconds.values())},
             options=dict(options),
-            attrs=outcome.attrs,
+            attrs={**begun, **outcome.attrs},
             lower_bound=outcome.elbo,
             checkpoint=driven.checkpoint,
         )

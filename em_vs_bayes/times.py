@@ -60,38 +60,6 @@ def tidied(index: Any) -> Any:
     return index
 
 
-def packed(index: Any) -> tuple[NDArray[Any], dict[str, Any]]:
-    """An index as a plain array, and how `unpacked` makes it again; what is no number and no time becomes text."""
-    import pandas as pd
-
-    name = None if index.name is None else str(index.name)
-    if isinstance(index, pd.PeriodIndex):
-        return index.asi8, {"kind": "period", "freq": index.freqstr, "name": name}
-    if isinstance(index, (pd.DatetimeIndex, pd.TimedeltaIndex)):
-        kind = "datetime" if isinstance(index, pd.DatetimeIndex) else "timedelta"
-        zone = None if kind == "timedelta" or index.tz is None else str(index.tz)  # type: ignore[union-attr]
-        return index.asi8, {"kind": kind, "unit": index.unit, "zone": zone, "freq": index.freqstr, "name": name}
-    values = coordinate(index, len(index)) if index.is_unique else np.array([shown(label) for label in index])
-    return (values if values.dtype.kind in "iuf" else values.astype(str)), {"kind": "plain", "name": name}
-
-
-def unpacked(values: NDArray[Any], layout: dict[str, Any]) -> Any:
-    """The index that `packed` took apart."""
-    import pandas as pd
-
-    kind, name = layout["kind"], layout["name"]
-    if kind == "period":
-        return pd.PeriodIndex.from_ordinals(values, freq=layout["freq"], name=name)  # type: ignore[attr-defined]
-    if kind == "plain":
-        return pd.Index(values.astype(object) if values.dtype.kind == "U" else values, name=name)
-    own = values.view(f"{'M' if kind == 'datetime' else 'm'}8[{layout['unit']}]")
-    if kind == "timedelta":
-        return pd.TimedeltaIndex(own, freq=layout["freq"], name=name)
-    index = pd.DatetimeIndex(own, name=name)
-    index = index if layout["zone"] is None else index.tz_localize("UTC").tz_convert(layout["zone"])
-    return index if layout["freq"] is None else pd.DatetimeIndex(index, freq=layout["freq"])
-
-
 def remarks(index: Any, starts: NDArray[np.int64]) -> tuple[str, ...]:
     """What to say of the order and the gaps of the rows of sequences, in words; nothing where all is as it should be.
 

@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import zipfile
 
 import numpy as np
 import pandas as pd
@@ -303,51 +301,6 @@ def test_nothing_left_free(method):
     refused(
         "fixed leaves no parameter free", evb.Mixture(e.Normal(), 1, fixed={"means": [0.0], "sigmas": [1.0]}), X, method
     )
-
-
-# --- files ----------------------------------------------------------------------------------------------------------
-
-
-def rewritten(path, change):
-    """The saved fit at ``path`` with its JSON changed."""
-    with zipfile.ZipFile(path) as archive:
-        held = {name: archive.read(name) for name in archive.namelist()}
-    meta = json.loads(held["fit.json"])
-    change(meta)
-    held["fit.json"] = json.dumps(meta).encode()
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, value in held.items():
-            archive.writestr(name, value)
-
-
-def test_files_that_are_not_fits(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"path=.*absent"):
-        evb.load(tmp_path / "absent")
-    (tmp_path / "text").write_text("no fit")
-    with pytest.raises(ValueError, match=r"path=.*text' is not a saved fit"):
-        evb.load(tmp_path / "text")
-    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
-        archive.writestr("a.txt", "b")
-    with pytest.raises(ValueError, match=r"path=.*fit\.json is missing"):
-        evb.load(tmp_path / "other.zip")
-    path = tmp_path / "fit"
-    GAUSS.fit(Y, **QUIET).save(path)
-    rewritten(path, lambda meta: meta.update(format=99))
-    with pytest.raises(ValueError, match=r"path=.*format 99"):
-        evb.load(path)
-    rewritten(path, lambda meta: meta.update(format=1, spec=evb.GaussianMixture(3).to_dict()))
-    with pytest.raises(ValueError, match=r"path=.*spec and the fit do not match"):
-        evb.load(path)
-
-
-def test_a_pickle_inside_a_file_is_not_run(tmp_path):
-    path = tmp_path / "fit"
-    GAUSS.fit(Y, **QUIET).save(path)
-    np.save(tmp_path / "evil.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.write(tmp_path / "evil.npy", "attrs/evil.npy")
-    with pytest.raises(ValueError, match="allow_pickle=False"):
-        evb.load(path)
 
 
 # --- collapse -------------------------------------------------------------------------------------------------------
