@@ -20,7 +20,7 @@ import numpy as np
 from em_vs_bayes.boundary import Held, held
 from em_vs_bayes.contract import Array, Params
 from em_vs_bayes.coordinates import jacobian
-from em_vs_bayes.differences import STEP, Information, information
+from em_vs_bayes.differences import STEP, Information, information, of_program
 from em_vs_bayes.regressions import Regression
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ class Differences(Curvature):
     @cached_property
     def _information(self) -> Information:
         density = self.held.program.density(self.held.theta, prior=float(self.with_prior), jacobian=0.0)
-        return information(density, self._x)
+        return of_program(density, self._x)
 
     def observed(self) -> Array:
         return self._information.inner

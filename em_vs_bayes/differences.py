@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from em_vs_bayes.contract import Array
+
+if TYPE_CHECKING:
+    from em_vs_bayes.program import Density
 
 STEP = 1e-4  # in standard errors: what third derivatives and what rounding leave are then alike, some 1e-8
 NEAR = (0.2, 5.0)  # a step is good enough within so many times that
@@ -56,17 +60,34 @@ class Information:
         return self.root @ np.linalg.cholesky(0.5 * (inverse + inverse.T)), bool(values[0] < least)
 
 
-def information(density: Slopes, x: Array) -> Information:
+def of_program(density: Density, x: Array) -> Information:
+    """Minus the Hessian of a program's density at ``x``; completed data say how long the first steps may be."""
+    from em_vs_bayes.methods.maximum import errors
+
+    program, theta = density.program, density.program.constrain(x, density.made.theta)
+    try:
+        _, held = program.expect(program.potentials(theta))
+    except ValueError:  # outside the support
+        return information(density, x)
+    unit = errors(lambda at: program.slope(at, theta, held, prior=False, jacobian=False), x, program.groups())
+    return information(density, x, unit)
+
+
+def information(density: Slopes, x: Array, errors: Array | None = None) -> Information:
     """Minus the Hessian of ``density`` at ``x``.
 
     Parameters
     ----------
     density : callable (D,) -> (value, gradient)
         The value is -inf, or a ValueError is raised, where a point has no density.
+    errors : ndarray (D,), optional
+        Guesses at what a step of one standard error is along each coordinate; 0 where there is none.
     """
-    found = [_along(density, x, j) for j in range(len(x))]
-    if not found:
+    if not x.size:
         return Information(np.empty((0, 0)), np.empty((0, 0)))
+    first = GUESS * np.maximum(np.abs(x), 1.0)
+    first = first if errors is None else np.where(errors > 0.0, STEP * errors, first)
+    found = [_along(density, x, j, float(first[j])) for j in range(len(x))]
     errors = np.array([error for _, error in found])
     inner = np.stack([column for column, _ in found]) * errors[:, None] * errors
     inner = 0.5 * (inner + inner.T)
@@ -108,13 +129,13 @@ def _directed(density: Slopes, x: Array, direction: Array) -> Array | None:
     return None if change is None else change / (2.0 * STEP)
 
 
-def _along(density: Slopes, x: Array, j: int) -> tuple[Array, float]:
+def _along(density: Slopes, x: Array, j: int, first: float) -> tuple[Array, float]:
     """Minus the derivative (D,) of the gradient by x_j, and 1 / sqrt(|curvature|); zeros and 1 where nothing changes.
 
     From a step that is too short for anything but rounding, or far too long, each try halves what is wrong with its
     logarithm; a quadratic takes one.
     """
-    step, short, long, jump = GUESS * max(1.0, abs(x[j])), 0.0, np.inf, 1e3
+    step, short, long, jump = first, 0.0, np.inf, 1e3
     best = np.zeros_like(x), 1.0
     with np.errstate(all="ignore"):
         for _ in range(TRIES):

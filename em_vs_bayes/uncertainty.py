@@ -45,8 +45,7 @@ def vcov(fit: Fit, asked: Asked) -> pd.DataFrame:
 
 def std_errors(fit: Fit, asked: Asked) -> Params:
     """See `Fit.std_errors`."""
-    sd = np.sqrt(np.maximum(np.diag(_covariance(fit, asked)), 0.0))
-    out, at = {}, 0
+    sd, out, at = _spreads(fit, asked), {}, 0
     for name, value in fit.params.items():
         out[name] = sd[at : at + value.size].reshape(value.shape)
         at += value.size
@@ -161,12 +160,35 @@ def _values(fit: Fit, kind: str, asked: Asked) -> Array:
 
 
 def _covariance(fit: Fit, asked: Asked) -> Array:
+    factors = _factors(fit, asked)
+    if factors is None:
+        values = _values(fit, _kind(fit, asked), asked)
+        return np.atleast_2d(np.cov(values - values[:1], rowvar=False))  # what is fixed has a variance of exactly 0
+    jacobian, inner = factors
+    return jacobian @ inner @ jacobian.T
+
+
+def _spreads(fit: Fit, asked: Asked) -> Array:
+    """Roots of the diagonal (Q,), of numbers whose squares may leave floating point."""
+    factors = _factors(fit, asked)
+    if factors is None:
+        values = _values(fit, _kind(fit, asked), asked)
+        values = values - values[:1]
+        size = np.abs(values).max(axis=0)
+        return size * np.std(values / np.where(size > 0.0, size, 1.0), axis=0, ddof=1)
+    jacobian, inner = factors
+    size = np.abs(jacobian).max(axis=1, initial=0.0)
+    rows = jacobian / np.where(size > 0.0, size, 1.0)[:, None]
+    return size * np.sqrt(np.maximum(np.einsum("qi,ij,qj->q", rows, inner, rows), 0.0))
+
+
+def _factors(fit: Fit, asked: Asked) -> tuple[Array, Array] | None:
+    """Jacobian (Q, D) and covariance (D, D) of directions; None for what is known from draws alone."""
     from em_vs_bayes.curvature import curvature
 
     kind = _kind(fit, asked)
     if kind in ("posterior", "bootstrap"):
-        values = _values(fit, kind, asked)
-        return np.atleast_2d(np.cov(values - values[:1], rowvar=False))  # what is fixed has a variance of exactly 0
+        return None
     bent = curvature(fit)
     information = bent.louis() if kind == "louis" else bent.observed()
     told = np.diag(information) != 0.0  # of other directions the data say nothing: a component without weight
@@ -177,10 +199,9 @@ def _covariance(fit: Fit, asked: Asked) -> Array:
         inner[np.ix_(told, told)] = _inverse(information[np.ix_(told, told)])
         if kind in ("sandwich", "clustered"):
             inner = inner @ _meat(fit, bent, asked.clusters) @ inner
-    out = bent.jacobian @ inner @ bent.jacobian.T
-    unknown = bent.jacobian[:, ~told].any(axis=1)
-    out[unknown], out[:, unknown] = np.nan, np.nan
-    return out
+    jacobian = bent.jacobian.copy()
+    jacobian[jacobian[:, ~told].any(axis=1)] = np.nan
+    return jacobian, inner
 
 
 def _inverse(information: Array) -> Array:

@@ -165,7 +165,8 @@ class MvNormal(Emission):
 def _positive(seen: Moments, n_components: int) -> Array:
     """The default prior scale: S / K^(2/d), its diagonal alone where S is singular."""
     d = len(seen.centre)
-    correlation = seen.covariance / np.sqrt(np.outer(seen.variance, seen.variance))
+    root = np.sqrt(seen.variance)
+    correlation = seen.covariance / root / root[:, None]
     singular = np.linalg.eigvalsh(correlation)[0] < 1e-10
     return (np.diag(seen.variance) if singular else seen.covariance) / n_components ** (2.0 / d)
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from em_vs_bayes.contract import Array
-from em_vs_bayes.differences import information
+from em_vs_bayes.differences import of_program
+from em_vs_bayes.program import Density
 
 ROUNDS = 3
 STEPS = 500  # of L-BFGS
@@ -44,7 +45,7 @@ class Whitening:
         return self.mode + u @ self.root.T
 
 
-def settled(density: Callable[[Array], tuple[float, Array]], x: Array) -> Whitening:
+def settled(density: Density, x: Array) -> Whitening:
     """The mode near ``x``, and the affine map around it.
 
     L-BFGS in coordinates that are whitened where it starts, so that no unit of measurement sets its pace, then Newton
@@ -86,7 +87,7 @@ def _slope(density: Callable[[Array], tuple[float, Array]], found: Whitening) ->
     return float(np.abs(found.root.T @ density(found.mode)[1]).max(initial=0.0))
 
 
-def whiten(density: Callable[[Array], tuple[float, Array]], x: Array) -> Whitening:
+def whiten(density: Density, x: Array) -> Whitening:
     """The affine map around ``x`` (a mode)."""
-    root, repaired = information(density, x).inverse_root()
+    root, repaired = of_program(density, x).inverse_root()
     return Whitening(x, root, float(np.log(np.diag(root)).sum()), density(x)[0], repaired)
