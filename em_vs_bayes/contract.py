@@ -114,11 +114,15 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class Maximum:
-    """What a block's M-step returns: parameters, and which components needed a floor to stay proper."""
+    """What a block's M-step returns: parameters, and which components needed a floor (or a bound) to stay proper.
+
+    ``unbounded`` names parameters that would be infinite; they stay where they were.
+    """
 
     params: Params
     floored: tuple[int, ...] = ()
     boundary: tuple[str, ...] = ()
+    unbounded: tuple[str, ...] = ()
 
 
 class Block(ABC):

@@ -42,7 +42,7 @@ def fit(
     """Compile, drive, wrap. See `Spec.fit`."""
     chosen = make_method(method, options)
     began = perf_counter()
-    with announced(progressbar):
+    with announced(progressbar), np.errstate(**AS_USUAL):
         program = compile_program(spec, y, exog=exog, lengths=lengths, weights=weights, labels=labels)
         require_possible(program)
         compiled = perf_counter()
@@ -92,6 +92,7 @@ def _start(program: Program, init: Any) -> Any:
     return init
 
 
+AS_USUAL: Any = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}  # whatever np.seterr says
 ROUNDS = 10  # times that a method may go on from where it had ended, at most
 
 
@@ -151,7 +152,7 @@ def loop(
             if not beyond:
                 break
             runs, left = [Run(run.state, [*best[2], *run.records]) for run in beyond], left - 1
-            ended.remove(best)
+            ended = [end for end in ended if end is not best]
     status, state, records = best
     status = Status.INTERRUPTED if interrupted and not status.good else status
     history = {name: np.array([r.get(name, np.nan) for r in records]) for name in records[-1]}
@@ -166,8 +167,9 @@ def resume(fit: Fit, progressbar: bool, options: Mapping[str, Any]) -> Fit:
     names = list(fit.history)
     records = [dict(zip(names, row, strict=True)) for row in zip(*fit.history.values(), strict=True)]
     began = perf_counter()
-    run = method.restore(fit.program, dict(fit.checkpoint), records)
-    driven = loop(method, fit.program, [run], fit.method, progressbar)
+    with np.errstate(**AS_USUAL):
+        run = method.restore(fit.program, dict(fit.checkpoint), records)
+        driven = loop(method, fit.program, [run], fit.method, progressbar)
     seconds = {**{k: v for k, v in fit.seconds.items() if k != "total"}, "resumed": perf_counter() - began}
     begun = {name: fit.attrs.get(name) for name in ("seed", "init")}
     return Fit.from_driven(fit.program, fit.method, driven, seconds, _used(method), begun)

@@ -117,11 +117,15 @@ class Tables:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What an M-step returns besides theta: components at the covariance floor, parameters on the boundary."""
+    """What an M-step returns besides theta: components at the covariance floor, parameters on the boundary.
+
+    ``unbounded`` names parameters that would be infinite in a component that ``floored`` has.
+    """
 
     theta: Array
     floored: tuple[int, ...]
     boundary: tuple[str, ...]
+    unbounded: tuple[str, ...]
 
 
 @final
@@ -203,6 +207,23 @@ class Program:
     def total_weight(self) -> float:
         """Number of observations, case weights counted."""
         return float(self.data.weights.sum()) if self.data.weights.size else float(self.n)
+
+    @cached_property
+    def summed(self) -> float:
+        """The size of what a log-likelihood is the sum of, as rounding sees it: errors of rows are independent."""
+        base = self.data.base if self.data.base.size else np.zeros(1)
+        return float(np.sqrt((self.case_weights**2 * (1.0 + base**2)).sum()))
+
+    def infinite_priors(self, theta: Array) -> dict[str, Any]:
+        """Parameter name -> prior, where the prior density at theta is infinite."""
+        found, neutral = {}, self.with_fixed(self.neutral())
+        priors = {p.prefix + name: prior for p in self.placed for names, prior in p.block.describe() for name in names}
+        for name, where, _ in self.tables.theta.items():
+            alone = neutral.copy()
+            alone[where] = theta[where]
+            if name in priors and self.log_prior(alone) == np.inf:
+                found[name] = priors[name]
+        return found
 
     def neutral(self) -> Array:
         """A valid theta on the scale of the data, components alike."""
@@ -343,13 +364,14 @@ class Program:
 
     def maximize(self, theta: Array, stats: Array, *, flat_prior: bool, floor: float) -> Step:
         """One (conditional) maximisation of every block."""
-        new, floored, boundary = theta.copy(), set[int](), []
+        new, floored, boundary, unbounded = theta.copy(), set[int](), [], []
         for p in self.placed:
             best = p.block.maximize(p.params(theta), p.stats(stats), flat_prior=flat_prior, floor=floor)
             p.pack_params(best.params, new)
             floored |= set(best.floored)
             boundary += [p.prefix + name for name in best.boundary]
-        return Step(new, tuple(sorted(floored)), tuple(boundary))
+            unbounded += [p.prefix + name for name in best.unbounded]
+        return Step(new, tuple(sorted(floored)), tuple(boundary), tuple(unbounded))
 
     # --- CAVI ---------------------------------------------------------------------------------------------------
 

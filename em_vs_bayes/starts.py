@@ -47,8 +47,8 @@ def start(program: Program, init: Any, rng: np.random.Generator, attempt: int = 
         if left_out(program, init):
             usual = like_given(program, init, program.public(start(program, None, rng, attempt)))
         theta = program.theta_of(init, usual)
-        if (theta == 0.0).any() and impossible(program, theta):
-            raise ValueError("init: the data have probability zero at these parameters; start from positive ones.")
+        if impossible(program, theta):
+            raise ValueError("init: the data have probability zero at these parameters; start from others.")
         if imagined(program, theta) > MOST_IMAGINED:
             raise ValueError(
                 "init: at these parameters truncation would hide all but one row in ten thousand million: nothing can "
@@ -182,6 +182,6 @@ def from_labels(program: Program, labels: NDArray[np.int64]) -> Array:
         _, stats = known.expect(pot)
         theta = program.with_fixed(program.maximize(theta, stats, flat_prior=flat, floor=1e-4).theta)
     theta = program.opened(theta)
-    if (program.tables.fixed == 0.0).any() and impossible(program, theta):  # rows where their cluster cannot be
+    if program.spec.fixed and impossible(program, theta):  # rows where their cluster cannot be
         theta = (1.0 - OPEN) * theta + OPEN * program.with_fixed(program.neutral())  # parameter spaces are convex
     return theta

@@ -14,7 +14,7 @@ class Status(Enum):
         "a component collapsed: its covariance fell to the floor, where the likelihood is unbounded. "
         "Use objective='map', fewer components, a simpler covariance or more starts (n_init)."
     )
-    UNBOUNDED = "no maximum: the likelihood still rises while parameters run off; see notes."
+    UNBOUNDED = "no maximum: the objective still rises while parameters run off; see notes."
     OBJECTIVE_FELL = "the objective fell beyond rounding: the estimate is not a maximum. Please report this."
     INTERRUPTED = "interrupted: the result is what had been done so far."
     SAMPLED = "sampled: all draws were made, and no diagnostic warns."

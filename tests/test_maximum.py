@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 import em_vs_bayes as evb
 from em_vs_bayes import emissions as e
+from em_vs_bayes import priors as p
+from em_vs_bayes.methods.ascent import Climb
 from em_vs_bayes.methods.maximum import errors, lowest
 
 QUIET = {"progressbar": False, "seed": 1}
@@ -67,7 +71,7 @@ def test_components_that_began_alike_part(case, unit):
         y, start = y * unit, {name: np.asarray(value) * unit ** powers.get(name, 0) for name, value in start.items()}
     fit, best = spec.fit(y, init=start, **QUIET), spec.fit(y, **QUIET)
     assert fit.log_likelihood == pytest.approx(best.log_likelihood, abs=1e-6)
-    assert fit.notes == ()
+    assert not any("same emission" in note for note in fit.notes)
 
 
 def test_components_that_the_data_hold_alike_are_said():
@@ -101,3 +105,130 @@ def test_a_maximum_is_left_alone(seed):
     again = evb.GaussianMixture(2).fit(y, init=fit, progressbar=False)
     assert again.n_iter < 5
     assert again.log_likelihood == pytest.approx(fit.log_likelihood, abs=1e-9)
+
+
+# --- collapse, infinite rates, infinite priors, nothing possible ----------------------------------------------------
+
+
+def _two(rng, sd, n=200):
+    return np.r_[rng.normal(0.0, sd, n), rng.normal(1000.0, sd, n)]
+
+
+@pytest.mark.parametrize("sd", [0.1, 0.01, 0.001])
+@pytest.mark.parametrize("unit", [1.0, 1e-140])
+def test_tight_clusters_far_apart_are_no_collapse(sd, unit):
+    y = _two(np.random.default_rng(0), sd)
+    for spec in (evb.Mixture(e.Normal(), 2), evb.HMM(e.Normal(), 2)):
+        fit = spec.fit(y * unit, **QUIET)
+        assert fit.converged, fit.notes
+        own = np.sort([y[:200].std(), y[200:].std()])
+        np.testing.assert_allclose(np.sort(fit.params["sigmas"]) / unit, own, rtol=1e-4 if sd < 0.01 else 1e-6)
+
+
+@pytest.mark.parametrize("covariance", ["full", "diag", "tied", "spherical"])
+def test_tight_clouds_far_apart_are_no_collapse(covariance):
+    rng = np.random.default_rng(0)
+    y = np.vstack([rng.normal(at, 0.01, (100, 2)) for at in ([0.0, 0.0], [1000.0, 0.0], [0.0, 500.0])])
+    fit = evb.GaussianMixture(3, covariance).fit(y, **QUIET)
+    assert fit.converged, fit.notes
+
+
+COLLAPSES = {
+    "duplicates": (evb.Mixture(e.Normal(), 2), np.r_[np.linspace(-1, 1, 60), np.full(30, 5.0)]),
+    "one row": (evb.Mixture(e.Normal(), 2), np.r_[np.linspace(-1, 1, 60), 1e5]),
+    "a line": (
+        evb.GaussianMixture(2),
+        np.c_[np.r_[np.arange(40.0), np.arange(200.0, 240.0)], [0.0, 1.0] * 20 + [9.0] * 40],
+    ),
+    "student": (evb.Mixture(e.StudentT(4), 2), np.r_[np.linspace(-1, 1, 60), np.full(60, 50.0)]),
+    "chain": (evb.HMM(e.Normal(), 2), np.tile(np.r_[np.linspace(-1, 1, 10), np.full(10, 5.0)], 5)),
+    "zeros": (evb.Mixture(e.Exponential(), 2), np.r_[np.zeros(20), np.random.default_rng(3).exponential(3, 50)]),
+    "zeros in time": (evb.HMM(e.Exponential(), 2), np.r_[np.zeros(20), np.random.default_rng(3).exponential(3, 50)]),
+}
+
+
+@pytest.mark.parametrize("case", COLLAPSES)
+@pytest.mark.parametrize("unit", [1.0, 1e140])
+def test_a_component_on_one_value_is_a_collapse(case, unit):
+    spec, y = COLLAPSES[case]
+    fit = spec.fit(y * unit, **QUIET)
+    assert fit.status is evb.Status.COLLAPSED
+    assert fit.n_iter < 200
+    assert any("rates" in note if "zeros" in case else "floor" in note for note in fit.notes)
+
+
+def test_rates_are_bounded_by_a_prior():
+    spec, y = COLLAPSES["zeros"]
+    assert spec.fit(y, objective="map", **QUIET).converged
+
+
+INFINITE = {
+    "rates": (evb.Mixture(e.Poisson(), 2, priors={"rates": p.Gamma(0.5, 1.0)}), np.repeat([0.0, 8.0, 9.0], 20)),
+    "weights": (evb.Mixture(e.Poisson(), 3, priors={"weights": p.Dirichlet(0.5)}), RNG.poisson(3, 40)),
+    "probs": (evb.Mixture(e.Bernoulli(), 2, priors={"probs": p.Beta(0.5, 0.5)}), np.repeat([0.0, 1.0], 20)),
+    "transition": (
+        evb.HMM(e.Poisson(), 2, priors={"transition": p.Dirichlet(0.5)}),
+        np.r_[np.zeros(30), np.full(30, 9)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", INFINITE)
+def test_an_infinite_posterior_density_is_said(name):
+    spec, y = INFINITE[name]
+    fit = spec.fit(y, objective="map", **QUIET)
+    assert fit.log_likelihood == pytest.approx(spec.log_likelihood(y, fit.params))
+    if np.isfinite(fit.history["objective"][-1]):  # a local maximum inside
+        assert spec.log_prior(fit.params, y) < np.inf
+        return
+    assert fit.status is evb.Status.UNBOUNDED
+    assert any(f"priors[{name!r}]" in note for note in fit.notes)
+
+
+def test_what_a_fixed_value_excludes_does_not_stop_the_climb():
+    y = {"a": np.random.default_rng(0).poisson(4, 80).astype(float), "b": np.zeros(80)}
+    emission, fixed = e.Product(a=e.Poisson(), b=e.Bernoulli()), {"b_probs": [np.nan, 1.0]}
+    chain = evb.HMM(emission, 2, fixed=fixed).fit(y, **QUIET)
+    wanted = stats.poisson.logpmf(y["a"], y["a"].mean()).sum()  # all rows in the one state that they can be in
+    assert chain.converged
+    assert chain.log_likelihood == pytest.approx(wanted, abs=1e-6)
+    never = {**chain.params, "initial": [0.0, 1.0], "b_probs": [0.5, 1.0]}
+    with pytest.raises(ValueError, match="init"):
+        evb.HMM(emission, 2, fixed=fixed).fit(y, init=never, **QUIET)
+
+
+@pytest.mark.parametrize("spec", [evb.GaussianMixture(2), evb.HMM(e.Normal(), 2), evb.Mixture(e.StudentT(4), 2)])
+def test_numpy_may_raise_whatever_it_likes(spec):
+    half = np.round(np.random.default_rng(0).normal(size=50) * 8) / 8
+    y = np.r_[half, -half]  # its mean is exactly 0
+    wanted = spec.fit(y, **QUIET)
+    with np.errstate(all="raise"):
+        fit = spec.fit(y, **QUIET)
+    assert fit.status is wanted.status
+    assert fit.log_likelihood == wanted.log_likelihood
+
+
+@pytest.mark.parametrize("unit", [1e-160, 1e155, 1e200])
+def test_numbers_whose_squares_do_not_exist_are_refused(unit):
+    y = np.random.default_rng(0).normal(size=(60, 2)) * unit
+    with pytest.raises(ValueError, match="other units"):
+        evb.GaussianMixture(2).fit(y, **QUIET)
+
+
+@pytest.mark.parametrize("unit", [1e-150, 1e150])
+def test_a_mixture_in_any_unit(unit):
+    rng = np.random.default_rng(0)
+    y = np.vstack([rng.normal(size=(60, 2)), rng.normal(4.0, 1.0, (60, 2))])
+    one, other = evb.GaussianMixture(2).fit(y, **QUIET), evb.GaussianMixture(2).fit(y * unit, **QUIET)
+    assert other.log_likelihood + y.size * np.log(unit) == pytest.approx(one.log_likelihood, abs=1e-7)
+    assert other.notes == ()
+
+
+def test_rounding_is_that_of_what_was_summed():
+    counts = np.random.default_rng(0).poisson(1e9, 400).astype(float)
+    fit = evb.Mixture(e.Poisson(), 2).fit(counts, **QUIET)
+    assert fit.converged
+    small = Climb(-5.0, gain=-1e-6, iteration=3)
+    assert small.verdict(0.0, 10) is evb.Status.OBJECTIVE_FELL
+    assert replace(small, summed=1e9).verdict(0.0, 10) is not evb.Status.OBJECTIVE_FELL
+    assert replace(small, gain=-1.0, summed=1e9).verdict(0.0, 10) is evb.Status.OBJECTIVE_FELL

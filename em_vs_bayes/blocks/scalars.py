@@ -83,18 +83,24 @@ class ScalarBlock(Block):
         """The family's two hyperparameters."""
 
     def maximize(self, params: Params, stats: Params, *, flat_prior: bool, floor: float) -> Maximum:
-        t = stats["t"]
+        t, runs = stats["t"], np.zeros(self._k, dtype=bool)
         if flat_prior or self._conjugate:
             family = self._family(None if flat_prior else self.prior)
             with np.errstate(divide="ignore", invalid="ignore"):
                 value = np.asarray(family.update(t[:, 0], t[:, 1]).mode())
+            runs = np.isinf(value) & np.isnan(self.fixed)  # nothing bounds it; without any row it is NaN
             value = np.where(np.isfinite(value), value, params[self.name])
         else:
             value = self._maximize_numerically(params[self.name], t)
         value = np.where(np.isnan(self.fixed), value, self.fixed)
         low, high = self._range()
         edge = bool(np.any(((value <= low) | (value >= high)) & np.isnan(self.fixed)))
-        return Maximum({self.name: value}, boundary=(self.name,) if edge else ())
+        return Maximum(
+            {self.name: value},
+            floored=tuple(int(k) for k in np.flatnonzero(runs)),
+            boundary=(self.name,) if edge else (),
+            unbounded=(self.name,) if runs.any() else (),
+        )
 
     def _maximize_numerically(self, start: Array, t: Array) -> Array:
         """The objective is separable over components (generalised EM)."""

@@ -13,6 +13,8 @@ from em_vs_bayes.contract import Array, Context
 from em_vs_bayes.emissions import blocks
 from em_vs_bayes.priors import InverseGamma, Normal, Prior
 
+LARGEST, SMALLEST = 1e151, 1e-151  # of values and of their range: their squares are still numbers with all digits
+
 
 @dataclass(frozen=True, slots=True)
 class Moments:
@@ -33,6 +35,15 @@ def moments(values: Array, name: str, context: Context) -> Moments:
         if not context.fitting:
             return Moments(np.zeros(d), np.ones(d), np.eye(d))
         raise ValueError(f"{name} has no observed value in column(s) {np.flatnonzero(counts == 0).tolist()}.")
+    lowest, highest = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
+    beyond = np.maximum(np.abs(lowest), np.abs(highest)) > LARGEST
+    narrow = (lowest < highest) & (highest - lowest < SMALLEST) & (np.abs(highest) < 1.0)
+    if beyond.any() or narrow.any():
+        j = int(np.argmax(beyond | narrow))
+        raise ValueError(
+            f"{name} ranges from {lowest[j]:.3g} to {highest[j]:.3g} in column {j}: squares of such numbers leave "
+            "floating point. Give it in other units."
+        )
     centre, variance, covariance = blocks.moments(values, counts, context.weights)
     constant = variance <= (1e-14 * np.maximum(np.abs(centre), 1e-300)) ** 2
     if not constant.any():

@@ -20,34 +20,43 @@ FINISHERS = 3  # how many go on from there
 
 @dataclass(frozen=True, slots=True)
 class Climb:
-    """Objective values of the last three iterations, and how many there were."""
+    """Objective values of the last three iterations, and how many there were.
+
+    ``summed`` is the size of what the objective is the sum of, where its terms cancel; see `Program.summed`.
+    """
 
     objective: float
     gain: float = float("inf")
     previous_gain: float = float("inf")
     iteration: int = 0
+    summed: float = 0.0
 
     def then(self, objective: float) -> Climb:
-        return Climb(objective, objective - self.objective, self.gain, self.iteration + 1)
+        return Climb(objective, objective - self.objective, self.gain, self.iteration + 1, self.summed)
 
     def to_array(self) -> Array:
         """For a checkpoint."""
-        return np.array([self.objective, self.gain, self.previous_gain, self.iteration])
+        return np.array([self.objective, self.gain, self.previous_gain, self.iteration, self.summed])
 
     @classmethod
     def from_array(cls, values: Array) -> Climb:
         """From a checkpoint."""
-        return cls(float(values[0]), float(values[1]), float(values[2]), int(values[3]))
+        objective, gain, previous_gain, iteration, *summed = values.tolist()
+        return cls(objective, gain, previous_gain, int(iteration), *summed)
 
     @property
     def rounding(self) -> float:
-        """What a sum of this size may lose to rounding."""
-        return 1e-10 * (1.0 + abs(self.objective))
+        """What the objective may lose to rounding: that of parameters, which its terms have in common, and of a sum."""
+        return 1e-10 * (1.0 + abs(self.objective)) + 1e-13 * self.summed
 
     @property
     def resolution(self) -> float:
         """Differences of the objective below this are those of the last bits."""
-        return 4e-16 * (1.0 + abs(self.objective))
+        return 4e-16 * (1.0 + abs(self.objective) + self.summed)
+
+    @property
+    def _impossible(self) -> bool:
+        return self.objective == -np.inf and self.iteration >= 1
 
     @property
     def rate(self) -> float:
@@ -63,7 +72,9 @@ class Climb:
 
     def verdict(self, tol: float, max_iter: int) -> Status | None:
         """Converged when at most ``tol`` nats remain; fell when it lost more than rounding."""
-        if self.objective != self.objective or self.gain < -self.rounding:
+        if self.objective == np.inf:
+            return Status.UNBOUNDED
+        if self.objective != self.objective or self.gain < -self.rounding or self._impossible:
             return Status.OBJECTIVE_FELL
         stalled = self.gain <= self.resolution  # as high as rounding lets it climb
         if self.iteration >= 1 and (stalled or (self.iteration >= 2 and self.remaining < tol)):

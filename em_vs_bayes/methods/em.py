@@ -27,6 +27,9 @@ from em_vs_bayes.program import Program, Step
 from em_vs_bayes.status import Status
 
 FEW = 10  # starts at most of a climb that others only begin from: they have little time
+FLOOR = 1e-8  # of the features' variances, for the least eigenvalue of a covariance
+NARROWEST = 1e-12  # and where it rests on rows enough: nearer to zero, rounding of the sums over rows takes its digits
+ENOUGH = 2  # times as many distinct rows as a mean and a covariance need
 CRAWL = 0.8  # linear rate above which "auto" accelerates
 PATIENCE = 20  # plain iterations "auto" always makes first
 PATIENT = 3  # corrections of Anderson's without a gain, in a row but for plain steps, after which SQUAREM takes over
@@ -44,6 +47,7 @@ class State:
     crawling: bool = False
     trail: Trail | None = None
     refused: int = 0
+    floor: float = FLOOR
     past: tuple[dict[str, float], ...] = ()
 
 
@@ -71,8 +75,9 @@ class EM(Method):
     max_iter : int
     tol : float
         Stop when Aitken's estimate of what the objective can still gain is below this many nats.
-    covariance_floor : float
-        Least eigenvalue of a covariance, in units of the features' variances. A fit at the floor is not converged.
+    covariance_floor : float, optional
+        Least eigenvalue of a covariance, in units of the features' variances. A fit at the floor is not converged. By
+        default 1e-8, and 1e-12 once a component with many distinct rows of its own is narrower.
     cores : int
         Threads that share the rows of each E-step, or the sequences (one sequence is one thread's); for large data.
     """
@@ -83,7 +88,7 @@ class EM(Method):
     n_init: int | None = None
     max_iter: int = 5000
     tol: float = 1e-13
-    covariance_floor: float = 1e-8
+    covariance_floor: float | None = None
     cores: int = 1
 
     def __post_init__(self) -> None:
@@ -97,7 +102,7 @@ class EM(Method):
         positive_integer("cores", self.cores)
         if self.cores > 1 and self.algorithm == "hard":
             raise ValueError(f"cores={self.cores} shares expected statistics; algorithm='hard' runs on one core.")
-        if not 0 <= self.covariance_floor < 1:
+        if self.covariance_floor is not None and not 0 <= self.covariance_floor < 1:
             raise ValueError(f"covariance_floor must lie in [0, 1); got {self.covariance_floor!r}.")
 
     @property
@@ -111,14 +116,20 @@ class EM(Method):
         best = screened(
             lambda attempt: self._at(program, starts.start(program, start, rng, attempt)),
             lambda state: self.step(program, state, screening=True) if self.finished(state) is None else state,
-            lambda state: (not (state.floored or twins(program, state.theta)), state.climb.objective),
+            lambda state: (
+                not (state.floored or twins(program, state.theta)),
+                state.climb.objective < np.inf,
+                state.climb.objective,
+            ),
             n,
         )
         return [Run(state, list(state.past)) for state in best]
 
     def _at(self, program: Program, theta: Array) -> State:
         objective, stats = self._expect(program, theta)
-        return State(theta, stats, Climb(objective), past=({"objective": objective, "accelerated": 0.0},))
+        floor = FLOOR if self.covariance_floor is None else self.covariance_floor
+        climb = Climb(objective, summed=program.summed)
+        return State(theta, stats, climb, floor=floor, past=({"objective": objective, "accelerated": 0.0},))
 
     def _expect(self, program: Program, theta: Array) -> tuple[float, Array]:
         pot = program.potentials(theta)
@@ -126,13 +137,18 @@ class EM(Method):
         return (evidence if self._flat else evidence + program.log_prior(theta)), stats
 
     def step(self, program: Program, state: State, *, screening: bool = False) -> State:
+        new = self._once(program, state)
+        lower = bool(new.floored) and self.covariance_floor is None and state.floor > NARROWEST
+        if lower and crowded(program, new.theta, new.floored):
+            new = self._once(program, replace(state, floor=NARROWEST, trail=None))
+        return replace(new, past=(*state.past, self.record(new))) if screening else new
+
+    def _once(self, program: Program, state: State) -> State:
         if self.algorithm == "em" and (
             self.accelerate == "anderson" or (self.accelerate == "auto" and program.latent.concave)
         ):
-            new = self._mixed(program, state)
-        else:
-            new = self._squared(program, state)
-        return replace(new, past=(*state.past, self.record(new))) if screening else new
+            return self._mixed(program, state)
+        return self._squared(program, state)
 
     def _squared(self, program: Program, state: State) -> State:
         once = self._plain(program, state)
@@ -148,12 +164,12 @@ class EM(Method):
         return once
 
     def _maximize(self, program: Program, state: State) -> Step:
-        return program.maximize(state.theta, state.stats, flat_prior=self._flat, floor=self.covariance_floor)
+        return program.maximize(state.theta, state.stats, flat_prior=self._flat, floor=state.floor)
 
     def _plain(self, program: Program, state: State) -> State:
         step = self._maximize(program, state)
         objective, stats = self._expect(program, step.theta)
-        return State(step.theta, stats, state.climb.then(objective), step.floored, step.boundary)
+        return State(step.theta, stats, state.climb.then(objective), step.floored, step.boundary, floor=state.floor)
 
     def _mixed(self, program: Program, state: State) -> State:
         """One EM step with Anderson's correction; the plain step where that is no gain, SQUAREM where it is none again.
@@ -170,12 +186,14 @@ class EM(Method):
             except ValueError:  # left the support
                 objective = -np.inf
             if objective >= state.climb.objective - state.climb.resolution:  # higher, or both at the top
-                return State(theta, stats, state.climb.then(objective), crawling=True, trail=trail)
+                climb = state.climb.then(objective)
+                return State(theta, stats, climb, crawling=True, trail=trail, floor=state.floor)
             trail, refused = trail.restarted(), state.refused + 1
         else:
             refused = state.refused
         objective, stats = self._expect(program, step.theta)
-        once = State(step.theta, stats, state.climb.then(objective), step.floored, step.boundary)
+        climb = state.climb.then(objective)
+        once = State(step.theta, stats, climb, step.floored, step.boundary, floor=state.floor)
         if refused < PATIENT:
             return replace(once, trail=trail, refused=refused)
         return replace(self._extrapolated(program, state, once), crawling=True, refused=PATIENT - 1)
@@ -199,7 +217,7 @@ class EM(Method):
             return fallback
         if not objective > state.climb.objective:
             return fallback
-        landed = self._plain(program, State(theta, stats, Climb(objective)))
+        landed = self._plain(program, State(theta, stats, Climb(objective), floor=state.floor))
         if not landed.climb.objective > twice.climb.objective:
             return fallback
         return replace(landed, climb=replace(climb, objective=landed.climb.objective))
@@ -216,15 +234,15 @@ class EM(Method):
     def beyond(self, program: Program, state: State, status: Status) -> list[Run]:
         if status is not Status.CONVERGED or self.algorithm == "hard" or program.latent.concave:
             return []
-        points = ways_up(
-            program, state.theta, state.climb.objective, lambda theta: self._expect(program, theta), not self._flat
-        )
+        level = state.climb.objective + state.climb.rounding
+        points = ways_up(program, state.theta, level, lambda theta: self._expect(program, theta), not self._flat)
         return [self._onwards(program, state, theta) for theta in points]
 
     def _onwards(self, program: Program, state: State, theta: Array) -> Run:
         """A climb that goes on from a higher point, its iterations counted from the first."""
         objective, stats = self._expect(program, theta)
-        new = State(theta, stats, Climb(objective, iteration=state.climb.iteration + 1))
+        climb = Climb(objective, iteration=state.climb.iteration + 1, summed=program.summed)
+        new = State(theta, stats, climb, floor=state.floor)
         return Run(new, [self.record(new)])
 
     def progress(self, state: State) -> tuple[float, str]:
@@ -242,6 +260,7 @@ class EM(Method):
             "points": trail.points,
             "steps": trail.steps,
             "refused": np.array([state.refused], dtype=float),
+            "floor": np.array([state.floor]),
         }
 
     def restore(self, program: Program, checkpoint: dict[str, Array], records: list[dict[str, float]]) -> Run:
@@ -251,7 +270,9 @@ class EM(Method):
         floored = tuple(int(k) for k in checkpoint["floored"])
         trail = Trail(checkpoint["points"], checkpoint["steps"]) if len(checkpoint["points"]) else None
         refused = int(checkpoint["refused"][0])
-        return Run(State(theta, stats, climb, floored, crawling=crawling, trail=trail, refused=refused), records)
+        floor = float(checkpoint.get("floor", [FLOOR])[0])
+        state = State(theta, stats, climb, floored, crawling=crawling, trail=trail, refused=refused, floor=floor)
+        return Run(state, records)
 
     def outcome(self, program: Program, state: State, status: Status) -> Outcome:
         notes = []
@@ -275,10 +296,26 @@ class EM(Method):
                 theta, order = state.theta, np.arange(program.k)
         if state.floored:
             which = ", ".join(map(str, np.sort(np.argsort(order)[list(state.floored)])))
-            notes.append(
-                f"The covariance floor ({self.covariance_floor:g} of the features' variances) holds "
-                f"{program.spec.leading}(s) {which}."
-            )
+            where = f"{program.spec.leading}(s) {which}" if program.spec.leading else "the model"
+            unbounded = self._maximize(program, state).unbounded
+            if unbounded:
+                notes.append(
+                    f"{', '.join(unbounded)} of {where} run to infinity: all rows there have one value, at which the "
+                    "density has no bound."
+                )
+            else:
+                notes.append(f"The covariance floor ({state.floor:g} of the features' variances) holds {where}.")
+                if crowded(program, state.theta, state.floored):
+                    notes.append(
+                        "Many distinct rows lie there, too near to each other, against how far others are away, for "
+                        "sums in floating point to tell how far. Fit them on their own."
+                    )
+        if status is Status.UNBOUNDED and not self._flat:
+            notes += [
+                f"The posterior density is infinite: priors[{name!r}]={prior!r} has no bound at the edge of "
+                f"{name}, where this climb ended. Use vi, gibbs or nuts, or a prior whose mode lies inside."
+                for name, prior in program.infinite_priors(state.theta).items()
+            ]
         notes += emptied(program, state.stats, order, "where they last were" if self._flat else "at the prior's mode")
         notes += alike(program, theta)
         return Outcome(theta, status, notes=tuple(notes))
@@ -291,10 +328,12 @@ def twins(program: Program, theta: Array) -> list[tuple[int, int]]:
     first, second = np.triu_indices(program.k, 1)
     swaps, pair = np.tile(np.arange(program.k), (len(first), 1)), np.arange(len(first))
     swaps[pair, first], swaps[pair, second] = second, first
-    emissions = slice(program.placed[program.n_latent].theta, None)
-    swapped = program.permuted(np.tile(theta, (len(first), 1)), swaps)[:, emissions]
-    size = np.abs(theta[emissions]).max(initial=0.0)
-    alike = np.isclose(swapped, theta[emissions], rtol=1e-6, atol=1e-9 * size).all(axis=1)
+    apart = np.abs(program.permuted(np.tile(theta, (len(first), 1)), swaps) - theta)
+    alike = np.ones(len(first), dtype=bool)
+    for _, where, _ in program.tables.theta.items():
+        if where.start >= program.placed[program.n_latent].theta:
+            size = np.abs(theta[where])
+            alike &= (apart[:, where] <= 1e-6 * size + 1e-9 * size.max(initial=0.0)).all(axis=1)
     return [(int(first[i]), int(second[i])) for i in np.flatnonzero(alike)]
 
 
@@ -308,6 +347,15 @@ def alike(program: Program, theta: Array) -> list[str]:
         f"{part.capitalize()}s {which} have the same emission: the data need fewer, or the climb began where "
         f"they were alike. Ask for fewer {part}s, or for other starts."
     ]
+
+
+def crowded(program: Program, theta: Array, components: tuple[int, ...]) -> bool:
+    """Whether many distinct rows belong to these components: narrow as they are, they have not run into a few."""
+    own = program.probabilities(theta)[:, list(components)].sum(axis=1) > 0.5
+    if program.data.weights.size:
+        own &= program.data.weights > 0.0
+    distinct = len(np.unique(program.data.columns[:, own], axis=1).T)
+    return distinct >= ENOUGH * len(components) * (len(program.data.columns) + 1)
 
 
 def best_start(em: EM, program: Program, start: Any, rng: np.random.Generator) -> State:

@@ -25,18 +25,17 @@ PRODUCTS = ((300, 50_000), (20, 1_000_000), (10, np.inf))  # at most, for so man
 STEP = 1e-3  # of differences, in units of the errors that completed data would have
 NEGATIVE = -1e-6  # eigenvalues below it are no rounding
 LENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0)  # of steps along the direction, in the same units
-LEAST = 1e-9  # nats by which a step must gain
 
 Expect = Callable[[Array], tuple[float, Array]]
 
 
-def ways_up(program: Program, theta: Array, objective: float, expect: Expect, prior: bool) -> list[Array]:
+def ways_up(program: Program, theta: Array, level: float, expect: Expect, prior: bool) -> list[Array]:
     """Points (P,) above a stationary one, one on each side of it; none where it is a maximum.
 
     Parameters
     ----------
-    objective : float
-        At ``theta``.
+    level : float
+        The objective at ``theta``, and what it may lose to rounding: steps that lead no higher are no gain.
     expect : callable (theta) -> (objective, statistics)
     prior : bool
         Whether the objective has the prior in it.
@@ -66,7 +65,7 @@ def ways_up(program: Program, theta: Array, objective: float, expect: Expect, pr
         return []
     found = []
     for sign in (1.0, -1.0):
-        best, top = None, objective + LEAST + 1e-12 * abs(objective)
+        best, top = None, level
         for length in LENGTHS:
             point = program.constrain(x + sign * length * unit * direction, theta)
             try:
