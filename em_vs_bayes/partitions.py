@@ -9,10 +9,18 @@ from em_vs_bayes.contract import Array
 
 SUBSAMPLE = 20_000  # rows on which centres are sought; all rows are then assigned
 LLOYD = 20  # rounds of k-means
+MANY = 6  # clusters above which k-means++ is greedy; with few, starts are the more varied without
 
 
-def partition(features: Array, k: int, rng: np.random.Generator, lloyd: int) -> NDArray[np.int64]:
-    """Labels (n,): k-means++ (Arthur & Vassilvitskii 2007), ``lloyd`` rounds of k-means; with none, random centres."""
+def partition(
+    features: Array, k: int, rng: np.random.Generator, lloyd: int, *, farthest: bool = False
+) -> NDArray[np.int64]:
+    """Labels (n,): k-means++ (greedy for more than `MANY`), ``lloyd`` rounds of k-means; with none, random centres.
+
+    Greedy: of a few candidates for a centre, that which leaves the smallest sum of squares (Arthur & Vassilvitskii
+    2007, section 6). With many clusters one candidate soon falls where a centre is already. Or ``farthest``: each
+    centre is the row farthest from those before it (Gonzalez 1985), which misses no cluster that is clear of others.
+    """
     n = len(features)
     picked = np.arange(n) if n <= SUBSAMPLE else rng.choice(n, SUBSAMPLE, replace=False)
     centre, spread = np.nanmean(features[picked], axis=0), np.nanstd(features[picked], axis=0)
@@ -25,11 +33,16 @@ def partition(features: Array, k: int, rng: np.random.Generator, lloyd: int) -> 
     sample = standardised(features[picked])
     centres = sample[rng.integers(len(sample))][None, :]
     nearest = _squared(sample, centres)[:, 0]
+    tries = 2 + int(np.log(k)) if lloyd and k > MANY else 1
     for _ in range(1, k):
         weight = nearest if lloyd else (nearest > 0).astype(float)
-        pick = rng.choice(len(sample), p=weight / weight.sum() if weight.sum() > 0 else None)
-        centres = np.vstack([centres, sample[pick]])
-        nearest = np.minimum(nearest, _squared(sample, centres[-1:])[:, 0])
+        if farthest:
+            picks = nearest.argmax(keepdims=True)
+        else:
+            picks = rng.choice(len(sample), size=tries, p=weight / weight.sum() if weight.sum() > 0 else None)
+        left = np.minimum(nearest[:, None], _squared(sample, sample[picks]))
+        best = int(left.sum(axis=0).argmin())
+        centres, nearest = np.vstack([centres, sample[picks[best]]]), left[:, best]
     for _ in range(lloyd):
         labels = _squared(sample, centres).argmin(axis=1)
         moved = np.array([sample[labels == j].mean(axis=0) if (labels == j).any() else centres[j] for j in range(k)])

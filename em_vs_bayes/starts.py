@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import permutations
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from em_vs_bayes.identified import imagined
 from em_vs_bayes.program import OPEN, Program
 
 PERMUTED = 4  # components whose names are tried in every order: 24
+SWAPPED = 12  # and in which pairs of names are swapped
 NAMED = ("kmeans++", "random")
 ENOUGH = ((30, 50_000), (10, 1_000_000), (4, np.inf))  # starts, for at most so many rows x components x columns
 MOST_IMAGINED = 1e10  # hidden rows per seen one: beyond, what the seen ones say is lost in the sums' rounding
@@ -28,9 +29,10 @@ def start(program: Program, init: Any, rng: np.random.Generator, attempt: int = 
     Parameters
     ----------
     init : None, "kmeans++", "random", dict of parameters, or anything with ``params``
-        None takes kinds of partition in turn, for each misses what another finds: k-means++, random centres
-        (elongated clusters), random lines (regressions), windows and segments of time (states with the same values
-        in other proportions), random labels. The names ask for one of the first two kinds; random lines are the
+        None takes kinds of partition in turn, for each misses what another finds: k-means++, farthest-first centres
+        (many clusters), random centres (elongated ones), random lines (regressions), windows and segments of time
+        (states with the same values in other proportions), random labels. The names ask for k-means++
+        or random centres; random lines are the
         "random" of regressions. What a dict leaves out is that of a usual start.
 
     Raises
@@ -104,7 +106,8 @@ def _kinds(program: Program, init: str | None) -> tuple[str, ...]:
     centres = not lines or len(program.streams.kind) > 1  # there are columns besides those of a regression
     if init is not None:
         return (*lines, *(("random",) if centres else ())) if init == "random" else (init,)
-    rows = (*lines, *(NAMED if centres else ()))
+    near = ("kmeans++", "farthest", *NAMED) if program.k > partitions.MANY else NAMED
+    rows = (*lines, *(near if centres else ()))
     if program.latent.sequential:
         return (*rows, "windows", "segments", "shuffled")
     return (*rows, *rows, "shuffled")
@@ -122,7 +125,8 @@ def _partition(program: Program, kind: str, rng: np.random.Generator) -> NDArray
             return partitions.segments(program.data.starts, k, rng)
         case "shuffled":
             return partitions.shuffled(program.n, k, rng)
-    return partitions.partition(program.seeds(), k, rng, partitions.LLOYD if kind == "kmeans++" else 0)
+    lloyd = 0 if kind == "random" else partitions.LLOYD
+    return partitions.partition(program.seeds(), k, rng, lloyd, farthest=kind == "farthest")
 
 
 def _named_by(known: NDArray[np.int64], clusters: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -137,19 +141,21 @@ def _named_by(known: NDArray[np.int64], clusters: NDArray[np.int64]) -> NDArray[
 
 
 def structured(program: Program) -> bool:
-    """Whether fixed values of the latent structure tell components or states apart, such as zeros of a chain."""
-    fixed, latent, k = program.tables.fixed, program.placed[program.n_latent].theta, program.k
+    """Whether fixed values tell components or states apart, such as zeros of a chain or one known rate."""
+    fixed, k = program.tables.fixed, program.k
+    if k == 1:
+        return False
     turned = np.roll(np.arange(k), 1)
     swapped = np.r_[np.arange(k)[:2][::-1], np.arange(2, k)]  # the two generate all permutations
-    moved = (program.permuted(fixed, order)[:latent] for order in (turned, swapped))
-    return any(not np.array_equal(m, fixed[:latent], equal_nan=True) for m in moved)
+    moved = (program.permuted(fixed, order) for order in (turned, swapped))
+    return any(not np.array_equal(m, fixed, equal_nan=True) for m in moved)
 
 
 def best_names(program: Program, clusters: NDArray[np.int64], theta: Array) -> NDArray[np.int64]:
     """The permutation of ``theta`` under which the data are most probable: what is fixed says which state is which.
 
-    Up to `PERMUTED` components all permutations compete, else the order of the clusters' mean times and no change. The
-    latent structure's free probabilities are even meanwhile.
+    Up to `PERMUTED` components all permutations compete, else the order of the clusters' mean times and no change, and
+    up to `SWAPPED` what swaps of two make of the better. The latent structure's free probabilities are even meanwhile.
     """
     k, latent = program.k, program.placed[program.n_latent].theta
     even = program.with_fixed(program.neutral())[:latent]
@@ -166,7 +172,15 @@ def best_names(program: Program, clusters: NDArray[np.int64], theta: Array) -> N
         time = partitions.times(program.data.starts)
         rows = np.bincount(clusters, minlength=k)
         orders.append(np.argsort(np.bincount(clusters, time, minlength=k) / np.maximum(rows, 1), kind="stable"))
-    return max(orders, key=height)
+    best = max(orders, key=height)
+    if PERMUTED < k <= SWAPPED:
+        top = height(best)
+        for pair in combinations(range(k), 2):
+            turned = best.copy()
+            turned[list(pair)] = best[list(pair[::-1])]
+            if (there := height(turned)) > top:
+                best, top = turned, there
+    return best
 
 
 def from_labels(program: Program, labels: NDArray[np.int64]) -> Array:

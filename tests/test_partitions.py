@@ -107,3 +107,26 @@ def test_default_starts_find_high_modes(seed):
     counts = evb.datasets.load("quakes")["count"].to_numpy()
     quakes = evb.HMM(evb.emissions.Poisson(), 4).fit(counts, "em", seed=seed, progressbar=False)
     assert quakes.log_likelihood > -326.5
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_many_clear_clusters_are_all_found(seed):
+    rng = np.random.default_rng(3)
+    k, n = 20, 1200
+    centres = rng.normal(0.0, 6.0, (k, 6))
+    y = centres[np.arange(n) % k] + rng.normal(size=(n, 6))
+    truth = {"weights": np.full(k, 1 / k), "means": centres, "covariances": [np.eye(6)] * k}
+    spec = evb.GaussianMixture(k, "diag")
+    best = spec.fit(y, init=truth, progressbar=False).log_likelihood
+    assert spec.fit(y, seed=seed, n_init=2, progressbar=False).log_likelihood == pytest.approx(best, abs=1e-6)
+
+
+@pytest.mark.parametrize("fixed", [[0.0, np.nan, np.nan], [np.nan, np.nan, 0.0], [np.nan, 2.0, np.nan]])
+def test_starts_respect_fixed_elements_of_emissions(fixed):
+    rng = np.random.default_rng(4)
+    z, rates = np.repeat(rng.integers(3, size=40), 10), np.where(np.isnan(fixed), [9.0, 20.0, 2.0], fixed)
+    y = rng.poisson(rates[z])
+    spec = evb.HMM(evb.emissions.Poisson(), 3, fixed={"rates": fixed})
+    start = {"initial": np.full(3, 1 / 3), "transition": 0.05 + 0.85 * np.eye(3), "rates": rates}
+    good = spec.fit(y, init=start, progressbar=False).log_likelihood
+    assert spec.fit(y, seed=0, n_init=4, progressbar=False).log_likelihood >= good - 1e-6
