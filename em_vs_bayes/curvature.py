@@ -154,16 +154,15 @@ class ClosedForm(Curvature):
         program.require_known_priors("objective='map'")
         from em_vs_bayes.kernels.block_priors import log_prior
 
-        where = np.r_[tuple(at for name, at, _ in program.tables.theta.items() if name in ("coefficients", "sigma"))]
-        turn = self.jacobian
+        own = self.jacobian.T
+        ends = [program.internal({"coefficients": v[:, :-1], "sigma": v[:, -1]}) for v in (own, np.zeros_like(own))]
+        turn = ends[0] - ends[1]  # theta moves as they do, in a linear way
 
         def prior(u: Array) -> tuple[float, Array]:
-            moved, gradient = theta.copy(), np.zeros_like(theta)
-            moved[where] += turn @ u
-            value = log_prior(program.tables.blocks, program.tables.prior, moved, gradient)
-            return value, turn.T @ gradient[where]
+            moved, gradient = theta + u @ turn, np.zeros_like(theta)
+            return log_prior(program.tables.blocks, program.tables.prior, moved, gradient), turn @ gradient
 
-        return information(prior, np.zeros(turn.shape[1])).matrix
+        return information(prior, np.zeros(len(turn))).matrix
 
 
 @final
