@@ -113,6 +113,7 @@ def compile(
     data = _data(streams, case_weights, known, starts)
     placed = _place(own, streams)
     centre = {stream.prefix + "y": stream.centre for stream in streams}
+    centre |= {stream.prefix + "basis": stream.basis for stream in streams if stream.basis is not None}
     return Program(
         spec=spec,
         latent=latent,
@@ -130,7 +131,15 @@ def compile(
         index=given.index,
         names=given.names,
         remarks=given.remarks,
+        raw=_raw(streams),
     ).addressed()
+
+
+def _raw(streams: tuple[Stream, ...]) -> Array | None:
+    """Columns of y as the user sees them, where that is not how kernels do."""
+    if all(stream.seen is None for stream in streams):
+        return None
+    return np.hstack([stream.columns if stream.seen is None else stream.seen for stream in streams])
 
 
 def _check_rows(streams: tuple[Stream, ...], spec: Spec, n: int, *, fitting: bool) -> None:

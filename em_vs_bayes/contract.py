@@ -246,6 +246,10 @@ class Stream:
         Columns and encoding of a regression's design matrix.
     products : ndarray (p, p) or None
         X'X of the rows with a response, case weights counted, where reading a regression summed it.
+    basis : ndarray (p, p + 1) or None
+        Coordinates of the coefficients, where those of a regression are not the user's: see `emissions.basis`.
+    seen : ndarray (n, c) or None
+        The columns as the user sees them, where there is a basis.
     """
 
     kind: int
@@ -257,6 +261,8 @@ class Stream:
     prefix: str = ""
     design: Any = None
     products: Array | None = None
+    basis: Array | None = None
+    seen: Array | None = None
 
 
 class Emission(ABC):

@@ -1,16 +1,12 @@
-"""Whether the likelihood of a censored or truncated regression has a maximum.
+"""Whether the likelihood of one censored or truncated regression has a maximum: what is so in the data, before a climb.
 
-In (d, t) = (b / sigma, 1 / sigma) it is log-concave (Olsen 1978), and has one maximum unless there is a direction in
-which it never falls: one that takes no exact response off its line, and no line away from what is known of its response
-(Silvapulle & Burridge 1986, J. R. Statist. Soc. B 48, 100-106). Whether there is one is a linear program. As with
-separation in a logistic regression, a dummy whose rows are all censored is enough.
-
-That of a truncated one has none where responses fall off from the limit more slowly than any normal tail (with an
-intercept alone: a coefficient of variation above one; del Castillo 1994): it rises towards an exponential law. EM then
-climbs on and on.
+`regression.recession` and `regression.tilted` hold the mathematics. As with separation in a logistic regression, a
+dummy whose rows are all censored is enough to have none.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -18,113 +14,147 @@ from em_vs_bayes.contract import Array
 from em_vs_bayes.kernels import tables
 from em_vs_bayes.program import Program
 
-FEW = 5000  # rows that are always looked at; more are where some response is as good as certain
-FAR = 4.75  # standard deviations beyond which a limit is as good as certain to hold: the odds are a million to one
-LITTLE = 0.05  # of the population inside the limits
-FOUND = 1e-4  # the program's objective: zero, or about as large as the number of rows that gain
+ONE = (tables.CENSORED, tables.TRUNCATED, tables.ROBUST)
+WAYS = "Use objective='map', or vi, gibbs or nuts with priors that you mean."
 
 
-def runs_off(program: Program, theta: Array) -> str | None:
-    """What runs off, in words; None where there is a maximum, or where this is not one censored regression."""
-    streams = program.streams
-    if program.k != 1 or streams.kind.tolist() != [tables.CENSORED]:
+def runs_off(program: Program) -> str | None:
+    """What runs off, in words; "" where there is a maximum, None where that is not known.
+
+    It is known of one regression for all rows with normal errors. Under Student t errors it is not concave; what runs
+    off with normal ones does so there too, but for an infinite sigma.
+    """
+    if program.k != 1 or len(program.streams.kind) != 1 or program.streams.kind[0] not in ONE:
         return None
-    if program.n > FEW and not _certain(program, theta):
-        return None
-    direction = _direction(program)
+    if program.streams.kind[0] == tables.TRUNCATED:
+        return _truncated(program)
+    found = _censored(program)
+    return found or (None if program.streams.kind[0] == tables.ROBUST else "")
+
+
+def _censored(program: Program) -> str:
+    from em_vs_bayes.regression.recession import Known, only_shares, recession, spreads_out
+
+    p, columns = int(program.streams.size[0]) - 1, program.seen
+    rows, x, free, shift, spread = _free_design(program, p, columns)
+    low, high = (columns[rows, p + j] - shift for j in range(2))
+    known = Known(x, low, high, program.case_weights[rows], spread)
+    direction = recession(known)
     if direction is None:
-        return None
-    slopes, shrinks = direction[:-1], direction[-1] > 1e-7 * np.abs(direction).max()
-    ways = "Use objective='map', or vi, gibbs or nuts with priors that you mean."
-    if shrinks:
-        return f"The likelihood has no maximum: a line goes through all that is known of y, and sigma runs to 0. {ways}"
-    names = next(iter(program.designs.values())).names
+        if only_shares(known):
+            return (
+                "The likelihood has no single maximum: responses are known to lie above or below limits that are on a "
+                f"line themselves, which tells of coefficients / sigma and not of sigma. {WAYS}"
+            )
+        if program.streams.kind[0] == tables.CENSORED and spreads_out(known):
+            return (
+                "The likelihood has no maximum: responses are known on one side alone, and it still rises as sigma "
+                f"runs to infinity, the coefficients with it. {WAYS}"
+            )
+        return ""
+    if np.isneginf(known.low).all() or np.isposinf(known.high).all():
+        return f"No maximum: all responses lie beyond limits, and nothing holds the line or sigma. {WAYS}"
+    slopes = direction[:-1] * np.abs(x).max(axis=0, initial=0.0)
+    if direction[-1] * _size(known.low, known.high) > 1e-7 * np.abs(slopes).max(initial=0.0):
+        return f"The likelihood has no maximum: a line goes through all that is known of y, and sigma runs to 0. {WAYS}"
     run = np.abs(slopes) > 1e-6 * np.abs(slopes).max()
     where = ", ".join(
         f"{name} to {'inf' if slope > 0 else '-inf'}"
-        for name, slope, one in zip(names, slopes, run, strict=True)
+        for name, slope, one in zip(_names(program, p)[free], slopes, run, strict=True)
         if one
     )
     return (
         f"The likelihood has no maximum: it never falls while coefficients run off ({where}), for the rows that tell "
-        f"of them are all censored on that side. {ways}"
+        f"of them are all censored on that side. {WAYS}"
     )
 
 
-def hidden(program: Program, theta: Array) -> str | None:
-    """That one truncated regression takes most of its population to be hidden, in words; else None."""
-    if program.k != 1 or program.streams.kind.tolist() != [tables.TRUNCATED]:
-        return None
-    block = program.placed[-1]
-    coefficients, sigma = (np.ravel(value) for value in block.params(theta).values())
-    x, y = program.data.y[:, :-3], program.data.y[:, -3]
-    z = (y - x @ coefficients) / sigma
-    untruncated = -0.5 * z**2 - 0.5 * np.log(2.0 * np.pi) - np.log(sigma)
-    inside = float(np.exp(np.nanmedian(untruncated - program.pointwise(theta))))
-    if inside > LITTLE:
-        return None
+def _truncated(program: Program) -> str:
+    from em_vs_bayes.regression.tilted import spreads_out
+
+    p, columns = int(program.streams.size[0]) - 1, program.seen
+    rows, x, _, shift, spread = _free_design(program, p, columns)
+    y, low, high = (columns[rows, p + j] - shift for j in range(3))
+    if not (spread and spreads_out(x, y, low, high, program.case_weights[rows])):
+        return ""
     return (
-        f"At the estimate a share of {inside:.1g} of the population lies inside the limits (the median of rows). Where "
-        "responses fall off from a limit like an exponential law, or rise towards both, the likelihood has no maximum. "
-        "Use objective='map', or vi, gibbs or nuts with priors that you mean."
+        "The likelihood has no maximum: responses fall off from a limit no faster than an exponential law, or towards "
+        "none of two limits, and it still rises as sigma runs to infinity, the coefficients with it. " + WAYS
     )
+
+
+def newton(program: Program, theta: Array) -> Array:
+    """theta after one of Newton's steps uphill on the likelihood of one truncated regression."""
+    from em_vs_bayes.regression.natural import newton as step
+
+    block, p, columns = program.placed[-1], int(program.streams.size[0]) - 1, program.data.y
+    rows, x, free, shift, spread = _free_design(program, p, columns)
+    y, low, high = (columns[rows, p + j] - shift for j in range(3))
+    values = block.params(theta)
+    first, second = values
+    coefficients, sigma = np.array(values[first]), values[second]
+    coefficients.ravel()[free], moved = step(
+        x, y, low, high, program.case_weights[rows], np.ravel(coefficients)[free], float(np.ravel(sigma)[0]), spread
+    )
+    out = theta.copy()
+    block.pack_params({first: coefficients, second: np.full_like(sigma, moved)}, out)
+    return program.with_fixed(out)
+
+
+def _free_design(program: Program, p: int, columns: Array) -> tuple[Any, Array, Any, Array, bool]:
+    """Rows that count, columns and places of free coefficients, what fixed ones add to lines, whether sigma is free."""
+    coefficients, sigma = (np.ravel(v) for v in program.placed[-1].block.fixed_values().values())
+    rows = ~np.isnan(columns[:, p])
+    if program.data.weights.size:
+        rows &= program.data.weights > 0.0
+    which: Any = slice(None) if rows.all() else np.flatnonzero(rows)
+    x, free = columns[which, :p], np.isnan(coefficients)
+    shift = x[:, ~free] @ coefficients[~free] if not free.all() else np.zeros(1)
+    return which, x if free.all() else x[:, free], np.flatnonzero(free), shift, bool(np.isnan(sigma[0]))
+
+
+def _names(program: Program, p: int) -> Array:
+    """Names of the columns of the design; a mean has none."""
+    designs = list(program.designs.values())
+    return np.array(designs[0].names if designs else ("the mean",) * p, dtype=object)
+
+
+def _size(low: Array, high: Array) -> float:
+    ends = np.abs(np.concatenate([low, high]))
+    return float(ends[np.isfinite(ends)].max(initial=0.0)) or 1.0
+
+
+MOST_IMAGINED = 1e10  # hidden rows per seen one: beyond, what the seen ones say is lost in the sums' rounding
+
+
+def astray(program: Program, stats: Array) -> tuple[int, ...]:
+    """Components that truncation hides so much of that sums over their rows hold nothing of the seen ones."""
+    if not program.truncates:
+        return ()
+    rows = _imagined(program, stats)
+    return tuple(int(k) for k in np.flatnonzero(~(rows <= MOST_IMAGINED * program.total_weight)))
+
+
+def words_astray(program: Program, components: tuple[int, ...]) -> str:
+    """A note on them, by the names of the result."""
+    which = f" of {program.spec.leading}(s) {', '.join(map(str, components))}" if program.spec.leading else ""
+    return (
+        f"Truncation hides all but one row in ten thousand million{which}: responses there fall off from the limit no "
+        "faster than an exponential law, sigma runs to infinity and coefficients with it. Use fewer "
+        f"{program.spec.leading or 'component'}s, or gibbs or nuts with priors that you mean."
+    )
+
+
+def _imagined(program: Program, stats: Array) -> Array:
+    """Rows counted in each component (K,), those that truncation hides too: the most of any stream."""
+    blocks = zip(program.placed[program.n_latent :], program.streams.kind, strict=True)
+    rows = [block.stats(stats)["n"] for block, kind in blocks if kind == tables.TRUNCATED]
+    return np.asarray(np.max(rows, axis=0))
 
 
 def imagined(program: Program, theta: Array) -> float:
-    """Rows that truncation hides for each one seen, as expected at theta: the most of any stream."""
-    blocks = zip(program.placed[program.n_latent :], program.streams.kind, strict=True)
-    truncated = [block for block, kind in blocks if kind == tables.TRUNCATED]
-    if not truncated:
+    """Rows that truncation hides for each one seen, as expected at theta."""
+    if not program.truncates:
         return 0.0
     stats = program.expect(program.potentials(theta))[1]
-    return max(float(block.stats(stats)["n"].sum()) for block in truncated) / program.total_weight
-
-
-def _certain(program: Program, theta: Array) -> bool:
-    """Whether the limits of some response are as good as certain to hold."""
-    coefficients, sigma = (np.ravel(value) for value in program.placed[-1].params(theta).values())
-    y, (sided, _) = program.prepared.y, program.prepared.parts  # what is known on one side is known from above there
-    lines = y[:, :-2] @ coefficients
-    room = y[:, -2] - lines
-    room[sided:] = np.minimum(-room[sided:], y[sided:, -1] - lines[sided:])
-    return bool((room > FAR * sigma).any())
-
-
-def _direction(program: Program) -> Array | None:
-    """(d, t), t >= 0, along which the likelihood never falls, in units of the predictors' lengths and of y.
-
-    The one that gains most with no row gaining above one.
-    """
-    from scipy.optimize import linprog
-
-    y, weights = program.data.y, program.data.weights
-    rows = np.isfinite(y[:, -2:]).any(axis=1)  # seen
-    if weights.size:
-        rows &= weights > 0.0
-    x, low, high = y[rows, :-2], y[rows, -2], y[rows, -1]
-    ends = np.abs(np.concatenate([low, high]))
-    unit = ends[np.isfinite(ends)].max(initial=0.0) or 1.0
-    lengths = np.sqrt((x**2).mean(axis=0))
-    x, low, high = x / lengths, low / unit, high / unit
-    exact = low == high
-    above, below = np.isfinite(low) & ~exact, np.isfinite(high) & ~exact
-    gains = np.vstack([np.column_stack([x, -low])[above], np.column_stack([-x, high])[below]])
-    held = np.column_stack([-x, low])[exact]
-    coefficients, sigma = (np.ravel(v) for v in program.placed[-1].block.fixed_values().values())
-    bounds = [(None, None)] * x.shape[1] + [(0.0, 1.0 if np.isnan(sigma[0]) else 0.0)]
-    for j in np.flatnonzero(~np.isnan(coefficients)):  # b_j stays: d_j = b_j t
-        row = np.zeros(x.shape[1] + 1)
-        row[j], row[-1] = 1.0, -coefficients[j] * lengths[j] / unit
-        held = np.vstack([held, row])
-    objective = gains.sum(axis=0) + np.eye(x.shape[1] + 1)[-1]
-    found = linprog(
-        -objective,
-        A_ub=np.vstack([gains, -gains]),
-        b_ub=np.concatenate([np.ones(len(gains)), np.zeros(len(gains))]),
-        A_eq=held if len(held) else None,
-        b_eq=np.zeros(len(held)) if len(held) else None,
-        bounds=bounds,
-    )
-    if found.x is None or objective @ found.x < FOUND:
-        return None
-    return np.asarray(found.x)
+    return float(_imagined(program, stats).sum()) / program.total_weight

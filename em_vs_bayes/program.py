@@ -146,6 +146,7 @@ class Program:
     n_latent: int  # blocks of the latent structure, first in ``placed``
     exog: Any = None
     designs: Mapping[str, Any] = field(default_factory=dict)
+    raw: Array | None = None  # columns as the user sees them, where a regression has coordinates of its own
     index: Any = None  # labels of the rows (a pandas Index); None where they are numbered
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of the columns of y and exog
     remarks: tuple[str, ...] = ()  # on how the data were read
@@ -239,7 +240,12 @@ class Program:
     @property
     def exogs(self) -> Params:
         """The design matrices (n, p) of regressions: ``exog``, under the prefix of their stream."""
-        return {p.prefix + "exog": self.data.y[:, a : a + d - 1] for p, _, a, d in self._regressions()}
+        return {p.prefix + "exog": self.seen[:, a : a + d - 1] for p, _, a, d in self._regressions()}
+
+    @property
+    def seen(self) -> Array:
+        """Columns of y (n, c) as the user sees them."""
+        return self.data.y if self.raw is None else self.raw
 
     def _regressions(self) -> list[tuple[Placed, int, int, int]]:
         """Block, kind, first column and size of the streams that have a design of their own."""
@@ -324,7 +330,15 @@ class Program:
     def log_prior(self, theta: Array) -> float:
         """Log prior density in the natural parameters."""
         self.require_known_priors("log_prior")
-        return float(block_priors.log_prior(self.tables.blocks, self.tables.prior, theta, np.zeros_like(theta)))
+        inner = block_priors.log_prior(self.tables.blocks, self.tables.prior, theta, np.zeros_like(theta))
+        return float(inner) + self._stretch
+
+    @cached_property
+    def _stretch(self) -> float:
+        """Log density of the user's parameters over that of theta."""
+        from em_vs_bayes.emissions.basis import stretch
+
+        return self.k * sum(stretch(basis) for name, basis in self.centre.items() if name.endswith("basis"))
 
     def slope(self, x: Array, theta: Array, stats: Array, *, prior: bool = True, jacobian: bool = True) -> Array:
         """Gradient in x (D,) of the log posterior density of x, the data completed to these statistics.
@@ -601,7 +615,7 @@ class Program:
             )
         }
         chosen = data.changed(columns=np.ascontiguousarray(data.columns[:, rows]), starts=starts, **picked)
-        return replace(self, n=len(rows), y=None, data=chosen)
+        return replace(self, n=len(rows), y=None, data=chosen, raw=None if self.raw is None else self.raw[rows])
 
     @cached_property
     def copies(self) -> Program:

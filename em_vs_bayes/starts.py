@@ -13,14 +13,13 @@ from em_vs_bayes import partitions
 from em_vs_bayes.contract import Array, Params
 from em_vs_bayes.feasible import impossible
 from em_vs_bayes.given import left_out
-from em_vs_bayes.identified import imagined
+from em_vs_bayes.identified import MOST_IMAGINED, imagined
 from em_vs_bayes.program import OPEN, Program
 
 PERMUTED = 4  # components whose names are tried in every order: 24
 SWAPPED = 12  # and in which pairs of names are swapped
 NAMED = ("kmeans++", "random")
 ENOUGH = ((30, 50_000), (10, 1_000_000), (4, np.inf))  # starts, for at most so many rows x components x columns
-MOST_IMAGINED = 1e10  # hidden rows per seen one: beyond, what the seen ones say is lost in the sums' rounding
 
 
 def start(program: Program, init: Any, rng: np.random.Generator, attempt: int = 0) -> Array:
@@ -194,6 +193,8 @@ def from_labels(program: Program, labels: NDArray[np.int64]) -> Array:
         pot = program.potentials(theta)
         pot[: program.placed[program.n_latent].pot] = 0.0  # labels may take a step that the model forbids
         _, stats = known.expect(pot)
+        if not np.isfinite(stats).all():  # truncation hides more rows there than can be counted
+            break
         theta = program.with_fixed(program.maximize(theta, stats, flat_prior=flat, floor=1e-4).theta)
     theta = program.opened(theta)
     if program.spec.fixed and impossible(program, theta):  # rows where their cluster cannot be

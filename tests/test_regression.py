@@ -328,6 +328,7 @@ def bad(y=Y, exog=X, formula=None, **options):
     return lambda: evb.Mixture(LinearRegression(formula), 2, **options).fit(y, "em", exog=exog, **QUIET)
 
 
+OWN = p.Normal(0.0, 1e3)  # on single coefficients, which then have no coordinates but their own
 HOLE = X.copy()
 HOLE[3, 1] = NAN
 ENDLESS = pd.DataFrame(X, columns=["one", "a", "b"]).assign(a=np.inf)
@@ -342,10 +343,10 @@ TWICE = pd.DataFrame(X, columns=["one", "a", "b"]).assign(c=lambda f: 2 * f["a"]
         (bad(exog=ENDLESS), r"exog must be finite; column\(s\) \['a'\]"),
         (bad(exog=TWICE), r"\['c'\] are linear combinations"),
         (bad(exog=np.column_stack([X, 1e7 + X[:, 1]])), r"\['x3'\] are linear combinations"),
-        (bad(exog=np.column_stack([np.ones(50), 1e6 + X[:, 2]])), "too few digits are left"),
+        (bad(exog=np.column_stack([np.ones(50), 1e6 + X[:, 2]]), priors={"coefficients": OWN}), "too few digits"),
         (bad(y=Y[:2], exog=X[:2]), "linear combinations"),
         (bad(y=X @ [1.0, 2.0, 3.0]), "exact linear function"),
-        (bad(y=Y + 1e8), "Subtract an offset"),
+        (bad(y=Y + 1e8, priors={"coefficients": OWN}), "Subtract an offset"),
         (bad(y=np.where(np.arange(50) == 4, NAN, Y)), "row 4"),
         (bad(y=FRAME, formula="y ~ x"), "exog does not apply"),
         (bad(y=FRAME, exog=None, formula="y ~ z"), r"wants column\(s\) \['z'\]"),

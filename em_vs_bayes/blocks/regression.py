@@ -55,6 +55,8 @@ class RegressionBlock(Block):
         Coefficients of one regression for all rows: where components start.
     scale : float
         Its residual variance.
+    outer : RegressionNormalInverseGamma or None
+        ``prior`` in the user's coordinates, where the block has others.
     """
 
     prior: Any
@@ -65,6 +67,12 @@ class RegressionBlock(Block):
     fixed_sigmas: Array
     pooled: Array
     scale: float
+    outer: Any = None
+
+    @property
+    def given_prior(self) -> Any:
+        """The joint prior as the user has it."""
+        return self.prior if self.outer is None else self.outer
 
     @property
     def _k(self) -> int:
@@ -149,7 +157,7 @@ class RegressionBlock(Block):
     def describe(self) -> tuple[tuple[tuple[str, ...], Any], ...]:
         if self.prior is None:
             return ((("coefficients",), self.coefficient_prior), (("sigmas",), self.sigma_prior))
-        q = self.prior
+        q = self.given_prior
         return ((("coefficients", "sigmas"), NormalInverseGamma(q.mean, q.kappa, q.shape, q.rate)),)
 
     def steps(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from em_vs_bayes.blocks import Renamed
 from em_vs_bayes.contract import Array, Context, Emission, Parameter, Params, Stream
 from em_vs_bayes.emissions import limits
+from em_vs_bayes.emissions.basis import inwards, outwards
 from em_vs_bayes.emissions.censored_regression import CensoredRegression
 from em_vs_bayes.emissions.design import Design
 from em_vs_bayes.emissions.gaussian_priors import moments
@@ -71,17 +72,20 @@ class CensoredNormal(Emission):
         fixed = {inner: context.fixed[own] for own, inner in INWARDS.items() if own in context.fixed}
         if "means" in context.fixed:
             fixed["coefficients"] = broadcast(context.fixed["means"], (n_components,), context.name("means"))[:, None]
-        like = context.like and {"design": INTERCEPT}
+        like = context.like and {**context.like, "design": INTERCEPT}
         inner = replace(context, priors=priors, fixed=fixed, exog=None, like=like, called=OUTWARDS)
         (stream,) = self._regression.streams(y, n_components, inner)
         means = Parameter("means", (n_components,), (context.leading,), "real")
         return (replace(stream, block=Renamed(stream.block, (means, stream.block.parameters[1])), design=None),)
 
     def public(self, params: Params, centre: Mapping[str, Array]) -> Params:
-        return dict(params)
+        columns = {**params, "means": np.asarray(params["means"])[..., None]}
+        return {**params, "means": outwards(columns, centre, "means")["means"][..., 0]}
 
     def internal(self, params: Mapping[str, Any], centre: Mapping[str, Array]) -> Params:
-        return {name: np.asarray(params[name], dtype=float) for name in self.dims()}
+        columns = {**params, "means": np.asarray(params["means"], dtype=float)[..., None]}
+        inner = inwards(columns, centre, self.dims(), "means")
+        return {**inner, "means": inner["means"][..., 0]}
 
     def dims(self) -> dict[str, tuple[str, ...]]:
         return {"means": (), "sigmas": ()}

@@ -11,6 +11,7 @@ import numpy as np
 from em_vs_bayes.contract import Array, Context, Emission, Params, Stream
 from em_vs_bayes.emissions import design as designs
 from em_vs_bayes.emissions import limits, normal_intervals, read
+from em_vs_bayes.emissions.basis import inwards, outwards
 from em_vs_bayes.emissions.degrees import checked_df, given_df, shown
 from em_vs_bayes.emissions.formula import check_formula
 from em_vs_bayes.emissions.regression_priors import Rows
@@ -107,7 +108,7 @@ class CensoredRegression(Emission):
             low, high = limits.intervals(y, name)
             return low, high, Rows(*designs.from_exog(context.exog, len(low), "exog"), "exog")
         low, matrix, design = designs.from_formula(pair[0], y, like, finite=False)  # type: ignore[arg-type]
-        high = designs.from_formula(pair[1], y, None, finite=False)[0]
+        high = _upper_ends(pair[1], y)
         return *limits.checked_intervals(low, high, name), Rows(matrix, design, "The design")
 
     def streams(self, y: Any, n_components: int, context: Context) -> tuple[Stream, ...]:
@@ -128,10 +129,10 @@ class CensoredRegression(Emission):
         return np.column_stack([low, high])
 
     def public(self, params: Params, centre: Mapping[str, Array]) -> Params:
-        return dict(params)
+        return outwards(params, centre)
 
     def internal(self, params: Mapping[str, Any], centre: Mapping[str, Array]) -> Params:
-        return {name: np.asarray(params[name], dtype=float) for name in self.dims()}
+        return inwards(params, centre, self.dims())
 
     def dims(self) -> dict[str, tuple[str, ...]]:
         return {"coefficients": ("predictor",), "sigmas": ()}
@@ -176,3 +177,14 @@ class CensoredRegression(Emission):
     def to_dict(self) -> dict[str, Any]:
         own = {"emission": "CensoredRegression", "formula": self.formula, "lower": self.lower, "upper": self.upper}
         return own | given_df(self.df)
+
+
+def _upper_ends(formula: str, y: Any) -> Array:
+    """(n,); a column that holds no numbers may be a status, as other packages have them."""
+    try:
+        return designs.from_formula(formula, y, None, finite=False)[0]
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"{error} censored(lower, upper) wants the two ends of each response: equal where it is exact, -inf or inf "
+            "in the place of an end that a status calls unknown."
+        ) from None

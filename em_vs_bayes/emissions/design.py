@@ -102,6 +102,8 @@ def _frame(y: Any) -> Any:
 
     if callable(getattr(y, "to_pandas", None)):
         return y.to_pandas()
+    if isinstance(y, dict) and y and all(np.ndim(value) == 0 for value in y.values()):
+        return pd.DataFrame([y])  # one row
     if isinstance(y, dict):
         lengths = {name: len(values) if np.ndim(values) else 0 for name, values in y.items()}
         if len(set(lengths.values())) > 1 or not all(np.ndim(values) == 1 for values in y.values()):
@@ -137,23 +139,26 @@ def check_finite(matrix: Array, names: tuple[str, ...], name: str) -> None:
         raise ValueError(f"{name} must be finite; column(s) {bad} have missing or infinite values.")
 
 
-def well_conditioned(second: Array) -> bool:
+def well_conditioned(second: Array, least: float = SURE) -> bool:
     """Whether X'X says for sure that no column is near the span of those before it."""
     lengths = np.sqrt(np.diagonal(second))
     if not (np.isfinite(second).all() and (lengths > 0).all()):
         return False
-    return regression_normal_inverse_gamma.well_conditioned(second / lengths / lengths[:, None], SURE)
+    return regression_normal_inverse_gamma.well_conditioned(second / lengths / lengths[:, None], least)
 
 
-def check_rank(matrix: Array, names: tuple[str, ...], name: str) -> None:
-    """Refuse columns that are linear combinations of those before them, naming them."""
+def check_rank(matrix: Array, names: tuple[str, ...], name: str, *, turned: bool) -> None:
+    """Refuse columns that are linear combinations of those before them, naming them.
+
+    Those that nearly are need coordinates of their own (`basis`): ``turned`` says that they get them.
+    """
     n, p = matrix.shape
     lengths = np.sqrt((matrix**2).sum(axis=0))
     unit = matrix / np.where(lengths > 0, lengths, 1.0)
     diagonal = np.abs(np.diagonal(np.linalg.qr(unit, mode="r")))
     diagonal = np.concatenate([diagonal, np.zeros(p - len(diagonal))])  # fewer rows than columns
     dependent, nearly = ([names[j] for j in np.flatnonzero(diagonal < limit)] for limit in (DEPENDENT, NEARLY))
-    if nearly and not dependent:
+    if nearly and not dependent and not turned:
         raise ValueError(
             f"{name} has column(s) {nearly} that are linear combinations of those before them but for "
             f"{diagonal.min():.1g} of their length: too few digits are left. Centre the predictors (powers: poly())."

@@ -22,6 +22,12 @@ def check_limits(lower: Any, upper: Any) -> None:
     for name, value in (("lower", lower), ("upper", upper)):
         if value is None:
             continue
+        if np.ndim(value) > 0:
+            raise TypeError(
+                f"{name} must be one number for all rows, or None; got {np.size(value)} values. Responses censored at "
+                "limits of their own are CensoredRegression's: y (n, 2), or 'censored(low, high) ~ x', with the "
+                "interval of each."
+            )
         if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
             raise TypeError(f"{name} must be a number or None; got {value!r}.")
         if not np.isfinite(value):

@@ -10,6 +10,7 @@ import numpy as np
 
 from em_vs_bayes.contract import Array, Context, Emission, Params, Stream
 from em_vs_bayes.emissions import read
+from em_vs_bayes.emissions.basis import inwards, outwards
 from em_vs_bayes.emissions.degrees import checked_df, given_df, shown
 from em_vs_bayes.emissions.formula import check_formula
 from em_vs_bayes.emissions.regression_streams import (
@@ -82,10 +83,10 @@ class LinearRegression(Emission):
         return response(self.formula, y)
 
     def public(self, params: Params, centre: Mapping[str, Array]) -> Params:
-        return dict(params)
+        return outwards(params, centre)
 
     def internal(self, params: Mapping[str, Any], centre: Mapping[str, Array]) -> Params:
-        return {name: np.asarray(params[name], dtype=float) for name in self.dims()}
+        return inwards(params, centre, self.dims())
 
     def dims(self) -> dict[str, tuple[str, ...]]:
         return {"coefficients": ("predictor",), "sigmas": ()}

@@ -10,20 +10,29 @@ import numpy as np
 
 from em_vs_bayes.contract import Array, Context
 from em_vs_bayes.emissions import design as designs
+from em_vs_bayes.emissions.basis import basis_of
 from em_vs_bayes.priors import GPrior, InverseGamma, Normal, NormalInverseGamma, Prior
 
+DEFAULT = 0.01  # rows that the default prior is worth
+APART = 1e-2  # pivots of X'X, on unit diagonals, below which it gets coordinates of its own
+OFFSET = 100.0  # of y, relative to its residuals: likewise
+FARTHEST = 1e11  # of y, relative to its residuals: beyond, they have no digits
 NEAR = 1e-3  # residual squares, as a share of y'y, below which they are summed themselves
 LARGEST = 1e6  # of y, relative to its residuals: y'y then holds their squares to four digits
 
 
 @dataclass(frozen=True, slots=True)
 class Pooled:
-    """One regression for all rows: coefficients (p,), residual variance (divisor n), X'X (p, p) and n."""
+    """One regression for all rows: coefficients (p,), residual variance (divisor n), X'X (p, p) and n.
+
+    ``basis`` (p, p + 1): coordinates that keep more digits, None where there is no need; see `basis`.
+    """
 
     coefficients: Array
     variance: float
     products: Array
     total: float
+    basis: Array | None = None
 
     @property
     def second(self) -> Array:
@@ -40,13 +49,16 @@ class Rows:
     label: str
 
 
-def pooled(values: Array, rows: Rows, context: Context, *, limited: bool = False) -> Pooled:
+def pooled(values: Array, rows: Rows, context: Context, *, limited: bool = False, free: bool = True) -> Pooled:
     """Least squares over the rows with a response, case weights counted; a design that is no design is refused.
 
     From X'X where that is well enough conditioned, for it takes one pass; else from X itself. ``limited`` responses are
-    known by their limits, which may be all the same: priors are then the user's to give.
+    known by their limits, which may be all the same: priors are then the user's to give. ``free``: nothing ties single
+    coefficients, so that they may have a basis.
     """
     seen, given = ~np.isnan(values), context.weights
+    if given is not None and (given == 0.0).any():
+        seen &= given > 0.0  # as if the row were not there
     everywhere = bool(seen.all())
     x, y = (rows.matrix, values) if everywhere else (rows.matrix[seen], values[seen])
     own = None if given is None else given if everywhere else given[seen]
@@ -57,7 +69,7 @@ def pooled(values: Array, rows: Rows, context: Context, *, limited: bool = False
         designs.check_finite(rows.matrix, rows.design.names, rows.label)
     sure = designs.well_conditioned(second)
     if not sure:
-        designs.check_rank(x, rows.design.names, rows.label)
+        designs.check_rank(x, rows.design.names, rows.label, turned=free)
     heavy = x if own is None else own[:, None] * x
     if own is not None:
         second = heavy.T @ x
@@ -87,12 +99,13 @@ def pooled(values: Array, rows: Rows, context: Context, *, limited: bool = False
             "there is no variance to estimate. Give more rows or fewer predictors."
         )
     size = float(np.sqrt(squares / total))
-    if size > LARGEST * np.sqrt(variance):
+    if size > (FARTHEST if free else LARGEST) * np.sqrt(variance):
         raise ValueError(
             f"{context.prefix}y is of size {size:.3g} and varies by {np.sqrt(variance):.1g} about its regression: sums "
             "of squares would lose those digits. Subtract an offset from y."
         )
-    return Pooled(coefficients, variance, second, total)
+    far = size > OFFSET * np.sqrt(variance) or not designs.well_conditioned(second, APART)
+    return Pooled(coefficients, variance, second, total, basis_of(x, own, coefficients) if free and far else None)
 
 
 def _sum(a: Array, b: Array, weights: Array | None) -> float:
@@ -110,7 +123,7 @@ def regression_priors(context: Context, whole: Pooled, shape: tuple[int, int]) -
             f"priors has both {joint!r} (joint) and {[context.name(name) for name in own]}: give one or the other."
         )
     if not own:
-        default = NormalInverseGamma(mean=whole.coefficients, kappa=0.01 * whole.second, shape=2.0, rate=rate)
+        default = NormalInverseGamma(mean=whole.coefficients, kappa=DEFAULT * whole.second, shape=2.0, rate=rate)
         prior = context.priors.get("emission", default)
         if isinstance(prior, GPrior):
             prior = _fitted(lambda: prior.at(whole.products, rate), joint)

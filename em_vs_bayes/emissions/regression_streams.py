@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from em_vs_bayes.blocks import RegressionBlock
 from em_vs_bayes.contract import Array, Context, Stream
 from em_vs_bayes.emissions import design as designs
 from em_vs_bayes.emissions import read
-from em_vs_bayes.emissions.regression_priors import Pooled, Rows, pooled, regression_priors
+from em_vs_bayes.emissions.basis import along, turned
+from em_vs_bayes.emissions.regression_priors import DEFAULT, Pooled, Rows, pooled, regression_priors
 from em_vs_bayes.kernels import tables
 from em_vs_bayes.values import broadcast, scalars_per_component
 
@@ -58,6 +60,12 @@ def regression_stream(
             f"{rows.label} has column(s) {list(design.names)}; the model was fitted to {list(like.names)}."  # type: ignore[union-attr]
         )
     p = matrix.shape[1]
+    if p == 0:
+        raise ValueError(
+            f"{rows.label} has no columns: a regression wants at least one, if only the intercept of 'y ~ 1'."
+        )
+    shape = (n_components, p)
+    fixed = broadcast(context.fixed.get("coefficients"), shape, context.name("coefficients"))
     whole = Pooled(np.zeros(p), 1.0, np.eye(p), 1.0)  # the fitted block takes the place of this one
     if context.like is not None:
         designs.check_finite(matrix, design.names, rows.label)
@@ -65,25 +73,40 @@ def regression_stream(
         if context.fitting and np.isnan(values).all():
             raise ValueError(f"{context.prefix}y has no observed value.")
         try:
-            whole = pooled(values, Rows(columns[:, :p], design, rows.label), context, limited=kind == tables.CENSORED)
+            limited = kind == tables.CENSORED
+            free = not {"coefficients", "sigmas"} & set(context.priors) and bool(np.isnan(fixed).all())
+            whole = pooled(values, Rows(columns[:, :p], design, rows.label), context, limited=limited, free=free)
         except ValueError:
             if context.fitting:
                 raise
             designs.check_finite(matrix, design.names, rows.label)  # where parameters are given, that is enough
-    shape = (n_components, p)
     prior, coefficient_prior, sigma_prior = regression_priors(context, whole, shape)
     block = RegressionBlock(
         prior,
         coefficient_prior,
         sigma_prior,
         context.leading,
-        broadcast(context.fixed.get("coefficients"), shape, context.name("coefficients")),
+        fixed,
         scalars_per_component(context.fixed.get("sigmas"), n_components, context.name("sigmas"), 1e-300, np.inf),
         whole.coefficients,
         whole.variance,
     )
-    products = whole.products if context.fitting else None
-    return Stream(kind, columns, np.zeros(columns.shape[1]), p + 1, block, design=design, products=products)
+    stream = Stream(kind, columns, np.zeros(columns.shape[1]), p + 1, block, design=design)
+    if context.like is not None:
+        return _in_basis(stream, context.like.get("basis"))
+    if whole.basis is None:
+        return replace(stream, products=whole.products)
+    inner = along(prior, whole.basis)
+    if "emission" not in context.priors:  # the default, whose precision is a share of X'X
+        inner = replace(inner, mean=np.zeros(shape), kappa=np.tile(DEFAULT * np.eye(p), (n_components, 1, 1)))
+    block = replace(block, prior=inner, outer=prior, pooled=np.zeros(p))
+    return _in_basis(replace(stream, block=block), whole.basis)  # X'X is known but for rounding, and summed anew
+
+
+def _in_basis(stream: Stream, basis: Array | None) -> Stream:
+    if basis is None:
+        return stream
+    return replace(stream, columns=turned(stream.columns, stream.kind, basis), basis=basis, seen=stream.columns)
 
 
 def drawn_lines(params: Mapping[str, Array], z: Any, rng: np.random.Generator, df: float | None = None) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 
 from em_vs_bayes.blocks import Renamed
 from em_vs_bayes.contract import Array, Context, Emission, Parameter, Params, Stream
+from em_vs_bayes.emissions.basis import inwards, outwards
 
 INWARDS = {"coefficients": "coefficients", "sigma": "sigmas", "regression": "emission"}  # own name -> a component's
 OUTWARDS = {inner: own for own, inner in INWARDS.items()}
@@ -53,10 +54,10 @@ class Single(Emission):
         return tuple(replace(stream, block=Renamed(stream.block, _own(stream.block.parameters))) for stream in streams)
 
     def public(self, params: Params, centre: Mapping[str, Array]) -> Params:
-        return dict(params)
+        return outwards(params, centre)
 
     def internal(self, params: Mapping[str, Any], centre: Mapping[str, Array]) -> Params:
-        return {name: np.asarray(params[name], dtype=float) for name in self.dims()}
+        return inwards(params, centre, self.dims())
 
     def dims(self) -> dict[str, tuple[str, ...]]:
         return {OUTWARDS[name]: dims for name, dims in self.regression.dims().items()}

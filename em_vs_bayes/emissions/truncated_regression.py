@@ -11,6 +11,7 @@ import numpy as np
 
 from em_vs_bayes.contract import Array, Context, Emission, Params, Stream
 from em_vs_bayes.emissions import limits, read
+from em_vs_bayes.emissions.basis import inwards, outwards
 from em_vs_bayes.emissions.formula import check_formula
 from em_vs_bayes.emissions.normal_intervals import log_above, log_below, log_between, log_density
 from em_vs_bayes.emissions.regression_streams import (
@@ -90,10 +91,10 @@ class TruncatedRegression(Emission):
         return response(self.formula, y)
 
     def public(self, params: Params, centre: Mapping[str, Array]) -> Params:
-        return dict(params)
+        return outwards(params, centre)
 
     def internal(self, params: Mapping[str, Any], centre: Mapping[str, Array]) -> Params:
-        return {name: np.asarray(params[name], dtype=float) for name in self.dims()}
+        return inwards(params, centre, self.dims())
 
     def dims(self) -> dict[str, tuple[str, ...]]:
         return {"coefficients": ("predictor",), "sigmas": ()}

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from em_vs_bayes import starts
 from em_vs_bayes.arguments import one_of, positive_integer, tolerance
 from em_vs_bayes.contract import Array
-from em_vs_bayes.identified import hidden, runs_off
+from em_vs_bayes.identified import astray, newton, runs_off, words_astray
 from em_vs_bayes.methods.anderson import Trail
 from em_vs_bayes.methods.ascent import Climb, Interrupted, emptied, screened
 from em_vs_bayes.methods.base import Method, Outcome, Run
@@ -32,6 +32,7 @@ NARROWEST = 1e-12  # and where it rests on rows enough: nearer to zero, rounding
 ENOUGH = 2  # times as many distinct rows as a mean and a covariance need
 CRAWL = 0.8  # linear rate above which "auto" accelerates
 PATIENCE = 20  # plain iterations "auto" always makes first
+SHOWN = 100  # iterations at most where no maximum is to be reached: they show which way it rises
 PATIENT = 3  # corrections of Anderson's without a gain, in a row but for plain steps, after which SQUAREM takes over
 
 
@@ -49,6 +50,8 @@ class State:
     refused: int = 0
     floor: float = FLOOR
     past: tuple[dict[str, float], ...] = ()
+    astray: tuple[int, ...] = ()
+    runs_off: str | None = None  # as `identified.runs_off` says; None too where a prior keeps all in place
 
 
 @final
@@ -113,11 +116,12 @@ class EM(Method):
         if not self._flat:
             program.require_known_priors("objective='map'")
         n = self.n_init or starts.enough(program, start)
+        away = runs_off(program) if self._flat else None
         best = screened(
-            lambda attempt: self._at(program, starts.start(program, start, rng, attempt)),
+            lambda attempt: replace(self._at(program, starts.start(program, start, rng, attempt)), runs_off=away),
             lambda state: self.step(program, state, screening=True) if self.finished(state) is None else state,
             lambda state: (
-                not (state.floored or twins(program, state.theta)),
+                not (state.floored or state.astray or twins(program, state.theta)),
                 state.climb.objective < np.inf,
                 state.climb.objective,
             ),
@@ -128,8 +132,8 @@ class EM(Method):
     def _at(self, program: Program, theta: Array) -> State:
         objective, stats = self._expect(program, theta)
         floor = FLOOR if self.covariance_floor is None else self.covariance_floor
-        climb = Climb(objective, summed=program.summed)
-        return State(theta, stats, climb, floor=floor, past=({"objective": objective, "accelerated": 0.0},))
+        climb, past = Climb(objective, summed=program.summed), ({"objective": objective, "accelerated": 0.0},)
+        return State(theta, stats, climb, floor=floor, past=past, astray=astray(program, stats))
 
     def _expect(self, program: Program, theta: Array) -> tuple[float, Array]:
         pot = program.potentials(theta)
@@ -141,13 +145,17 @@ class EM(Method):
         lower = bool(new.floored) and self.covariance_floor is None and state.floor > NARROWEST
         if lower and crowded(program, new.theta, new.floored):
             new = self._once(program, replace(state, floor=NARROWEST, trail=None))
-        return replace(new, past=(*state.past, self.record(new))) if screening else new
+        past = (*state.past, self.record(new)) if screening else ()
+        lost = () if state.runs_off == "" else astray(program, new.stats)
+        return replace(new, past=past, runs_off=state.runs_off, astray=lost)
 
     def _once(self, program: Program, state: State) -> State:
         if self.algorithm == "em" and (
             self.accelerate == "anderson" or (self.accelerate == "auto" and program.latent.concave)
         ):
             return self._mixed(program, state)
+        if self.algorithm == "em" and self.accelerate == "auto" and program.truncates and state.runs_off == "":
+            return self._climbed(program, state)
         return self._squared(program, state)
 
     def _squared(self, program: Program, state: State) -> State:
@@ -164,9 +172,12 @@ class EM(Method):
         return once
 
     def _maximize(self, program: Program, state: State) -> Step:
-        return program.maximize(state.theta, state.stats, flat_prior=self._flat, floor=state.floor)
+        floor = 0.0 if state.runs_off == "" else state.floor  # there is a maximum: sigma may be what it is
+        return program.maximize(state.theta, state.stats, flat_prior=self._flat, floor=floor)
 
     def _plain(self, program: Program, state: State) -> State:
+        if program.truncates and not np.isfinite(state.stats).all():  # astray
+            return replace(state, climb=state.climb.then(state.climb.objective))
         step = self._maximize(program, state)
         objective, stats = self._expect(program, step.theta)
         return State(step.theta, stats, state.climb.then(objective), step.floored, step.boundary, floor=state.floor)
@@ -198,6 +209,14 @@ class EM(Method):
             return replace(once, trail=trail, refused=refused)
         return replace(self._extrapolated(program, state, once), crawling=True, refused=PATIENT - 1)
 
+    def _climbed(self, program: Program, state: State) -> State:
+        """One of Newton's steps on a concave likelihood that EM creeps up; an EM step where that leads no higher."""
+        theta = newton(program, state.theta)
+        objective, stats = self._expect(program, theta)
+        if objective > state.climb.objective or not np.isfinite(state.stats).all():  # they may be past counting
+            return State(theta, stats, state.climb.then(objective), crawling=True)
+        return self._plain(program, state)
+
     def _extrapolated(self, program: Program, state: State, once: State) -> State:
         """Two EM steps, a jump along their trend, one EM step from there; the two plain ones where that is no gain."""
         twice = self._plain(program, once)
@@ -228,11 +247,17 @@ class EM(Method):
     def finished(self, state: State) -> Status | None:
         verdict = state.climb.verdict(self.tol, self.max_iter)
         if state.floored and (verdict or state.climb.iteration > 5):
-            return Status.COLLAPSED
+            return Status.UNBOUNDED if state.runs_off else Status.COLLAPSED
+        if state.runs_off and (verdict or state.climb.iteration >= SHOWN):
+            return Status.UNBOUNDED
+        if state.astray and not state.runs_off:
+            return Status.UNBOUNDED
         return verdict
 
     def beyond(self, program: Program, state: State, status: Status) -> list[Run]:
         if status is not Status.CONVERGED or self.algorithm == "hard" or program.latent.concave:
+            return []
+        if state.runs_off == "":  # of one truncated regression, which is concave in other parameters
             return []
         level = state.climb.objective + state.climb.rounding
         points = ways_up(program, state.theta, level, lambda theta: self._expect(program, theta), not self._flat)
@@ -272,17 +297,11 @@ class EM(Method):
         refused = int(checkpoint["refused"][0])
         floor = float(checkpoint.get("floor", [FLOOR])[0])
         state = State(theta, stats, climb, floored, crawling=crawling, trail=trail, refused=refused, floor=floor)
+        state = replace(state, runs_off=runs_off(program) if self._flat else None)
         return Run(state, records)
 
     def outcome(self, program: Program, state: State, status: Status) -> Outcome:
-        notes = []
-        if self._flat and status in (Status.CONVERGED, Status.MAX_ITER):
-            unbounded = runs_off(program, state.theta)
-            if unbounded:
-                status = Status.UNBOUNDED
-                notes.append(unbounded)
-        if self._flat and status is Status.MAX_ITER:
-            notes += filter(None, [hidden(program, state.theta)])
+        notes = [state.runs_off] if state.runs_off else []
         if state.boundary:
             notes.append(f"The estimate lies on the boundary in {', '.join(sorted(set(state.boundary)))}.")
         theta, order = state.theta, np.arange(program.k)
@@ -294,7 +313,7 @@ class EM(Method):
                     "the constrained maximum lies on the boundary. Use nuts or gibbs."
                 )
                 theta, order = state.theta, np.arange(program.k)
-        if state.floored:
+        if state.floored and not state.runs_off:
             which = ", ".join(map(str, np.sort(np.argsort(order)[list(state.floored)])))
             where = f"{program.spec.leading}(s) {which}" if program.spec.leading else "the model"
             unbounded = self._maximize(program, state).unbounded
@@ -310,12 +329,14 @@ class EM(Method):
                         "Many distinct rows lie there, too near to each other, against how far others are away, for "
                         "sums in floating point to tell how far. Fit them on their own."
                     )
-        if status is Status.UNBOUNDED and not self._flat:
+        if status is Status.UNBOUNDED and not (self._flat or state.astray):
             notes += [
                 f"The posterior density is infinite: priors[{name!r}]={prior!r} has no bound at the edge of "
                 f"{name}, where this climb ended. Use vi, gibbs or nuts, or a prior whose mode lies inside."
                 for name, prior in program.infinite_priors(state.theta).items()
             ]
+        if state.astray and not state.runs_off:
+            notes.append(words_astray(program, tuple(np.sort(np.argsort(order)[list(state.astray)]))))
         notes += emptied(program, state.stats, order, "where they last were" if self._flat else "at the prior's mode")
         notes += alike(program, theta)
         return Outcome(theta, status, notes=tuple(notes))

@@ -15,6 +15,7 @@ import numpy as np
 from em_vs_bayes import starts
 from em_vs_bayes.arguments import positive_integer, tolerance
 from em_vs_bayes.contract import Array
+from em_vs_bayes.identified import astray, words_astray
 from em_vs_bayes.methods.ascent import Climb, emptied, screened
 from em_vs_bayes.methods.base import Method, Outcome, Run
 from em_vs_bayes.methods.em import sorted_components
@@ -32,6 +33,7 @@ class State:
     climb: Climb
     seed: int  # of the draws that the outcome takes from q
     past: tuple[float, ...] = ()
+    astray: tuple[int, ...] = ()
 
 
 @final
@@ -74,20 +76,23 @@ class VI(Method):
         def make(attempt: int) -> State:
             theta = starts.start(program, start, rng, attempt)
             _, stats = program.expect(program.potentials(theta), self.cores)
+            if astray(program, stats):
+                _, stats = program.expect(program.potentials(program.with_fixed(program.neutral())), self.cores)
             state = self._at(program, program.factors(theta, stats), stats, seed)
             return replace(state, past=(state.climb.objective,))
 
         best = screened(
             make,
             lambda state: self.step(program, state, screening=True) if self.finished(state) is None else state,
-            lambda state: state.climb.objective,
+            lambda state: (not state.astray, state.climb.objective),
             n,
         )
         return [Run(state, [{"objective": value} for value in state.past]) for state in best]
 
     def _at(self, program: Program, factors: tuple[Any, ...], made_from: Array, seed: int) -> State:
         evidence, stats = program.expect(program.expected_potentials(factors), self.cores)
-        return State(factors, made_from, stats, Climb(evidence - program.kl(factors)), seed)
+        climb = Climb(evidence - program.kl(factors))
+        return State(factors, made_from, stats, climb, seed, astray=astray(program, stats))
 
     def step(self, program: Program, state: State, *, screening: bool = False) -> State:
         new = self._at(program, program.update_factors(state.factors, state.stats), state.stats, state.seed)
@@ -98,6 +103,8 @@ class VI(Method):
         return {"objective": state.climb.objective}
 
     def finished(self, state: State) -> Status | None:
+        if state.astray:
+            return Status.UNBOUNDED
         return state.climb.verdict(self.tol, self.max_iter)
 
     def beyond(self, program: Program, state: State, status: Status) -> list[Run]:
@@ -130,6 +137,8 @@ class VI(Method):
         absent = without_mean(program, mean)
         if absent and status is Status.CONVERGED:
             status = Status.NO_MEAN
+        if state.astray:
+            absent = (words_astray(program, tuple(np.sort(np.argsort(order)[list(state.astray)]))), *absent)
         notes = (*absent, *emptied(program, state.stats, order, "those of the prior"), *dropped)
         kept = draws[None] if len(draws) else None
         return Outcome(theta, status, draws=kept, sample_stats=stats, notes=notes, elbo=state.climb.objective)

@@ -39,24 +39,24 @@ def _write(block: RegressionBlock, own: tuple[Parameter, ...], prefix: str, into
     }
     if isinstance(block.coefficient_prior, Prior):
         into.public[name] = into.named(name, block.coefficient_prior, fixed, inner=inner, **options)
-    elif block.prior is None:
+    elif block.given_prior is None:
         prior = block.coefficient_prior
         arguments = {"mu": np.reshape(prior.mean, shape), "sigma": np.reshape(prior.sd, shape)}
         into.public[name] = into.elementwise(name, pm.Normal, arguments, fixed, **options)
     elif not np.isnan(fixed).all():
         value = into.flat(name, fixed, dims=options["dims"], read=options["read"])
         whole, scales = pt.reshape(value, inner), pt.reshape(sigmas, inner[:1])
-        pm.Potential(name + "_prior", _joint_log_density(block.prior, whole, scales))
+        pm.Potential(name + "_prior", _joint_log_density(block.given_prior, whole, scales))
         into.public[name] = value
     elif shape == spread.shape:  # one coefficient for each sigma
-        scale = sigmas / np.sqrt(np.reshape(block.prior.kappa, shape))
-        arguments = {"mu": np.reshape(block.prior.mean, shape), "sigma": scale}
+        scale = sigmas / np.sqrt(np.reshape(block.given_prior.kappa, shape))
+        arguments = {"mu": np.reshape(block.given_prior.mean, shape), "sigma": scale}
         into.public[name] = into.elementwise(name, pm.Normal, arguments, fixed, **options)
     else:  # b = mean + sigma z, Cov z = kappa^-1
-        root = np.linalg.cholesky(np.linalg.inv(block.prior.kappa)).reshape(*shape, inner[1])
+        root = np.linalg.cholesky(np.linalg.inv(block.given_prior.kappa)).reshape(*shape, inner[1])
         into.public[name] = pm.MvNormal(
             name,
-            mu=np.reshape(block.prior.mean, shape),
+            mu=np.reshape(block.given_prior.mean, shape),
             chol=pt.as_tensor(sigmas)[..., None, None] * root,
             dims=options["dims"],
         )
@@ -65,7 +65,7 @@ def _write(block: RegressionBlock, own: tuple[Parameter, ...], prefix: str, into
 
 def _sigmas(block: RegressionBlock, own: Parameter, prefix: str, into: Variables) -> Any:
     name, shape = prefix + own.name, own.shape
-    prior = block.sigma_prior if block.prior is None else block.prior
+    prior = block.sigma_prior if block.given_prior is None else block.given_prior
     fixed = block.fixed_sigmas.reshape(shape)
     options: dict[str, Any] = {"dims": into.dims[name], "read": lambda params: np.asarray(params[name])}
     if isinstance(prior, Prior):

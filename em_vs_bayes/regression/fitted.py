@@ -103,13 +103,13 @@ def regression_of(fit: Fit, what: str) -> Fitted:
         raise ValueError(f"{what} belongs to Tobit, CensoredRegression and TruncatedRegression; this fit is {spec!r}.")
     p = len(program.designs["design"].names)
     if isinstance(spec, TruncatedRegression):
-        low = high = program.data.y[:, p]
+        low = high = program.seen[:, p]
     else:
-        low, high = program.data.y[:, p], program.data.y[:, p + 1]
+        low, high = program.seen[:, p], program.seen[:, p + 1]
     params = fit.params
     return Fitted(
         spec=spec,
-        design=np.ascontiguousarray(program.data.y[:, :p]),
+        design=np.ascontiguousarray(program.seen[:, :p]),
         names=program.designs["design"].names,
         low=np.ascontiguousarray(low),
         high=np.ascontiguousarray(high),

@@ -79,6 +79,10 @@ def _groups(fit: Fit, fitted: Fitted, at: Any) -> list[tuple[Array, Array]]:
         if at == "each":
             return [(fitted.design, share)]
         raise ValueError(f"at must be 'mean', 'each', or a frame (or exog) of rows; got {at!r}.")
+    if fit.spec.formula is None and isinstance(at, dict):  # type: ignore[attr-defined]
+        raise ValueError(
+            f"at: without a formula rows have no names; give an array (m, {len(fitted.names)}); got {at!r}."
+        )
     design = new_design(fit, None, at) if fit.spec.formula is None else new_design(fit, at, None)  # type: ignore[attr-defined]
     return [(row[None], np.ones(1)) for row in design]
 

@@ -180,7 +180,7 @@ def mixture(c: "Comparison") -> Figure | None:
     if not isinstance(c.fits[0].spec.model_emission, CensoredNormal):
         return None
     program = c.fits[0].program
-    low, high = program.data.y[:, -2:].T
+    low, high = program.seen[:, -2:].T
     rows = np.flatnonzero(~np.isnan(low))
     weights = program.data.weights[rows] if program.data.weights.size else np.ones(len(rows))
     left, right = _range(np.concatenate([low, high]))
