@@ -24,10 +24,12 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (Real, np.number)) and not isinstance(value, (bool, np.bool_, complex, np.complexfloating))
 
 
-def positive_integer(name: str, value: Any, least: int = 1) -> None:
-    """Refuse anything but an integer of at least ``least``."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral) or value < least:
+def positive_integer(name: str, value: Any, least: int = 1, most: int = 10**9) -> None:
+    """Refuse anything but an integer of at least ``least``, and what nobody can wait for."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral) or int(value) < least:
         raise ValueError(f"{name} must be an integer of at least {least}; got {brief(value)}.")
+    if int(value) > most:
+        raise ValueError(f"{name} must be at most {most:,}; got {brief(value)}.")
 
 
 def tolerance(value: Any) -> None:
@@ -45,12 +47,12 @@ def one_of(name: str, value: Any, choices: tuple[Any, ...]) -> None:
 def fraction(name: str, value: Any) -> None:
     """Refuse anything but a number strictly between 0 and 1."""
     if not is_number(value) or not 0.0 < value < 1.0:
-        raise ValueError(f"{name} must be a number between 0 and 1, such as 0.95; got {brief(value)}.")
+        raise ValueError(f"{name} must lie in (0, 1), such as 0.95; got {brief(value)}.")
 
 
 def yes_or_no(name: str, value: Any) -> None:
-    """Refuse anything but True and False."""
-    if not isinstance(value, (bool, np.bool_)):
+    """Refuse anything but True and False (or 1 and 0)."""
+    if not isinstance(value, (bool, np.bool_, Integral)) or value not in (0, 1):
         raise TypeError(f"{name} must be True or False; got {brief(value)}.")
 
 
@@ -58,7 +60,7 @@ def generator(seed: Any) -> np.random.Generator:
     """The generator of a ``seed``."""
     if seed is None or isinstance(seed, np.random.Generator):
         return np.random.default_rng(seed)
-    if isinstance(seed, (bool, np.bool_)) or not isinstance(seed, Integral) or seed < 0:
+    if isinstance(seed, (bool, np.bool_)) or not isinstance(seed, Integral) or int(seed) < 0:
         raise ValueError(f"seed must be None, a non-negative integer or a numpy Generator; got {brief(seed)}.")
     return np.random.default_rng(int(seed))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from em_vs_bayes.arguments import generator, positive_integer
 from em_vs_bayes.clusters import cluster_codes
 from em_vs_bayes.contract import Array
 from em_vs_bayes.parametric import require_simulable, simulated
@@ -42,10 +43,9 @@ def bootstrap(fit: Fit, clusters: Any, n_boot: int, seed: Any, progressbar: bool
 
     if fit.method != "em":
         raise ValueError(f"kind='bootstrap' fits again by EM; this fit is by {fit.method!r}. Fit with method='em'.")
-    if isinstance(n_boot, bool) or not isinstance(n_boot, (int, np.integer)) or n_boot < 2:
-        raise ValueError(f"n_boot must be an integer of at least 2; got {n_boot!r}.")
+    positive_integer("n_boot", n_boot, least=2, most=10**6)
     method = EM(**{**fit.options, "n_init": 1, "tol": max(fit.options["tol"], LOOSE)})
-    rng, program, start = np.random.default_rng(seed), fit.program, fit.params
+    rng, program, start = generator(seed), fit.program, fit.params
     make, failed, found = _maker(fit, clusters), 0, []
     with Progress("bootstrap", shown=progressbar) as bar:
         for i in range(n_boot):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.emissions.numbers import is_series
 from em_vs_bayes.intake import aligned_with
 
@@ -33,11 +34,15 @@ def cluster_codes(fit: Fit, clusters: Any) -> tuple[NDArray[np.int64], int]:
     if isinstance(clusters, str):
         columns = list(getattr(program.y, "columns", program.y if isinstance(program.y, dict) else ()))
         if clusters not in columns:
-            raise ValueError(f"clusters={clusters!r} is no column of the data; they have {columns}.")
+            raise ValueError(f"clusters={brief(clusters)} is no column of the data; they have {columns}.")
         clusters = program.y[clusters]
     elif is_series(clusters) and not isinstance(clusters, pd.Index):
         own = pd.RangeIndex(program.n) if program.index is None else program.index
         clusters = aligned_with(own, clusters, "clusters")
+    try:
+        np.shape(clusters)
+    except ValueError:
+        raise ValueError(f"clusters must be ({program.n},), one label per row; got {brief(clusters)}.") from None
     values = pd.Series(np.asarray(clusters).ravel() if np.ndim(clusters) <= 1 else [], dtype=object)
     if len(values) != program.n or np.ndim(clusters) != 1:
         raise ValueError(f"clusters must be ({program.n},), one label per row; got shape {np.shape(clusters)}.")

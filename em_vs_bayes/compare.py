@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from em_vs_bayes import align
+from em_vs_bayes.arguments import brief, fraction, one_of, yes_or_no
 from em_vs_bayes.atomic import destination, write_text
 
 if TYPE_CHECKING:
@@ -25,6 +26,23 @@ METHODS = ("em", "vi", "gibbs", "nuts")
 CHAINS = ("gibbs", "nuts")  # methods whose draws come from Markov chains and want rhat, ess and mcse
 COLUMNS = ("estimate", "sd", "lower", "upper", "rhat", "ess_bulk", "mcse")
 LABEL_DIMS = ("component", "component_to", "state", "state_to")  # dims that relabelling permutes
+
+
+@runtime_checkable
+class Fitted(Protocol):
+    """What is asked of a fit before anything else."""
+
+    spec: Any
+    method: str
+    log_likelihood_kind: str
+
+
+@runtime_checkable
+class Described(Protocol):
+    """What is asked of a spec."""
+
+    def parameter_dims(self) -> Any:
+        """Parameter name -> dims."""
 
 
 def compare(
@@ -82,14 +100,23 @@ def compare(
     """
     from em_vs_bayes.fit import make_method
 
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level}; wants a probability between 0 and 1")
-    if isinstance(fits, Sequence):
+    fraction("level", level)
+    yes_or_no("progressbar", progressbar)
+    if isinstance(fits, (list, tuple)) and all(isinstance(fit, Fitted) for fit in fits):
         if y is not None:
             raise ValueError("y was given with a list of fits, which hold their data; give a spec, or leave y out")
         return Comparison(_of_kind(fits, log_likelihood), level)
+    if not isinstance(fits, Described):
+        raise TypeError(f"fits must be a list of fits, or a spec with y; got {brief(fits)}.")
     if y is None:
         raise ValueError("y got None; a spec wants the data to fit")
+    if methods is not None and (isinstance(methods, str) or not isinstance(methods, Sequence) or not len(methods)):
+        raise TypeError(f"methods must be a list of names of methods; got {brief(methods)}.")
+    if options is not None and not (
+        isinstance(options, Mapping) and all(isinstance(own, Mapping) for own in options.values())
+    ):
+        raise TypeError(f"options must be a dict of method -> dict of its options; got {brief(options)}.")
+    spec: Any = fits
     options, asked = dict(options or {}), METHODS if methods is None else tuple(methods)
     if strangers := set(options) - set(asked):
         raise ValueError(f"options names {sorted(strangers)}, not among methods {list(asked)}")
@@ -104,7 +131,7 @@ def compare(
         if method in CHAINS and "em" in done and done["em"].converged:
             own.setdefault("init", done["em"])
         try:
-            done[method] = fits.fit(y, method=method, progressbar=progressbar, **shared, **own)
+            done[method] = spec.fit(y, method=method, progressbar=progressbar, **shared, **own)
         except (ValueError, NotImplementedError) as refusal:
             if method not in optional:
                 raise
@@ -114,6 +141,9 @@ def compare(
 
 
 def _of_kind(fits: "Sequence[Fit]", kind: str | None) -> "tuple[Fit, ...]":
+    if kind is not None:
+        for fit in fits:
+            one_of("log_likelihood", kind, tuple(fit.program.latent.pointwise_kinds))
     return tuple(fits) if kind is None else tuple(fit.with_log_likelihood(kind) for fit in fits)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Array, Block, Context, Layout, Stream
 from em_vs_bayes.coordinates import coordinates
 from em_vs_bayes.emissions import read
@@ -322,7 +323,7 @@ def _check_support(prior: Prior, placed: Placed, name: str) -> None:
         hint = " For a Normal cut off at 0, use Prior('TruncatedNormal', mu=..., sigma=..., lower=0)."
         hint = hint if support == "positive" and prior.name == "Normal" else ""
         raise ValueError(
-            f"priors[{placed.prefix + name!r}]={prior!r} gives mass outside the parameter's support "
+            f"priors[{placed.prefix + name!r}]={brief(prior)} gives mass outside the parameter's support "
             f"({support}: {allowed[0]:g} to {allowed[1]:g}).{hint}"
         )
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
+from em_vs_bayes.arguments import brief, yes_or_no
+
 if TYPE_CHECKING:  # pandas takes half a second to import; only a caller who wants a frame pays for it
     import pandas as pd
 
@@ -42,6 +44,7 @@ def load(name: str, *, as_frame: bool = True) -> "pd.DataFrame | np.ndarray":
         If there is no data set of that name; the message lists the names that come close, or all of them.
     """
     facts = _facts(name)
+    yes_or_no("as_frame", as_frame)
     with (_FOLDER / f"{name}.csv").open(encoding="utf-8") as file:
         if not as_frame:
             return np.genfromtxt(file, delimiter=",", skip_header=1, ndmin=2)
@@ -83,8 +86,8 @@ def _sources() -> dict[str, dict[str, Any]]:
 
 def _facts(name: str) -> dict[str, Any]:
     known = _sources()
-    if name in known:
+    if isinstance(name, str) and name in known:
         return known[name]
-    close = difflib.get_close_matches(str(name).lower(), known)
+    close = difflib.get_close_matches(str(name)[:40].lower() if isinstance(name, str) else "", known)
     hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"there are {', '.join(known)}."
-    raise ValueError(f"name={name!r} is not a data set that comes with em_vs_bayes: {hint}")
+    raise ValueError(f"name={brief(name)} is not a data set that comes with em_vs_bayes: {hint}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from em_vs_bayes import printable
+from em_vs_bayes.arguments import fraction
 from em_vs_bayes.contract import Array
 from em_vs_bayes.spec import Spec
 
@@ -36,16 +37,18 @@ def _named_predictors(fit: Fit) -> dict[str, list[str]]:
     }
 
 
-def summary(fit: Fit) -> pd.DataFrame:
+def summary(fit: Fit, level: float = 0.95) -> pd.DataFrame:
     """See `Fit.summary`."""
     import pandas as pd
+
+    fraction("level", level)
 
     names = scalar_names(fit)
     estimate = np.concatenate([np.ravel(v) for v in fit.params.values()])
     table = pd.DataFrame({"estimate": estimate}, index=names)
     try:
         table["sd"] = np.concatenate([np.ravel(v) for v in fit.std_errors().values()])
-        limits = fit.confint()
+        limits = fit.confint(level)
         table["lower"], table["upper"] = limits["lower"].to_numpy(), limits["upper"].to_numpy()
     except ValueError:  # no standard errors here; Fit.std_errors() says why
         table[["sd", "lower", "upper"]] = np.nan

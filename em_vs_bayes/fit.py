@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from em_vs_bayes.arguments import brief, generator
+from em_vs_bayes.arguments import affordable, brief, generator, yes_or_no
 from em_vs_bayes.compile import compile as compile_program
 from em_vs_bayes.compiling import announced
 from em_vs_bayes.feasible import require_possible
@@ -41,10 +41,12 @@ def fit(
 ) -> Fit:
     """Compile, drive, wrap. See `Spec.fit`."""
     chosen = make_method(method, options)
+    yes_or_no("progressbar", progressbar)
     began = perf_counter()
     with announced(progressbar), np.errstate(**AS_USUAL):
         program = compile_program(spec, y, exog=exog, lengths=lengths, weights=weights, labels=labels)
         require_possible(program)
+        _require_memory(chosen, program)
         compiled = perf_counter()
         driven = drive(chosen, program, _start(program, init), generator(seed), method, progressbar)
         seconds = {"compile": compiled - began, "fit": perf_counter() - compiled}
@@ -64,15 +66,17 @@ def _begun(seed: Any, init: Any) -> dict[str, Any]:
 
 def make_method(name: str, options: Mapping[str, Any]) -> Method:
     """The method with its options; unknown names are refused with the nearest known one."""
-    if name not in METHODS:
-        raise ValueError(f"method={name!r} is unknown; wants {', '.join(map(repr, METHODS))}.")
+    if not isinstance(name, str) or name not in METHODS:
+        raise ValueError(f"method={brief(name)} is unknown; wants {', '.join(map(repr, METHODS))}.")
     kind = METHODS[name]
     known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
     for option in options:
         if option not in known:
             near = get_close_matches(option, known, 1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise TypeError(f"{option}={options[option]!r} is not an option of method={name!r}; it has {known}.{hint}")
+            raise TypeError(
+                f"{option}={brief(options[option])} is not an option of method={brief(name)}; it has {known}.{hint}"
+            )
     return kind(**{option: plain(value) for option, value in options.items()})
 
 
@@ -164,6 +168,8 @@ def resume(fit: Fit, progressbar: bool, options: Mapping[str, Any]) -> Fit:
     if not fit.checkpoint:
         raise not_resumable(fit.method)
     method = make_method(fit.method, {**fit.options, **options})
+    yes_or_no("progressbar", progressbar)
+    _require_memory(method, fit.program)
     names = list(fit.history)
     records = [dict(zip(names, row, strict=True)) for row in zip(*fit.history.values(), strict=True)]
     began = perf_counter()
@@ -177,6 +183,14 @@ def resume(fit: Fit, progressbar: bool, options: Mapping[str, Any]) -> Fit:
 
 def _used(method: Method) -> dict[str, Any]:
     return {f.name: getattr(method, f.name) for f in fields(method)}  # type: ignore[arg-type]
+
+
+def _require_memory(method: Method, program: Program) -> None:
+    """Refuse draws that no machine holds."""
+    used = _used(method)
+    draws, chains = used.get("draws", 0), used.get("chains", 1)
+    numbers = 3.0 * draws * chains * program.tables.theta.size  # raw, relabelled, and in the user's parameters
+    affordable(f"draws={draws} of {program.tables.theta.size} parameters in {chains} chain(s)", numbers)
 
 
 def at(spec: Spec, y: Any, params: Mapping[str, Any], *, exog: Any, lengths: Any) -> Fit:
@@ -197,7 +211,11 @@ def at(spec: Spec, y: Any, params: Mapping[str, Any], *, exog: Any, lengths: Any
 
 def log_prior(spec: Spec, params: Mapping[str, Any], y: Any, exog: Any = None) -> float:
     """Log prior density at ``params``. See `Spec.log_prior`."""
+    if not isinstance(params, Mapping):
+        raise TypeError(f"params must be a dict of parameter name -> value; got {brief(params)}.")
     if y is None:
+        if lacks := [name for name in spec.model_emission.dims() if name not in params]:
+            raise ValueError(f"params must have {list(spec.parameter_dims())}; missing {lacks}.")
         if "predictor" in {dim for dims in spec.parameter_dims().values() for dim in dims}:
             raise ValueError("log_prior needs y (and exog) for a regression: they say how many predictors there are.")
         y = spec.model_emission.simulate(

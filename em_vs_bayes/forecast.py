@@ -15,12 +15,12 @@ import numpy as np
 from scipy.optimize import brentq
 
 from em_vs_bayes import times
+from em_vs_bayes.arguments import affordable, fraction, positive_integer
 from em_vs_bayes.contract import Array, Params
 from em_vs_bayes.emissions import Categorical
 from em_vs_bayes.program import Program
 from em_vs_bayes.responses import LAWS, Law, Tails, responses
 from em_vs_bayes.states import chain_of, some_draws
-from em_vs_bayes.uncertainty import check_level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,15 +34,18 @@ def forecast(fit: Fit, program: Program, steps: int, level: float, draws: int) -
 
     chain_of(program, "forecast")
     for name, value in (("steps", steps), ("draws", draws)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise ValueError(f"{name} must be a positive integer; got {value!r}.")
-    check_level(level)
+        positive_integer(name, value)
+    fraction("level", level)
     columns = responses(program, "forecast")
     if any(column.by_row for column in columns):
         raise NotImplementedError(
             f"forecast does not take the predictors of rows to come, which {program.spec.model_emission!r} needs."
         )
     thetas = some_draws(fit, draws)
+    ends = len(program.data.starts) - 1
+    affordable(
+        f"steps={steps} for {ends} sequence(s), {len(thetas)} draw(s)", float(steps) * ends * len(thetas) * program.k
+    )
     params = program.public(thetas)
     ahead = state_probabilities(program, thetas, params["transition"], int(steps))  # (steps, sequences, S, K)
     order = ahead.swapaxes(0, 1).reshape(-1, *ahead.shape[2:]) / len(thetas)  # step runs fastest

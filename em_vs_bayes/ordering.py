@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Layout
 from em_vs_bayes.priors import Beta, Gamma, Normal, Prior
 from em_vs_bayes.spec import Spec
@@ -51,7 +52,7 @@ def ordering(spec: Spec) -> Ordering:
     for name in names:
         if name in spec.fixed and not np.isnan(np.asarray(spec.fixed[name], dtype=float)).all():
             raise ValueError(
-                f"ordered={name!r} and fixed[{name!r}] exclude each other: the fixed values already label."
+                f"ordered={brief(name)} and fixed[{name!r}] exclude each other: the fixed values already label."
             )
     uneven = _uneven(spec)
     if len(names) > 1:
@@ -63,7 +64,7 @@ def ordering(spec: Spec) -> Ordering:
         prior = spec.priors.get(name)
         if prior is None:
             raise ValueError(
-                f"ordered={name!r} truncates here, because the prior differs by component ({', '.join(uneven)}); "
+                f"ordered={brief(name)} truncates here, because the prior differs by component ({', '.join(uneven)}); "
                 f"give {name!r} a prior of its own: priors={{{name!r}: ...}}."
             )
         rewritten[name] = _elementwise(prior, name)
@@ -128,4 +129,4 @@ def _elementwise(prior: Any, name: str) -> Prior:
         return Prior("Gamma", alpha=prior.shape, beta=prior.rate)
     if isinstance(prior, Beta):
         return Prior("Beta", alpha=prior.a, beta=prior.b)
-    raise ValueError(f"ordered={name!r} with the prior {prior!r}, which differs by component, is not supported.")
+    raise ValueError(f"ordered={brief(name)} with the prior {prior!r}, which differs by component, is not supported.")

@@ -14,6 +14,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from em_vs_bayes.arguments import one_of
 from em_vs_bayes.carried import owned, owned_table, stored, without_addresses
 from em_vs_bayes.contract import Array, Block, Latent, Layout, Params, Stats
 from em_vs_bayes.coordinates import at_the_edge, coordinates
@@ -311,8 +312,8 @@ class Program:
     def pointwise(self, theta: Array, kind: str | None = None) -> Array:
         """Log predictive density terms, case weights not applied; by default the latent structure's first kind."""
         kinds = self.latent.pointwise_kinds
-        if kind is not None and kind not in kinds:
-            raise ValueError(f"kind={kind!r} is unknown; wants {', '.join(map(repr, kinds))}.")
+        if kind is not None:
+            one_of("kind", kind, tuple(kinds))
         return self.latent.pointwise(self.data, self.streams, self.potentials(theta), kind or next(iter(kinds)))
 
     def probabilities(self, theta: Array) -> Array:

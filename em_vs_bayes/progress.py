@@ -6,6 +6,8 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
 
+from em_vs_bayes.arguments import yes_or_no
+
 PATIENCE = 2.0  # seconds
 
 
@@ -13,6 +15,7 @@ class Progress:
     """Context manager; `show` may be called as often as one likes."""
 
     def __init__(self, title: str, *, shown: bool) -> None:
+        yes_or_no("progressbar", shown)
         self._title, self._shown = title, shown
         self._began = perf_counter()
         self._bar: Any = None

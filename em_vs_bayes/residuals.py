@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import logsumexp, ndtr, ndtri, ndtri_exp
 
+from em_vs_bayes.arguments import brief, one_of
 from em_vs_bayes.contract import Array
 from em_vs_bayes.responses import Tails, responses
 from em_vs_bayes.states import chain_of
@@ -32,14 +33,17 @@ LAGS = 20
 BLUE, GREY, INK = "#0072b2", "#9aa5b1", "#1f2933"
 
 
+def _listed(ax: Any) -> list[Any]:
+    return list(ax) if isinstance(ax, (list, tuple)) else [ax]
+
+
 def pseudo_residuals(fit: Fit, kind: str) -> pd.DataFrame:
     """See `Fit.pseudo_residuals`."""
     import pandas as pd
 
     program = fit.program
     latent = chain_of(program, "pseudo_residuals")
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}; got {kind!r}.")
+    one_of("kind", kind, tuple(KINDS))
     pot = program.potentials(fit.theta)
     states = latent.left_out if kind == "ordinary" else latent.predicted
     with np.errstate(divide="ignore"):
@@ -79,18 +83,20 @@ def plot(fit: Fit, kind: str, response: str | None, ax: Any) -> Figure:
         names = list(table.columns.get_level_values(0).unique())
         response = names[0] if response is None else response
         if response not in names:
-            raise ValueError(f"response={response!r} is no column of the data; it has {names}.")
+            raise ValueError(f"response={brief(response)} is no column of the data; it has {brief(names)}.")
         table = pd.DataFrame({bound: table[response, bound] for bound in BOUNDS})
     elif response is not None:
-        raise ValueError(f"response={response!r}: there is one column only; leave response out.")
+        raise ValueError(f"response={brief(response)}: there is one column only; leave response out.")
     if ax is None:
         from matplotlib.figure import Figure
 
         axes = Figure(figsize=(10.0, 5.4), layout="constrained").subplots(2, 2)
     else:
-        axes = np.asarray(ax)
-        if axes.size != 4:
-            raise ValueError(f"ax must hold four matplotlib axes; got {axes.size}.")
+        from matplotlib.axes import Axes
+
+        axes = np.array(list(np.ravel(ax)) if isinstance(ax, np.ndarray) else _listed(ax), dtype=object)
+        if axes.size != 4 or not all(isinstance(place, Axes) for place in axes):
+            raise ValueError(f"ax must hold four matplotlib axes; got {brief(ax)}.")
     places = [*axes.ravel()]
     for draw, place in zip((_index, _histogram, _quantiles), places, strict=False):
         draw(place, table)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from em_vs_bayes import printable
-from em_vs_bayes.arguments import affordable, generator, positive_integer
+from em_vs_bayes.arguments import affordable, brief, generator, one_of, positive_integer
 from em_vs_bayes.carried import owned
 from em_vs_bayes.contract import Array, Params
 from em_vs_bayes.program import Program
@@ -279,7 +279,7 @@ class Fit:
         for name, value in (("kind", kind), ("level", level), ("draws", draws)):
             if value is not None:
                 raise ValueError(
-                    f"{name}={value!r} is for Tobit, CensoredRegression and TruncatedRegression; predict of "
+                    f"{name}={brief(value)} is for Tobit, CensoredRegression and TruncatedRegression; predict of "
                     f"{self.spec!r} is the most probable {self.spec.leading} of each row."
                 )
         return self._program(y, exog, lengths).assign(self.theta)
@@ -482,8 +482,13 @@ class Fit:
         lengths : array_like of int, optional
             Of the sequences, in place of ``n``.
         """
+        if n is not None:
+            positive_integer("n", n, least=0)
         if self.program.exogs and (lengths is not None or n not in (None, self.program.n)):
-            raise ValueError(f"n={n}: a regression is simulated at the {self.program.n} row(s) of its design.")
+            raise ValueError(
+                f"n={n}, lengths={brief(lengths)}: a regression is simulated at the {self.program.n} row(s) of its "
+                "design."
+            )
         rng = generator(seed)
         z = self.program.latent.simulate(self.params, self._lengths(n, lengths), rng)
         y = self.spec.model_emission.simulate(self.params | self.program.exogs, z, rng)
@@ -497,10 +502,11 @@ class Fit:
         if n is not None and lengths is not None:
             raise ValueError("n and lengths exclude each other.")
         if n is not None:
-            positive_integer("n", n, least=0)
-            affordable(f"n={n}: the sample", 2.0 * n)
+            affordable(f"n={n}: the sample", 8.0 * n)
         if lengths is not None:
-            return whole_numbers(lengths).astype(np.int64)
+            whole = whole_numbers(lengths)
+            affordable(f"lengths={brief(lengths)}: the sample", 8.0 * float(np.sum(whole)))
+            return whole.astype(np.int64)
         if n is not None or not self.program.data.starts.size:
             return np.array([self.program.n if n is None else n], dtype=np.int64)
         return np.diff(self.program.data.starts)
@@ -594,11 +600,17 @@ class Fit:
 
         return confint(self, level, Asked(kind, clusters, n_boot, seed, progressbar))
 
-    def summary(self) -> pd.DataFrame:
-        """One row per scalar parameter: estimate, sd, interval and, for samplers, R-hat, ESS and MCSE."""
+    def summary(self, level: float = 0.95) -> pd.DataFrame:
+        """One row per scalar parameter: estimate, sd, interval and, for samplers, R-hat, ESS and MCSE.
+
+        Parameters
+        ----------
+        level : float
+            Of the interval, as in `confint`.
+        """
         from em_vs_bayes.describe import summary
 
-        return summary(self)
+        return summary(self, level)
 
     # --- leaving ------------------------------------------------------------------------------------------------
 
@@ -624,8 +636,7 @@ class Fit:
             sampling), "predictive", or "sequence" (for leaving out one sequence; dim ``sequence``).
         """
         kinds = self.program.latent.pointwise_kinds
-        if kind not in kinds:
-            raise ValueError(f"kind={kind!r} is unknown; wants {', '.join(map(repr, kinds))}.")
+        one_of("kind", kind, tuple(kinds))
         return replace(self, attrs={**self.attrs, "log_likelihood_kind": kind})
 
     def resume(self, *, progressbar: bool = True, **options: Any) -> Fit:

@@ -1,9 +1,11 @@
 """How many components or states: fit a spec with several numbers of them and choose by a criterion."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from em_vs_bayes.arguments import brief, one_of, positive_integer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Selection", "select"]
 
 CRITERIA = ("bic", "aic", "icl", "loo")
+MOST = 1_000  # numbers that one call tries
 
 
 def select(
@@ -54,8 +57,14 @@ def select(
     ValueError
         Where a number, the criterion and the method do not go together.
     """
-    if criterion not in CRITERIA:
-        raise ValueError(f"criterion must be one of {', '.join(map(repr, CRITERIA))}; got {criterion!r}.")
+    from em_vs_bayes.methods import METHODS
+    from em_vs_bayes.spec import Spec
+
+    one_of("criterion", criterion, CRITERIA)
+    if method is not None:
+        one_of("method", method, tuple(METHODS))
+    if not isinstance(spec, Spec):
+        raise TypeError(f"spec must be a spec, such as GaussianMixture(2); got {brief(spec)}.")
     if not spec.leading:
         raise ValueError(
             f"{spec!r} has no number of components or states to choose. Compare its formulas by compare([fit]).elpd, "
@@ -66,16 +75,29 @@ def select(
     if given[other] is not None:
         raise ValueError(f"{other} does not apply to {type(spec).__name__}; give {name}.")
     asked = given[name]
-    sizes = list(dict.fromkeys(range(1, 8) if asked is None else asked))
-    if not sizes:
-        raise ValueError(f"{name} is empty; it wants numbers to try.")
+    sizes = _sizes(name, range(1, 8) if asked is None else asked)
     method = method or ("gibbs" if criterion == "loo" else "em")
     if (criterion == "loo") == (method == "em"):
         why = "needs posterior draws" if criterion == "loo" else "is defined at the maximum of the likelihood"
         wanted = "'gibbs', 'nuts', 'vi' or 'laplace'" if criterion == "loo" else "'em', or criterion='loo'"
-        raise ValueError(f"criterion={criterion!r} {why}; method={method!r} does not give it. Use {wanted}.")
-    specs = [replace(spec, **{name: size}) for size in sizes]
+        raise ValueError(f"criterion={brief(criterion)} {why}; method={brief(method)} does not give it. Use {wanted}.")
+    specs = [replace(spec, **{name: size}) for size in sizes]  # type: ignore[type-var]
     return Selection(tuple(own.fit(y, method, seed=seed, **options) for own in specs), criterion)
+
+
+def _sizes(name: str, asked: Any) -> list[int]:
+    """The numbers to try, each once."""
+    if isinstance(asked, (str, bytes, Mapping)) or not isinstance(asked, Iterable):
+        raise TypeError(f"{name} must be a list of numbers to try, such as range(1, 8); got {brief(asked)}.")
+    sizes: list[int] = []
+    for size in asked:
+        positive_integer(name, size)
+        if len(sizes) == MOST:
+            raise ValueError(f"{name} has more than {MOST} numbers to try; got {brief(asked)}.")
+        sizes += [int(size)] if size not in sizes else []
+    if not sizes:
+        raise ValueError(f"{name} is empty; it wants numbers to try.")
+    return sizes
 
 
 @dataclass(frozen=True, repr=False)

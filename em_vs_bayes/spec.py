@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, final
 import numpy as np
 
 from em_vs_bayes import priors as prior_families
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Emission, Latent
 from em_vs_bayes.emissions import MvNormal
 from em_vs_bayes.emissions import from_dict as emission_from_dict
@@ -197,9 +198,12 @@ class Spec(ABC):
     @classmethod
     def from_json(cls, text: str) -> Self:
         """The spec that `to_json` wrote."""
-        description = json.loads(text)
+        try:
+            description = json.loads(text)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValueError(f"text is no JSON of a spec ({error}); got {brief(text)}.") from None
         if not isinstance(description, dict):
-            raise ValueError(f"The JSON must describe a spec as an object; got {text[:60]!r}.")
+            raise ValueError(f"text: the JSON must describe a spec as an object; got {brief(text)}.")
         spec = from_dict(description)
         if not isinstance(spec, cls):
             raise ValueError(f"The JSON describes a {type(spec).__name__}, not a {cls.__name__}.")
@@ -225,25 +229,31 @@ class Spec(ABC):
         """Shared validation of sizes and names; called from ``__post_init__``."""
         size_name = "n_states" if self.leading == "state" else "n_components"
         if isinstance(self.size, bool) or not isinstance(self.size, (int, np.integer)) or self.size < 1:
-            raise ValueError(f"{size_name} must be a positive integer; got {self.size!r}.")
+            raise ValueError(f"{size_name} must be a positive integer; got {brief(self.size)}.")
         if not isinstance(self.model_emission, Emission):
-            raise TypeError(f"emission must be one of evb.emissions; got {self.model_emission!r}.")
+            raise TypeError(f"emission must be one of evb.emissions; got {brief(self.model_emission)}.")
         known = [*self.parameter_dims()]
         for argument, given, extra in (("priors", self.priors, [self.joint_prior]), ("fixed", self.fixed, [])):
             if not isinstance(given, Mapping):
-                raise TypeError(f"{argument} must be a dict of parameter name -> value; got {given!r}.")
+                raise TypeError(f"{argument} must be a dict of parameter name -> value; got {brief(given)}.")
             allowed = known + extra + [n + joint for n in _prefixes(known) for joint in extra]
             odd = [name for name in given if name not in allowed]
             if odd:
                 raise ValueError(f"{argument} names {odd}, but the parameters are {known}.")
         for name, prior in self.priors.items():
             if not isinstance(prior, (prior_families.base.Value, prior_families.Prior)):
-                raise TypeError(f"priors[{name!r}] must be one of evb.priors or evb.Prior(...); got {prior!r}.")
+                raise TypeError(f"priors[{name!r}] must be one of evb.priors or evb.Prior(...); got {brief(prior)}.")
+        if not (
+            self.ordered is None
+            or isinstance(self.ordered, str)
+            or (isinstance(self.ordered, (tuple, list)) and all(isinstance(name, str) for name in self.ordered))
+        ):
+            raise TypeError(f"ordered must be the name of a parameter, or a tuple of names; got {brief(self.ordered)}.")
         ordered = (self.ordered,) if isinstance(self.ordered, str) else self.ordered or ()
         for name in ordered:
             if name not in known or len(self.parameter_dims()[name]) != 1 or name in self.latent_dims:
                 one = [n for n, dims in self.parameter_dims().items() if len(dims) == 1 and n not in self.latent_dims]
-                raise ValueError(f"ordered names {name!r}; it can order one-dimensional parameters: {one}.")
+                raise ValueError(f"ordered names {brief(name)}; it can order one-dimensional parameters: {one}.")
 
 
 def _prefixes(names: list[str]) -> set[str]:
@@ -520,14 +530,14 @@ INITIAL = ("free", "uniform", "stationary")
 def _check_initial(initial: Any, priors: Mapping[str, Any], fixed: Mapping[str, Any]) -> None:
     if not isinstance(initial, str) or initial not in INITIAL:
         raise ValueError(
-            f"initial must be one of {', '.join(map(repr, INITIAL))}; got {initial!r}. "
+            f"initial must be one of {', '.join(map(repr, INITIAL))}; got {brief(initial)}. "
             "A known distribution goes into fixed={'initial': [...]}."
         )
     if initial != "free":
         for argument, given in (("priors", priors), ("fixed", fixed)):
             if "initial" in given:
                 raise ValueError(
-                    f"{argument}['initial'] has no meaning with initial={initial!r}; leave one of them out."
+                    f"{argument}['initial'] has no meaning with initial={brief(initial)}; leave one of them out."
                 )
 
 
@@ -536,11 +546,14 @@ def from_dict(description: Mapping[str, Any]) -> Spec:
     from em_vs_bayes.specs import SPECS
 
     name = description.get("spec")
-    if name not in SPECS:
-        raise ValueError(f"spec={name!r} is unknown; known are {', '.join(SPECS)}.")
+    if not isinstance(name, str) or name not in SPECS:
+        raise ValueError(f"spec={brief(name)} is unknown; known are {', '.join(SPECS)}.")
     arguments = {k: v for k, v in description.items() if k != "spec"}
     if isinstance(arguments.get("emission"), Mapping):
         arguments["emission"] = emission_from_dict(arguments["emission"])
+    for part in ("priors", "fixed"):
+        if not isinstance(arguments.get(part, {}), Mapping):
+            raise TypeError(f"{part} must be a dict of parameter name -> value; got {brief(arguments[part])}.")
     arguments["priors"] = {k: prior_families.from_dict(v) for k, v in arguments.get("priors", {}).items()}
     arguments["fixed"] = {k: _from_json(v) for k, v in arguments.get("fixed", {}).items()}
     ordered = arguments.pop("ordered", None)

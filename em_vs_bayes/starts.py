@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from em_vs_bayes import partitions
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Array, Params
 from em_vs_bayes.feasible import impossible
 from em_vs_bayes.given import left_out
@@ -41,13 +42,16 @@ def start(program: Program, init: Any, rng: np.random.Generator, attempt: int = 
     """
     if isinstance(init, str) and init not in NAMED:
         raise ValueError(
-            f"init={init!r} is unknown; wants {', '.join(map(repr, NAMED))}, a Fit or a dict of parameters."
+            f"init={brief(init)} is unknown; wants {', '.join(map(repr, NAMED))}, a Fit or a dict of parameters."
         )
     if isinstance(init, Mapping):
         usual = None
         if left_out(program, init):
             usual = like_given(program, init, program.public(start(program, None, rng, attempt)))
-        theta = program.theta_of(init, usual)
+        try:
+            theta = program.theta_of(init, usual)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"init: {error}") from None
         if impossible(program, theta):
             raise ValueError("init: the data have probability zero at these parameters; start from others.")
         if imagined(program, theta) > MOST_IMAGINED:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from em_vs_bayes.arguments import affordable, fraction, generator, positive_integer
 from em_vs_bayes.contract import Array, Params
 from em_vs_bayes.latents import MarkovChain
 from em_vs_bayes.markov import dwell_times, stationary_distribution
 from em_vs_bayes.program import Program
-from em_vs_bayes.uncertainty import check_level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,9 +52,9 @@ def some_draws(fit: Fit, at_most: int) -> Array:
 def sample_states(fit: Fit, n: int, seed: Any) -> NDArray[np.int64]:
     """See `Fit.sample_states`."""
     latent = chain_of(fit.program, "sample_states")
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise ValueError(f"n must be a positive number of paths; got {n!r}.")
-    rng = np.random.default_rng(seed)
+    positive_integer("n", n)
+    affordable(f"n={n} path(s) of {fit.program.n} rows", float(n) * fit.program.n)
+    rng = generator(seed)
     thetas = fit.theta[None] if fit.draws is None else fit.draws.reshape(-1, fit.draws.shape[-1])
     chosen = rng.choice(len(thetas), n, replace=n > len(thetas))
     program, stats = fit.program, np.empty(fit.program.stats_layout.size)
@@ -72,7 +72,7 @@ def state_summary(fit: Fit, level: float, draws: int, seed: Any) -> pd.DataFrame
     """See `Fit.state_summary`."""
     import pandas as pd
 
-    check_level(level)
+    fraction("level", level)
     matrix, k = transition(fit, "state_summary"), fit.spec.size
     path = fit.predict()
     point = {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
+from em_vs_bayes.arguments import brief, fraction, one_of, yes_or_no
 from em_vs_bayes.contract import Array, Params
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def confint(fit: Fit, level: float, asked: Asked) -> pd.DataFrame:
 
     from em_vs_bayes.describe import scalar_names
 
-    check_level(level)
+    fraction("level", level)
     kind = _kind(fit, asked)
     if kind in ("posterior", "bootstrap"):
         low, high = np.quantile(_values(fit, kind, asked), [0.5 - level / 2, 0.5 + level / 2], axis=0)
@@ -119,12 +120,6 @@ def inside(value: Array, error: Array, low: float, high: float, z: float) -> tup
     return np.where(known, value, ends[0]), np.where(known, value, ends[1])
 
 
-def check_level(level: Any) -> None:
-    """Refuse what is no level of an interval."""
-    if not 0.0 < level < 1.0:
-        raise ValueError(f"level must lie in (0, 1); got {level!r}.")
-
-
 def flat_draws(fit: Fit) -> Array:
     """Posterior draws of every public scalar, (chain * draw, Q)."""
     assert fit.draws is not None
@@ -134,18 +129,18 @@ def flat_draws(fit: Fit) -> Array:
 
 
 def _kind(fit: Fit, asked: Asked) -> str:
-    kind = asked.kind or ("posterior" if fit.draws is not None else "observed")
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}; got {kind!r}.")
+    kind = ("posterior" if fit.draws is not None else "observed") if asked.kind is None else asked.kind
+    one_of("kind", kind, KINDS)
+    yes_or_no("progressbar", asked.progressbar)
     if kind == "posterior" and fit.draws is None:
         raise ValueError(f"kind='posterior' needs draws; method={fit.method!r} has none. Use 'observed'.")
     if kind == "clustered" and asked.clusters is None:
         raise ValueError("kind='clustered' wants clusters=, a label per row or the name of a column of the frame.")
     if asked.clusters is not None and kind not in ("clustered", "bootstrap"):
-        raise ValueError(f"clusters= goes with kind='clustered' or 'bootstrap'; got kind={kind!r}.")
+        raise ValueError(f"clusters= goes with kind='clustered' or 'bootstrap'; got kind={brief(kind)}.")
     for name, value in (("n_boot", asked.n_boot), ("seed", asked.seed)):
         if value is not None and kind != "bootstrap":
-            raise ValueError(f"{name}={value!r} goes with kind='bootstrap'; got kind={kind!r}.")
+            raise ValueError(f"{name}={brief(value)} goes with kind='bootstrap'; got kind={brief(kind)}.")
     return kind
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Array
 
 
@@ -39,9 +40,9 @@ def broadcast(value: Any, shape: tuple[int, ...], name: str) -> Array:
     try:
         array = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
-        raise TypeError(f"fixed[{name!r}] must hold numbers, NaN where free; got {value!r}.") from None
+        raise TypeError(f"fixed[{name!r}] must hold numbers, NaN where free; got {brief(value)}.") from None
     if np.isinf(array).any():
-        raise ValueError(f"fixed[{name!r}] must be finite, NaN where free; got {array.tolist()}.")
+        raise ValueError(f"fixed[{name!r}] must be finite, NaN where free; got {brief(array.tolist())}.")
     try:
         return np.array(np.broadcast_to(array, shape))
     except ValueError:
@@ -53,7 +54,7 @@ def scalars_per_component(value: Any, n_components: int, name: str, low: float, 
     array = broadcast(value, (n_components,), name)
     known = array[~np.isnan(array)]
     if ((known < low) | (known > high)).any():
-        raise ValueError(f"fixed[{name!r}] must lie in [{low:g}, {high:g}]; got {known.tolist()}.")
+        raise ValueError(f"fixed[{name!r}] must lie in [{low:g}, {high:g}]; got {brief(known.tolist())}.")
     return array
 
 
@@ -61,7 +62,7 @@ def probability_table(value: Any, shape: tuple[int, int], name: str) -> Array:
     """Fixed probabilities (R, C): in [0, 1], fully fixed rows sum to one, others to at most one."""
     array = broadcast(value, shape, name)
     if np.any(array < 0) or np.any(array > 1):
-        raise ValueError(f"fixed[{name!r}] must hold probabilities in [0, 1]; got {array.tolist()}.")
+        raise ValueError(f"fixed[{name!r}] must hold probabilities in [0, 1]; got {brief(array.tolist())}.")
     for r, row in enumerate(array):
         total, free = np.nansum(row), np.isnan(row).sum()
         if free == 0 and abs(total - 1.0) > 1e-8:

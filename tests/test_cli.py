@@ -10,7 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 import em_vs_bayes as evb
-from em_vs_bayes.cli import EmissionName, Model, app, build, counts, read
+from em_vs_bayes.cli import app
+from em_vs_bayes.cli.commands import counts
+from em_vs_bayes.cli.models import build
+from em_vs_bayes.cli.options import EmissionName, Model
+from em_vs_bayes.cli.table import Source, read
 
 QUICK = ["--draws", "60", "--tune", "60", "--chains", "2", "--quiet"]
 
@@ -110,7 +114,7 @@ def test_compare_as_json(table):
     [
         (["fit", "no_such_data"], "no_such_data"),
         (["fit", "missing.csv"], "there is no file missing.csv"),
-        (["fit", "pyproject.toml"], "neither .csv nor .parquet"),
+        (["fit", "pyproject.toml"], "neither .csv, .tsv nor .parquet"),
         (["fit", "faithful", "--columns", "height"], "has no column height; it has eruptions, waiting"),
         (["fit", "faithful", "-k", "0"], "n_components"),
         (["fit", "faithful", "--model", "mixture"], "wants one column"),
@@ -136,7 +140,7 @@ def test_words_where_numbers_are_wanted(table):
 
 @pytest.mark.parametrize("model", [Model.mixture, Model.hmm])
 def test_every_emission_is_built(table, model):
-    y, weights = read(str(table), "count", None, None, one=model)
+    y, weights = read(Source(str(table)), "count", None, None, one=model)
     assert weights is None
     for emission in EmissionName:
         spec = build(model, emission, 2, None, None, y)
@@ -309,3 +313,126 @@ def test_select_has_nothing_to_choose_of_a_regression():
     out = run("select", "affairs", "--model", "tobit")
     assert out.exit_code == 2
     assert "select chooses a number of components or states; --model tobit has neither" in out.stderr
+
+
+# --- tables as people have them -------------------------------------------------------------------------------------
+
+EMPTY, SHORT = "", "a,b\n"
+TABLES = {
+    "semicolons": ("s.csv", "a;b\n1,5;2\n2,5;3\n1,0;4\n", [], "no comma in the first line, but 1 semicolon"),
+    "tabs": ("s.csv", "a\tb\n1\t2\n2\t3\n", [], "give --sep tab"),
+    "wrong --sep": ("s.csv", "a,b\n1,2\n2,3\n", ["--sep", ";"], "no semicolon in the first line, but 1 comma"),
+    "decimal commas": ("s.csv", "a;b\n1,5;2\n2,5;3\n", ["--sep", ";"], "a has numbers such as 1,5; give --decimal ','"),
+    "quoted commas": ("s.csv", 'a,b\n"1,5",2\n"2,5",3\n', [], "give --decimal ','"),
+    "decimal points": ("s.csv", "a;b\n1.5;2\n2.5;3\n", ["--sep", ";", "--decimal", ","], "give --decimal '.'"),
+    "one column": ("s.csv", "a\n1,5\n2,5\n", [], "line 2 has 2 fields, the first line 1"),
+    "row names": ("s.csv", "a,b\nx,1,2\ny,2,3\n", [], "is a name missing there"),
+    "no header": ("s.csv", "1.5,2\n2.5,3\n3,3\n", [], "where names of columns are wanted"),
+    "empty": ("s.csv", EMPTY, [], "s.csv is empty"),
+    "blank": ("s.csv", "\n \n", [], "s.csv is empty"),
+    "no rows": ("s.csv", SHORT, [], "names of columns but no rows"),
+    "twice": ("s.csv", "a,a\n1,2\n2,3\n", [], "several columns named a"),
+    "both signs": ("s.csv", "a,b\n1,2\n", ["--decimal", ","], "separates the fields, too"),
+    "long sep": ("s.csv", "a,b\n1,2\n", ["--sep", "ab"], "--sep 'ab' must be one sign"),
+    "a letter": ("s.csv", "a,b\n1,2\n", ["--decimal", "x"], "--decimal 'x' must be '.' or ','"),
+    "zeros": ("s.csv", "a,b\n1,\0\n", [], "is no text"),
+    "no Parquet": ("s.parquet", "a,b\n1,2\n", [], "cannot be read as Parquet"),
+    "sep of Parquet": ("s.parquet", "a,b\n1,2\n", ["--sep", ";"], "--sep ; is for text files"),
+    "unnamed": ("s.csv", ",b\n7,2\n3,4\n5,1\n", [], "the first column has no name"),
+}
+
+
+@pytest.mark.parametrize("case", TABLES)
+def test_tables_that_do_not_fit_are_said(case, tmp_path, monkeypatch):
+    name, text, arguments, words = TABLES[case]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text(text)
+    out = run("fit", name, *arguments, "--quiet")
+    assert out.exit_code == 2, out.output
+    assert words in out.stderr
+    assert len(out.stderr.strip().splitlines()) == 1
+
+
+ROWS = np.random.default_rng(3).normal(size=(30, 2)) + np.repeat([[0.0, 0.0], [9.0, 9.0]], 15, axis=0)
+
+
+def written(sep=",", decimal=".", index=False, header=True, **options):
+    frame = pd.DataFrame(ROWS, columns=["a", "b"])
+    return frame.to_csv(sep=sep, decimal=decimal, index=index, header=header, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "arguments", "note"),
+    [
+        ("s.csv", written(), [], ""),
+        ("s.tsv", written("\t"), [], ""),
+        ("s.csv", written(";", ","), ["--sep", ";", "--decimal", ","], ""),
+        ("s.csv", written("\t"), ["--sep", "tab"], ""),
+        ("s.csv", "\ufeff" + written(), [], ""),
+        ("s.csv", written(index=True), [], "has no name and says which row it is; it is left out"),
+        ("s.csv", written(index=True, index_label="row"), ["--columns", "a,b"], "row counts the rows"),
+        ("s.csv", written(header=False), ["--no-header"], ""),
+    ],
+)
+def test_tables_are_read(name, text, arguments, note, tmp_path):
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    out = run("fit", path, *arguments, "--json")
+    assert out.exit_code == 0, out.output
+    assert note in out.stderr and (note or not out.stderr)
+    want = evb.GaussianMixture(2).fit(ROWS, seed=1, progressbar=False)
+    assert json.loads(out.stdout)["log_likelihood"] == pytest.approx(want.log_likelihood, abs=1e-6)
+
+
+def test_years_may_be_names(tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_text(written().replace("a,b", "2019,2020"))
+    assert run("fit", path, "--quiet").exit_code == 2
+    assert "means[0, 1]" in run("fit", path, "--header", "--quiet").stdout
+
+
+def test_a_table_from_stdin():
+    out = CliRunner().invoke(app, ["fit", "-", "--json"], input=written())
+    assert out.exit_code == 0 and json.loads(out.stdout)["converged"]
+
+
+def test_version_and_level(tmp_path):
+    assert run("--version").stdout.strip() == f"em-vs-bayes {evb.__version__}"
+    wide, narrow = (run("fit", "faithful", "--quiet", "--level", level).stdout for level in (0.99, 0.5))
+    fit = evb.GaussianMixture(2).fit(evb.datasets.load("faithful"), seed=1, progressbar=False)
+    assert fit.summary(level=0.5).to_string() in narrow and fit.summary(level=0.99).to_string() in wide
+    assert run("fit", "faithful", "--level", "95").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["fit", "faithful", "-o", "."], "--output . is a directory"),
+        (["fit", "faithful", "-o", "no/such/fit.evb"], "--output no/such/fit.evb: there is no directory"),
+        (["fit", "faithful", "-o", "/dev/full"], "--output /dev/full is no plain file"),
+        (["select", "faithful", "-o", "."], "--output . is a directory"),
+        (["compare", "faithful", "--report", "."], "--report . is a directory"),
+        (["select", "faithful", "-k", "1-1000000000"], "-k 1-1000000000 asks for too many"),
+        (["select", "faithful", "-k", "1000000"], "asks for too many"),
+        (["select", "faithful", "-k", "1e3"], "wants numbers of components"),
+        (["select", "faithful", "--method", "magic"], "--method magic is unknown"),
+        (["fit", "."], ". is a directory"),
+        (["fit", "faithful", "--sep", ";"], "--sep ; is for text files"),
+    ],
+)
+def test_refused_before_anything_is_fitted(arguments, words, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(evb.GaussianMixture, "fit", lambda *a, **k: pytest.fail("fitted"))
+    out = run(*arguments, "--quiet")
+    assert out.exit_code == 2, out.output
+    assert words in out.stderr
+    assert len(out.stderr.strip().splitlines()) == 1
+
+
+def test_compare_leaves_out_what_a_model_cannot_have(sequences):
+    arguments = ["--model", "hmm", "--emission", "poisson", "--lengths-column", "id", "--columns", "count"]
+    out = run("compare", sequences, *arguments, "--initial", "stationary", "--json", *QUICK[:-1])
+    assert out.exit_code == 0, out.output
+    assert set(json.loads(out.stdout)["table"]) == {"em", "gibbs", "nuts"}
+    asked = run("compare", sequences, *arguments, "--initial", "stationary", "--methods", "em,vi", "--quiet")
+    assert asked.exit_code == 2 and "no conjugate update" in asked.stderr

@@ -305,7 +305,7 @@ def test_nothing_to_compare():
         compare([])
     with pytest.raises(ValueError, match="y got None"):
         compare(FakeSpec())
-    with pytest.raises(ValueError, match="level is 95"):
+    with pytest.raises(ValueError, match=r"level must lie in .*got 95"):
         compare([], level=95)
 
 
@@ -422,7 +422,7 @@ def test_the_kind_is_saved(tmp_path):
     back = evb.load(tmp_path / "chain.fit")
     assert back.log_likelihood_kind == "sequence"
     np.testing.assert_array_equal(np.diff(back.program.data.starts), LENGTHS)
-    with pytest.raises(ValueError, match="kind='rows' is unknown; wants 'loo', 'predictive', 'sequence'"):
+    with pytest.raises(ValueError, match=r"must be one of .loo., .predictive., .sequence.; got .rows."):
         fit.with_log_likelihood("rows")
 
 
@@ -448,7 +448,7 @@ def test_kinds_that_do_not_compare_are_refused():
     rows = np.array([1.0, 2.0, 8.0])
     with pytest.raises(ValueError, match="another spec"):
         compare([a, mixture.at(rows, {"weights": [0.5, 0.5], "rates": [1.0, 8.0]})])
-    with pytest.raises(ValueError, match="kind='loo' is unknown; wants 'row'"):
+    with pytest.raises(ValueError, match=r"must be one of .row.; got .loo."):
         compare(mixture, rows, methods=("em",), log_likelihood="loo", progressbar=False)
 
 

@@ -118,9 +118,9 @@ def test_new_sequences_and_refusals():
     new = np.array([4.0, 4.1])
     np.testing.assert_allclose(fit.forecast(1, y=new)["state_1"], (last(new, law) @ TRANSITION)[1])
     for arguments, words in (
-        ({"steps": 0}, "steps must be a positive integer; got 0"),
+        ({"steps": 0}, "steps must be an integer of at least 1; got 0"),
         ({"steps": 2, "level": 90}, "level must lie in"),
-        ({"steps": 2, "draws": -1}, "draws must be a positive"),
+        ({"steps": 2, "draws": -1}, "draws must be an integer of at least 1"),
     ):
         with pytest.raises(ValueError, match=words):
             fit.forecast(**arguments)

@@ -149,7 +149,7 @@ def test_nothing_can_be_simulated(spec):
     assert len(fit.simulate(0)) == 0
     assert np.ndim(fit.simulate(0)) == np.ndim(fit.simulate(2))
     for bad in (-1, 1.5, "3", True, 10**12):
-        with pytest.raises((TypeError, ValueError), match=r"n must be an integer|n=1000000000000"):
+        with pytest.raises((TypeError, ValueError), match="n must be a"):
             fit.simulate(bad)
 
 

@@ -116,7 +116,7 @@ def test_the_plot_is_a_figure_without_pyplot():
     np.testing.assert_allclose(drawn.get_ydata(), z)
     mine = Figure().subplots(1, 4)
     assert fit.plot_pseudo_residuals("forecast", ax=mine) is mine[0].figure
-    with pytest.raises(ValueError, match="four matplotlib axes; got 1"):
+    with pytest.raises(ValueError, match="four matplotlib axes; got <Axes"):
         fit.plot_pseudo_residuals(ax=mine[0])
     with pytest.raises(ValueError, match="one column only"):
         fit.plot_pseudo_residuals(response="y")

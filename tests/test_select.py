@@ -59,7 +59,7 @@ def test_what_did_not_end_well_is_not_best():
         ({"criterion": "dic"}, "criterion must be one of 'bic'"),
         ({"n_states": [2]}, "n_states does not apply to GaussianMixture; give n_components"),
         ({"n_components": []}, "n_components is empty"),
-        ({"n_components": [0]}, "n_components must be a positive integer; got 0"),
+        ({"n_components": [0]}, "n_components must be an integer of at least 1; got 0"),
         ({"criterion": "loo", "method": "em"}, "criterion='loo' needs posterior draws; method='em' does not"),
         ({"method": "nuts"}, "criterion='bic' is defined at the maximum of the likelihood"),
     ],

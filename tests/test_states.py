@@ -161,7 +161,9 @@ def test_a_mixture_has_no_states():
             ask()
 
 
-@pytest.mark.parametrize(("n", "words"), [(0, "positive number of paths"), (2.5, "positive number of paths")])
+@pytest.mark.parametrize(
+    ("n", "words"), [(0, "n must be an integer of at least 1"), (2.5, "n must be an integer of at least 1")]
+)
 def test_refusals(at, n, words):
     with pytest.raises(ValueError, match=words):
         at.sample_states(n)

@@ -3,6 +3,7 @@
 A new emission is one file here and one line in `EMISSIONS`.
 """
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Emission
 from em_vs_bayes.emissions.bernoulli import Bernoulli
 from em_vs_bayes.emissions.categorical import Categorical
@@ -38,9 +39,9 @@ __all__ = ["EMISSIONS", "Single", *EMISSIONS]
 
 def from_dict(description: dict) -> Emission:
     """The emission that `Emission.to_dict` described."""
-    name = description["emission"]
-    if name not in EMISSIONS:
-        raise ValueError(f"emission={name!r} is unknown; known are {', '.join(EMISSIONS)}.")
+    name = description.get("emission")
+    if not isinstance(name, str) or name not in EMISSIONS:
+        raise ValueError(f"emission={brief(name)} is unknown; known are {', '.join(EMISSIONS)}.")
     arguments = {k: v for k, v in description.items() if k != "emission"}
     if name == "Product":
         return Product(**{k: from_dict(v) for k, v in arguments["streams"].items()})

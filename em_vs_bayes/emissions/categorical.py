@@ -8,6 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.blocks import ProbabilityRows
 from em_vs_bayes.contract import Array, Context, Emission, Params, Stream
 from em_vs_bayes.emissions import read
@@ -38,7 +39,7 @@ class Categorical(Emission):
     def __post_init__(self) -> None:
         plain_fields(self)
         if not (isinstance(self.n_categories, (int, np.integer)) and self.n_categories >= 2):
-            raise ValueError(f"n_categories must be an integer of at least 2; got {self.n_categories!r}.")
+            raise ValueError(f"n_categories must be an integer of at least 2; got {brief(self.n_categories)}.")
 
     def streams(self, y: Any, n_components: int, context: Context) -> tuple[Stream, ...]:
         name = context.prefix + "y"

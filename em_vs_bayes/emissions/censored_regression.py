@@ -8,6 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Array, Context, Emission, Params, Stream
 from em_vs_bayes.emissions import design as designs
 from em_vs_bayes.emissions import limits, normal_intervals, read
@@ -69,11 +70,11 @@ class CensoredRegression(Emission):
             return
         pair = limits.interval_formula(self.formula)
         if self._limited and pair is not None:
-            raise ValueError(f"formula={self.formula!r} has the intervals; leave lower and upper out.")
+            raise ValueError(f"formula={brief(self.formula)} has the intervals; leave lower and upper out.")
         if not self._limited and pair is None:
             raise ValueError(
-                f"formula={self.formula!r} wants the response censored(lower, upper) with the columns of the ends, or "
-                "else a limit: lower= or upper=."
+                f"formula={brief(self.formula)} wants the response censored(lower, upper) of the columns of the ends, "
+                "or else a limit: lower= or upper=."
             )
         for one in pair or (self.formula,):
             check_formula(one)

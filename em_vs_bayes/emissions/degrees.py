@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from em_vs_bayes.arguments import brief
+
 SMALLEST_DF, LARGEST_DF = 0.1, 1e6
 
 
@@ -15,11 +17,11 @@ def checked_df(given: Any) -> float | None:
     if given is None:
         return None
     if isinstance(given, bool) or not isinstance(given, (int, float, np.integer, np.floating)):
-        raise TypeError(f"df must be a number, or None for normal errors; got {given!r}.")
+        raise TypeError(f"df must be a number, or None for normal errors; got {brief(given)}.")
     if not SMALLEST_DF <= float(given) <= LARGEST_DF:
         raise ValueError(
             f"df must be positive, from {SMALLEST_DF:g} (below, responses leave floating point) to {LARGEST_DF:g} "
-            f"(beyond, errors are normal: df=None); got {given!r}."
+            f"(beyond, errors are normal: df=None); got {brief(given)}."
         )
     return float(given)
 

@@ -109,7 +109,10 @@ def _frame(y: Any) -> Any:
         if len(set(lengths.values())) > 1 or not all(np.ndim(values) == 1 for values in y.values()):
             raise ValueError(f"The columns of y must have one length and one number or category a row; got {lengths}.")
     if isinstance(y, (pd.DataFrame, dict)):
-        return pd.DataFrame(y)
+        try:
+            return pd.DataFrame(y)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"y is no frame ({error}); got {brief(y)}.") from None
     raise TypeError(f"With a formula, y is the frame that has its columns; got {type(y).__name__}.")
 
 

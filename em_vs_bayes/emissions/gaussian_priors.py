@@ -103,7 +103,7 @@ def gaussian_priors(
     if not own:
         prior = context.priors.get("emission", default)
         if not isinstance(prior, joint):
-            raise TypeError(f"priors['{context.prefix}emission'] must be {joint.__name__}; got {prior!r}.")
+            raise TypeError(f"priors['{context.prefix}emission'] must be {joint.__name__}; got {brief(prior)}.")
         return centred(_fitted(shaped, prior, context.prefix + "emission"), seen.centre), None, None
     mean_prior = own.get("means", Normal(seen.centre, 10.0 * np.sqrt(seen.variance)))
     spread_prior = own.get(name, default_spread)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Array
 from em_vs_bayes.emissions import read
 from em_vs_bayes.emissions.formula import check_length
@@ -29,9 +30,9 @@ def check_limits(lower: Any, upper: Any) -> None:
                 "interval of each."
             )
         if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-            raise TypeError(f"{name} must be a number or None; got {value!r}.")
+            raise TypeError(f"{name} must be a number or None; got {brief(value)}.")
         if not np.isfinite(value):
-            raise ValueError(f"{name} must be finite, or None for no limit; got {value!r}.")
+            raise ValueError(f"{name} must be finite, or None for no limit; got {brief(value)}.")
     if lower is not None and upper is not None and not lower < upper:
         raise ValueError(f"lower must be less than upper; got lower={lower!r}, upper={upper!r}.")
 
@@ -52,7 +53,7 @@ def interval_formula(formula: str) -> tuple[str, str] | None:
     except (SyntaxError, AttributeError, RecursionError, ValueError):
         arguments = []
     if len(arguments) != 2:
-        raise ValueError(f"formula={formula!r}: censored wants two columns, lower and upper end of each response.")
+        raise ValueError(f"formula={brief(formula)}: censored wants two columns, lower and upper end of each response.")
     low, high = (ast.unparse(argument) for argument in arguments)
     return f"{low} ~{found['right']}", f"{high} ~ 1"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Array, Block, Context, Emission, Params, Stream
 from em_vs_bayes.emissions import blocks, read
 from em_vs_bayes.kernels import tables
@@ -65,7 +66,8 @@ def resolve_prior(context: Context, name: str, families: tuple[type, ...], defau
         return given
     if type(given) not in families:
         raise TypeError(
-            f"priors[{context.prefix + name!r}] must be {wanted} (conjugate) or evb.Prior(name, ...); got {given!r}."
+            f"priors[{context.prefix + name!r}] must be {wanted} (conjugate) or evb.Prior(name, ...); got "
+            f"{brief(given)}."
         )
     try:
         return given.broadcast(*np.atleast_1d(shape))

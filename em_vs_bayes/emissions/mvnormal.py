@@ -8,6 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.blocks import DiagonalGaussianBlock, FullGaussianBlock
 from em_vs_bayes.contract import Array, Block, Context, Emission, Params, Stream
 from em_vs_bayes.emissions import read
@@ -43,8 +44,8 @@ class MvNormal(Emission):
 
     def __post_init__(self) -> None:
         plain_fields(self)
-        if self.covariance not in COVARIANCES:
-            raise ValueError(f"covariance must be one of {', '.join(COVARIANCES)}; got {self.covariance!r}.")
+        if not isinstance(self.covariance, str) or self.covariance not in COVARIANCES:
+            raise ValueError(f"covariance must be one of {', '.join(COVARIANCES)}; got {brief(self.covariance)}.")
 
     @property
     def _full(self) -> bool:
@@ -183,7 +184,9 @@ def _check_fixed_covariances(fixed: Array, tied: bool, prefix: str) -> None:
         raise ValueError(f"fixed[{name!r}]: a tied covariance is one matrix for all components.")
     for k in np.flatnonzero(whole):
         if not np.allclose(fixed[k], fixed[k].T) or np.linalg.eigvalsh(fixed[k])[0] <= 0:
-            raise ValueError(f"fixed[{name!r}][{k}] must be symmetric positive definite; got {fixed[k].tolist()}.")
+            raise ValueError(
+                f"fixed[{name!r}][{k}] must be symmetric positive definite; got {brief(fixed[k].tolist())}."
+            )
 
 
 def _check_fixed_structure(fixed: Array, spherical: bool, prefix: str) -> None:
@@ -194,5 +197,5 @@ def _check_fixed_structure(fixed: Array, spherical: bool, prefix: str) -> None:
     if np.any(fixed[known] != kept[known]) or (spherical and np.any(np.ptp(variances[known[:, 0, 0]], axis=1) > 0)):
         wanted = "a multiple of the identity" if spherical else "diagonal"
         raise ValueError(
-            f"fixed[{prefix + 'covariances'!r}] must be {wanted} for this covariance; got {fixed.tolist()}."
+            f"fixed[{prefix + 'covariances'!r}] must be {wanted} for this covariance; got {brief(fixed.tolist())}."
         )

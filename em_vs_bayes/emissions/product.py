@@ -8,6 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Array, Context, Emission, Params, Stream
 from em_vs_bayes.emissions import read
 
@@ -33,7 +34,7 @@ class Product(Emission):
                     "without '/', and wants printable characters without '/'. Rename the column."
                 )
             if not isinstance(emission, Emission) or isinstance(emission, Product):
-                raise TypeError(f"Product({name}=...) must be an emission other than Product; got {emission!r}.")
+                raise TypeError(f"Product({name}=...) must be an emission other than Product; got {brief(emission)}.")
             if getattr(emission, "formula", None) is not None:
                 raise ValueError(f"Product({name}=...) cannot have a formula; give its regression the design as exog.")
         self._parts = dict(streams)

@@ -44,9 +44,9 @@ def vector(y: Any, name: str, emission: str) -> Array:
 
 def rows(y: Any) -> int:
     """Number of observations of whatever the user gave."""
-    if isinstance(y, Mapping):
-        return len(next(iter(y.values()))) if y else 0
     try:
+        if isinstance(y, Mapping):
+            return len(next(iter(y.values()))) if y else 0
         return len(y)
     except TypeError:
         raise ValueError(f"y must be (n,) or (n, d), or a frame or dict of streams; got {brief(y)}.") from None

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Array, Context
 from em_vs_bayes.emissions import design as designs
 from em_vs_bayes.emissions.basis import basis_of
@@ -128,7 +129,7 @@ def regression_priors(context: Context, whole: Pooled, shape: tuple[int, int]) -
         if isinstance(prior, GPrior):
             prior = _fitted(lambda: prior.at(whole.products, rate), joint)
         if not isinstance(prior, NormalInverseGamma):
-            raise TypeError(f"priors[{joint!r}] must be NormalInverseGamma or GPrior; got {prior!r}.")
+            raise TypeError(f"priors[{joint!r}] must be NormalInverseGamma or GPrior; got {brief(prior)}.")
         _check_vectors(prior, shape, joint, ("mean",))
         return _fitted(lambda: prior.regression(k, p), joint), None, None
     sd = 10.0 * np.sqrt(whole.variance * np.diagonal(np.linalg.inv(whole.second)))
@@ -137,7 +138,7 @@ def regression_priors(context: Context, whole: Pooled, shape: tuple[int, int]) -
     for name, prior, family in (("coefficients", coefficients, Normal), ("sigmas", sigmas, InverseGamma)):
         if not isinstance(prior, (family, Prior)):
             wanted = f"{family.__name__} or evb.Prior(name, ...)"
-            raise TypeError(f"priors[{context.name(name)!r}] must be {wanted}; got {prior!r}.")
+            raise TypeError(f"priors[{context.name(name)!r}] must be {wanted}; got {brief(prior)}.")
     _check_vectors(coefficients, shape, context.name("coefficients"))
     if isinstance(coefficients, Normal):
         coefficients = _fitted(lambda: coefficients.broadcast(k, p), context.name("coefficients"))

@@ -8,6 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.blocks import DiagonalGaussianBlock, StudentBlock
 from em_vs_bayes.contract import Array, Context, Emission, Params, Stream
 from em_vs_bayes.emissions import read
@@ -48,10 +49,10 @@ class StudentT(Emission):
         plain_fields(self)
         given: Any = self.df
         if isinstance(given, bool) or not isinstance(given, (int, float, np.integer, np.floating)):
-            raise TypeError(f"StudentT(df=...) must be a number; got {given!r}.")
+            raise TypeError(f"StudentT(df=...) must be a number; got {brief(given)}.")
         if not 0.0 < float(given) <= LARGEST_DF:
             raise ValueError(
-                f"StudentT(df=...) must be positive, at most {LARGEST_DF:g} (then use Normal); got {given!r}."
+                f"StudentT(df=...) must be positive, at most {LARGEST_DF:g} (then use Normal); got {brief(given)}."
             )
         object.__setattr__(self, "df", float(given))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.blocks import ProbabilityRows
 from em_vs_bayes.contract import Array, Context
 from em_vs_bayes.emissions.linear import resolve_prior
@@ -22,7 +23,7 @@ def probability_block(
     own = replace(context, priors={name: given} if given is not None else {})
     prior = resolve_prior(own, name, (Dirichlet,), default, shape)
     if isinstance(prior, Prior):
-        raise TypeError(f"priors[{name!r}] must be Dirichlet; got {prior!r}.")
+        raise TypeError(f"priors[{name!r}] must be Dirichlet; got {brief(prior)}.")
     return ProbabilityRows(name, prior, dims, probability_table(context.fixed.get(name), shape, name))
 
 

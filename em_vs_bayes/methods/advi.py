@@ -7,7 +7,7 @@ from typing import Any, final
 
 import numpy as np
 
-from em_vs_bayes.arguments import positive_integer
+from em_vs_bayes.arguments import brief, is_number, positive_integer
 from em_vs_bayes.contract import Array
 from em_vs_bayes.methods.base import Method, Outcome, Run, not_resumable
 from em_vs_bayes.program import Program
@@ -46,8 +46,8 @@ class ADVI(Method):
     def __post_init__(self) -> None:
         positive_integer("n_steps", self.n_steps)
         positive_integer("draws", self.draws)
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be positive; got {self.learning_rate!r}.")
+        if not is_number(self.learning_rate) or not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be positive; got {brief(self.learning_rate)}.")
 
     def init(self, program: Program, start: Any, rng: np.random.Generator) -> list[Run]:
         from em_vs_bayes import starts

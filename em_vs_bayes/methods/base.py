@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Array
 from em_vs_bayes.program import Program
 from em_vs_bayes.status import Status
@@ -97,4 +98,4 @@ class Method(ABC):
 
 def not_resumable(method: str) -> ValueError:
     """The refusal of a method that keeps no checkpoint."""
-    return ValueError(f"method={method!r} cannot be resumed; start a new fit from this one: fit(..., init=fit).")
+    return ValueError(f"method={brief(method)} cannot be resumed; start a new fit from this one: fit(..., init=fit).")

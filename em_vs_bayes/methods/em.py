@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from em_vs_bayes import starts
-from em_vs_bayes.arguments import one_of, positive_integer, tolerance
+from em_vs_bayes.arguments import brief, is_number, one_of, positive_integer, tolerance
 from em_vs_bayes.contract import Array
 from em_vs_bayes.identified import astray, newton, runs_off, words_astray
 from em_vs_bayes.methods.anderson import Trail
@@ -100,13 +100,15 @@ class EM(Method):
         one_of("accelerate", self.accelerate, ("auto", "squarem", "anderson", None))
         positive_integer("max_iter", self.max_iter)
         if self.n_init is not None:
-            positive_integer("n_init", self.n_init)
+            positive_integer("n_init", self.n_init, most=10**6)
         tolerance(self.tol)
-        positive_integer("cores", self.cores)
+        positive_integer("cores", self.cores, most=10**4)
         if self.cores > 1 and self.algorithm == "hard":
             raise ValueError(f"cores={self.cores} shares expected statistics; algorithm='hard' runs on one core.")
-        if self.covariance_floor is not None and not 0 <= self.covariance_floor < 1:
-            raise ValueError(f"covariance_floor must lie in [0, 1); got {self.covariance_floor!r}.")
+        if self.covariance_floor is not None and (
+            not is_number(self.covariance_floor) or not 0 <= self.covariance_floor < 1
+        ):
+            raise ValueError(f"covariance_floor must lie in [0, 1), or None; got {brief(self.covariance_floor)}.")
 
     @property
     def _flat(self) -> bool:

@@ -81,10 +81,10 @@ class Gibbs(Method):
 
     def __post_init__(self) -> None:
         for name in ("draws", "chains", "thin"):
-            positive_integer(name, getattr(self, name))
+            positive_integer(name, getattr(self, name), most=10**4 if name == "chains" else 10**9)
         positive_integer("tune", self.tune, least=0)
         if self.cores is not None:
-            positive_integer("cores", self.cores)
+            positive_integer("cores", self.cores, most=10**4)
 
     def init(self, program: Program, start: Any, rng: np.random.Generator) -> list[Run]:
         program.require_known_priors("method='gibbs'")

@@ -16,7 +16,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from em_vs_bayes.arguments import one_of, positive_integer
+from em_vs_bayes.arguments import brief, fraction, one_of, positive_integer, yes_or_no
 from em_vs_bayes.contract import Array
 from em_vs_bayes.methods.base import Method, Outcome, Run, not_resumable
 from em_vs_bayes.methods.laplace import near_mode
@@ -73,14 +73,16 @@ class NUTS(Method):
 
     def __post_init__(self) -> None:
         for name in ("draws", "tune", "chains"):
-            positive_integer(name, getattr(self, name))
+            positive_integer(name, getattr(self, name), most=10**4 if name == "chains" else 10**9)
         if self.cores is not None:
-            positive_integer("cores", self.cores)
+            positive_integer("cores", self.cores, most=10**4)
+        yes_or_no("whiten", self.whiten)
         one_of("sampler", self.sampler, ("direct", "pymc"))
-        if not 0.0 < self.target_accept < 1.0:
-            raise ValueError(f"target_accept must lie in (0, 1); got {self.target_accept!r}.")
+        fraction("target_accept", self.target_accept)
+        if self.options is not None and not isinstance(self.options, dict):
+            raise TypeError(f"options must be a dict of arguments of pymc.sample; got {brief(self.options)}.")
         if self.options and self.sampler != "pymc":
-            raise ValueError(f"options={self.options!r} goes to pymc.sample: it wants sampler='pymc'.")
+            raise ValueError(f"options={brief(self.options)} goes to pymc.sample: it wants sampler='pymc'.")
 
     @property
     def _most(self) -> int:

@@ -63,9 +63,9 @@ class VI(Method):
     def __post_init__(self) -> None:
         positive_integer("max_iter", self.max_iter)
         positive_integer("draws", self.draws)
-        positive_integer("cores", self.cores)
+        positive_integer("cores", self.cores, most=10**4)
         if self.n_init is not None:
-            positive_integer("n_init", self.n_init)
+            positive_integer("n_init", self.n_init, most=10**6)
         tolerance(self.tol)
 
     def init(self, program: Program, start: Any, rng: np.random.Generator) -> list[Run]:

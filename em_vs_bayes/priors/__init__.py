@@ -1,7 +1,9 @@
 """Priors: conjugate families, conditionally conjugate ones, and any PyMC distribution by name."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.priors.base import Value
 from em_vs_bayes.priors.beta import Beta
 from em_vs_bayes.priors.dirichlet import Dirichlet
@@ -54,7 +56,7 @@ _FAMILIES: dict[str, type[Value] | type[Prior]] = {
 
 def from_dict(data: dict[str, Any]) -> Value | Prior:
     """The prior whose ``to_dict`` is ``data``. Errors: ValueError for an unknown family."""
-    family = data.get("family")
-    if family not in _FAMILIES:
-        raise ValueError(f"family: got {family!r}, wants one of {', '.join(sorted(_FAMILIES))}")
+    family = data.get("family") if isinstance(data, Mapping) else data
+    if not isinstance(family, str) or family not in _FAMILIES:
+        raise ValueError(f"family: got {brief(family)}, wants one of {', '.join(sorted(_FAMILIES))}")
     return _FAMILIES[family].from_dict(data)

@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Self, final
 
 import numpy as np
 
+from em_vs_bayes.arguments import brief
+
 type Array = np.ndarray
 type Values = Any  # scalar or array when written by the user; a read-only float64 array once stored
 type Size = int | tuple[int, ...] | None
@@ -171,6 +173,6 @@ def _frozen(name: str, value: Values) -> Array:
     try:
         array = np.array(value, dtype=np.float64)
     except (TypeError, ValueError):
-        raise TypeError(f"{name}: got {value!r}, wants a number or a rectangular array of numbers") from None
+        raise TypeError(f"{name}: got {brief(value)}, wants a number or a rectangular array of numbers") from None
     array.flags.writeable = False
     return array

@@ -2,19 +2,20 @@
 
 import numpy as np
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.priors.base import Array
 
 
 def finite(name: str, value: Array) -> None:
     """Refuse NaN and infinity."""
     if not np.isfinite(value).all():
-        raise ValueError(f"{name}: got {value.tolist()}, wants finite numbers")
+        raise ValueError(f"{name}: got {brief(value.tolist())}, wants finite numbers")
 
 
 def positive(name: str, value: Array) -> None:
     """Refuse anything but finite positive numbers."""
     if not (np.isfinite(value) & (value > 0)).all():
-        raise ValueError(f"{name}: got {value.tolist()}, wants finite positive numbers")
+        raise ValueError(f"{name}: got {brief(value.tolist())}, wants finite positive numbers")
 
 
 def compatible(**values: Array) -> None:
@@ -34,18 +35,18 @@ def scale_matrix(name: str, scale: Array) -> None:
     if scale.ndim == 1 or scale.shape[-1] != scale.shape[-2]:
         raise ValueError(f"{name}: got shape {scale.shape}, wants a number or square matrices (..., d, d)")
     if np.abs(scale - np.swapaxes(scale, -1, -2)).max(initial=0.0) > 1e-10 * np.abs(scale).max(initial=0.0):
-        raise ValueError(f"{name}: got {scale.tolist()}, wants symmetric matrices")
+        raise ValueError(f"{name}: got {brief(scale.tolist())}, wants symmetric matrices")
     try:
         np.linalg.cholesky(scale)
     except np.linalg.LinAlgError:
-        raise ValueError(f"{name}: got {scale.tolist()}, wants positive definite matrices") from None
+        raise ValueError(f"{name}: got {brief(scale.tolist())}, wants positive definite matrices") from None
 
 
 def degrees(df: Array, d: int) -> None:
     """Refuse degrees of freedom at which an inverse-Wishart over (d, d) matrices does not exist."""
     finite("df", df)
     if not (df > d - 1).all():
-        raise ValueError(f"df: got {df.tolist()}, wants more than {d - 1} (the number of features minus one)")
+        raise ValueError(f"df: got {brief(df.tolist())}, wants more than {d - 1} (the number of features minus one)")
 
 
 def fill(name: str, value: Array, **dims: int) -> Array:
@@ -72,4 +73,4 @@ def fill_matrices(name: str, value: Array, **dims: int) -> Array:
 def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Refuse a word that is not among the choices."""
     if value not in choices:
-        raise ValueError(f"{name}: got {value!r}, wants one of {', '.join(map(repr, choices))}")
+        raise ValueError(f"{name}: got {brief(value)}, wants one of {', '.join(map(repr, choices))}")

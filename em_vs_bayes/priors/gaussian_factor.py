@@ -5,6 +5,7 @@ from typing import Any, Self, final
 
 import numpy as np
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.priors.base import Array, Size, Value, Values, leading
 from em_vs_bayes.priors.checks import finite
 from em_vs_bayes.priors.sums import centred, outer
@@ -61,7 +62,7 @@ class GaussianFactor(Value):
             root = np.linalg.inv(np.linalg.cholesky(precision))
         except np.linalg.LinAlgError:
             raise ValueError(
-                f"precision: got {precision.tolist()}, wants positive definite matrices "
+                f"precision: got {brief(precision.tolist())}, wants positive definite matrices "
                 "(a mean with neither data nor a proper prior has no posterior)"
             ) from None
         covariance = np.swapaxes(root, -1, -2) @ root

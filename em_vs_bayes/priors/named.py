@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self, final
 
 import numpy as np
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.kernels.tables import DENSITY
 from em_vs_bayes.priors.base import Array, plain
 from em_vs_bayes.priors.columns import COLUMNS, REAL, Columns
@@ -45,7 +46,7 @@ class Prior:
 
     def __init__(self, name: str, /, **arguments: Any) -> None:
         if not (isinstance(name, str) and name.isidentifier()):
-            raise TypeError(f"name: got {name!r}, wants the name of a PyMC distribution, such as 'HalfNormal'")
+            raise TypeError(f"name: got {brief(name)}, wants the name of a PyMC distribution, such as 'HalfNormal'")
         stored = {key: _numeric(key, value) for key, value in arguments.items()}
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "arguments", MappingProxyType(stored))
@@ -125,13 +126,16 @@ class Prior:
         try:
             return columns(**self.arguments)
         except ValueError as reason:
-            raise ValueError(f"Prior({self.name!r}): {reason}") from None
+            raise ValueError(f"Prior({brief(self.name)}): {reason}") from None
 
 
 def _numeric(name: str, value: Any) -> Array:
-    array = np.array(scalar(value))
+    try:
+        array = np.array(scalar(value))
+    except ValueError:  # ragged
+        array = np.array(None)
     if array.dtype.kind not in "iufb":
-        raise TypeError(f"{name}: got {value!r}, wants a number or an array of numbers")
+        raise TypeError(f"{name}: got {brief(value)}, wants a number or an array of numbers")
     array.flags.writeable = False
     return array
 

@@ -10,6 +10,7 @@ import pymc as pm
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Array
 from em_vs_bayes.kernels.chain_rows import walk
 from em_vs_bayes.pymc.chain import chain_terms
@@ -166,7 +167,7 @@ def _starts(lengths: Any, data: Any) -> Any:
         return pt.concatenate([pt.zeros((1,), dtype="int64"), pt.cumsum(lengths.astype("int64"))])
     array = np.atleast_1d(np.asarray(lengths))
     if array.ndim != 1 or array.dtype.kind not in "iu" or (array < 1).any():
-        raise ValueError(f"lengths must be positive whole numbers, one per sequence; got {lengths!r}.")
+        raise ValueError(f"lengths must be positive whole numbers, one per sequence; got {brief(lengths)}.")
     n = data.type.shape[0]
     if n is not None and array.sum() != n:
         raise ValueError(f"lengths sum to {int(array.sum())}; observed has {n} rows.")

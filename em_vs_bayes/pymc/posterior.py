@@ -12,6 +12,7 @@ import xarray as xr
 from pymc.model.transform.conditioning import remove_value_transforms
 from pytensor.graph.traversal import ancestors
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Array
 from em_vs_bayes.kernels.chain_rows import backward_pass, draw_paths, forward_pass, leave_one_out
 from em_vs_bayes.pymc.chain import ChainTerms
@@ -73,7 +74,7 @@ def hmm_log_likelihood(
     >>> az.loo(idata)
     """
     if kind not in KINDS:
-        raise ValueError(f"kind={kind!r} is unknown; wants {', '.join(map(repr, KINDS))}.")
+        raise ValueError(f"kind={brief(kind)} is unknown; wants {', '.join(map(repr, KINDS))}.")
     terms = {}
     for chain in _chains(model, var_names, compile_kwargs):
         dims = (f"{chain.name}_sequence",) if kind == "sequence" else chain.dims

@@ -14,6 +14,7 @@ from pymc.util import get_random_generator, get_value_vars_from_user_vars
 from pytensor.graph.replace import clone_replace
 from pytensor.graph.traversal import ancestors
 
+from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Array
 from em_vs_bayes.kernels.chain_rows import IMPOSSIBLE, NOT_A_NUMBER, draw_paths, forward_pass
 from em_vs_bayes.pymc.chain import as_chain, walk_chain
@@ -63,7 +64,7 @@ def HiddenStates(name: str, *, initial: Any, transition: Any, lengths: Any, dims
     """
     array = np.atleast_1d(np.asarray(lengths))
     if array.ndim != 1 or array.dtype.kind not in "iu" or (array < 1).any():
-        raise ValueError(f"lengths must be positive whole numbers, one per sequence; got {lengths!r}.")
+        raise ValueError(f"lengths must be positive whole numbers, one per sequence; got {brief(lengths)}.")
     starts = np.concatenate([[0], np.cumsum(array)]).astype(np.int64)
     initial, transition = pt.as_tensor(initial), pt.as_tensor(transition)
     check_ndim("initial", initial, (1, 2), "(K,) or (sequences, K)")

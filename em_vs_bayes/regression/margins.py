@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from em_vs_bayes.arguments import brief, fraction, one_of
 from em_vs_bayes.contract import Array
 from em_vs_bayes.regression import expectations
 from em_vs_bayes.regression.expectations import NO_LIMITS, Curve, Function, curve
 from em_vs_bayes.regression.fitted import Fitted, new_design, regression_of, some_draws
-from em_vs_bayes.uncertainty import check_level
+from em_vs_bayes.uncertainty import KINDS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,7 @@ def margins(fit: Fit, at: Any, kind: str, level: float, vcov: Any, draws: int) -
     import pandas as pd
 
     fitted = regression_of(fit, "margins")
-    check_level(level)
+    fraction("level", level)
     function = _function(fitted, kind)
     groups = _groups(fit, fitted, at)
     columns = np.flatnonzero((fitted.design != fitted.design[0]).any(axis=0))  # a constant has no effect to speak of
@@ -56,17 +57,16 @@ def margins(fit: Fit, at: Any, kind: str, level: float, vcov: Any, draws: int) -
 
 
 def _function(fitted: Fitted, kind: str) -> Curve:
-    if kind not in FUNCTIONS:
-        raise ValueError(f"kind must be one of {', '.join(map(repr, FUNCTIONS))}; got {kind!r}.")
+    one_of("kind", kind, tuple(FUNCTIONS))
     if kind == "latent":
         fitted.require_mean("kind='latent', E[y*],", NO_LIMITS)
         return curve(expectations.latent, fitted.law, NO_LIMITS)
     if fitted.truncated and kind == "probability":
         raise ValueError("kind='probability' is that of an uncensored response; a truncated sample has no others.")
     observed = "conditional" if fitted.truncated and kind == "observed" else kind
-    ends = fitted.limits(f"kind={kind!r}")
+    ends = fitted.limits(f"kind={brief(kind)}")
     if kind != "probability":
-        fitted.require_mean(f"kind={kind!r}", ends)
+        fitted.require_mean(f"kind={brief(kind)}", ends)
     return curve(FUNCTIONS[observed], fitted.law, ends)
 
 
@@ -78,12 +78,15 @@ def _groups(fit: Fit, fitted: Fitted, at: Any) -> list[tuple[Array, Array]]:
             return [((share @ fitted.design)[None], np.ones(1))]
         if at == "each":
             return [(fitted.design, share)]
-        raise ValueError(f"at must be 'mean', 'each', or a frame (or exog) of rows; got {at!r}.")
+        raise ValueError(f"at must be 'mean', 'each', or a frame (or exog) of rows; got {brief(at)}.")
     if fit.spec.formula is None and isinstance(at, dict):  # type: ignore[attr-defined]
         raise ValueError(
-            f"at: without a formula rows have no names; give an array (m, {len(fitted.names)}); got {at!r}."
+            f"at: without a formula rows have no names; give an array (m, {len(fitted.names)}); got {brief(at)}."
         )
-    design = new_design(fit, None, at) if fit.spec.formula is None else new_design(fit, at, None)  # type: ignore[attr-defined]
+    try:
+        design = new_design(fit, None, at) if fit.spec.formula is None else new_design(fit, at, None)  # type: ignore[attr-defined]
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"at must be 'mean', 'each', or a frame (or exog) of rows: {error}") from None
     return [(row[None], np.ones(1)) for row in design]
 
 
@@ -119,13 +122,19 @@ def _by_delta(
 
 def _covariance(fit: Fit, vcov: Any) -> Array:
     """Of (coefficients, sigma): by kind, or as given."""
+    if isinstance(vcov, str):
+        one_of("vcov", vcov, KINDS)
     if vcov is None or isinstance(vcov, str):
         return fit.vcov(vcov).to_numpy()
-    matrix, wanted = np.asarray(vcov, dtype=float), fit.params["coefficients"].size + 1
+    wanted = fit.params["coefficients"].size + 1
+    try:
+        matrix = np.asarray(vcov, dtype=float)
+    except (TypeError, ValueError):
+        matrix = np.empty(0)
     if matrix.shape != (wanted, wanted) or not np.allclose(matrix, matrix.T):
         raise ValueError(
             f"vcov must be a kind of Fit.vcov or a symmetric ({wanted}, {wanted}) matrix of (coefficients, sigma); "
-            f"got shape {matrix.shape}."
+            f"got {brief(vcov)}."
         )
     return matrix
 

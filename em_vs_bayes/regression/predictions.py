@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import ndtri
 
+from em_vs_bayes.arguments import brief, fraction, one_of
 from em_vs_bayes.contract import Array
 from em_vs_bayes.regression import expectations
 from em_vs_bayes.regression.expectations import NO_LIMITS, Curve, curve
 from em_vs_bayes.regression.fitted import Fitted, new_design, regression_of, some_draws
-from em_vs_bayes.uncertainty import check_level, inside
+from em_vs_bayes.uncertainty import inside
 
 if TYPE_CHECKING:
     from em_vs_bayes.results import Fit
@@ -25,9 +26,10 @@ def predict(fit: Fit, y: Any, exog: Any, kind: str | None, level: float | None, 
     import pandas as pd
 
     fitted = regression_of(fit, "kind=")
-    functions, bounds = _functions(fitted, kind or "latent"), _bounds(fitted, kind or "latent")
+    kind = "latent" if kind is None else kind
+    functions, bounds = _functions(fitted, kind), _bounds(fitted, kind)
     if level is not None:
-        check_level(level)
+        fraction("level", level)
     design = fitted.design if y is None and exog is None else new_design(fit, y, exog)
     if fit.draws is None:
         tables = {name: _by_delta(fit, fitted, design, function, level, bounds) for name, function in functions.items()}
@@ -44,14 +46,13 @@ def predict(fit: Fit, y: Any, exog: Any, kind: str | None, level: float | None, 
 
 def _functions(fitted: Fitted, kind: str) -> dict[str, Curve]:
     """What is asked for, by name."""
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}; got {kind!r}.")
+    one_of("kind", kind, KINDS)
     if kind == "latent":
         fitted.require_mean("kind='latent', E[y*],", NO_LIMITS)
         return {"latent": curve(expectations.latent, fitted.law, NO_LIMITS)}
-    ends = fitted.limits(f"kind={kind!r}")
+    ends = fitted.limits(f"kind={brief(kind)}")
     if kind == "observed":
-        fitted.require_mean(f"kind={kind!r}", ends)
+        fitted.require_mean(f"kind={brief(kind)}", ends)
         function = expectations.conditional if fitted.truncated else expectations.observed
         return {"observed": curve(function, fitted.law, ends)}
     if fitted.truncated:

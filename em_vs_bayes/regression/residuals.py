@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import ndtri_exp
 
+from em_vs_bayes.arguments import generator, one_of
 from em_vs_bayes.contract import Array
 from em_vs_bayes.emissions.limits import representative
 from em_vs_bayes.regression.fitted import Fitted, regression_of
@@ -20,13 +21,12 @@ KINDS = ("response", "deviance", "quantile")
 def residuals(fit: Fit, kind: str, seed: Any) -> Array:
     """See `Fit.residuals`."""
     fitted = regression_of(fit, "residuals")
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}; got {kind!r}.")
+    one_of("kind", kind, tuple(KINDS))
     if kind == "response":
         return np.asarray(representative(fitted.low, fitted.high) - fitted.line)
     if kind == "deviance":
         return _deviance(fitted)
-    return _truncated_quantiles(fitted) if fitted.truncated else _quantiles(fitted, np.random.default_rng(seed))
+    return _truncated_quantiles(fitted) if fitted.truncated else _quantiles(fitted, generator(seed))
 
 
 def _deviance(fitted: Fitted) -> Array:

@@ -1,0 +1,259 @@
+"""Tables out of files: what does not fit is noticed and said, never guessed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from em_vs_bayes.cli.options import Model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+DEFAULTS = {".csv": ",", ".tsv": "\t", ".txt": ",", "": ","}
+LOOKED_AT = 50  # lines from which the form of a file is judged
+WITH_COMMA = re.compile(r"^\s*[+-]?\d[\d.]*,\d+\s*$")
+WITH_POINT = re.compile(r"^\s*[+-]?\d*\.\d+([eE][+-]?\d+)?\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A data set or file, and how its text is written (None: as is usual)."""
+
+    data: str
+    sep: str | None = None
+    decimal: str | None = None
+    header: bool | None = None
+
+    def frame(self) -> pd.DataFrame:
+        """The table; ValueError in words where it is none."""
+        from em_vs_bayes import datasets as shipped
+
+        path = Path(self.data)
+        suffix = path.suffix.lower()
+        if self.data == "-":
+            return self._of_text(sys.stdin.read())
+        if path.is_dir():
+            raise ValueError(f"{self.data} is a directory; wants a .csv, .tsv or .parquet file")
+        if suffix not in (".csv", ".tsv", ".txt", ".parquet"):
+            if path.exists():
+                raise ValueError(f"{self.data} is neither .csv, .tsv nor .parquet")
+            self._no_text_options("a shipped data set")
+            return shipped.load(self.data)
+        if not path.exists():
+            raise ValueError(f"there is no file {self.data}")
+        if path.stat().st_size == 0:
+            raise ValueError(f"{self.data} is empty")
+        if suffix == ".parquet":
+            self._no_text_options("a .parquet file")
+            return self._parquet(path)
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{self.data} is no UTF-8 text (byte {error.start}); save it as CSV in UTF-8") from None
+        return self._of_text(text)
+
+    def _no_text_options(self, what: str) -> None:
+        for option, value in (("--sep", self.sep), ("--decimal", self.decimal), ("--header", self.header)):
+            if value is not None:
+                raise ValueError(f"{option} {value} is for text files; {self.data} is {what}")
+
+    def _parquet(self, path: Path) -> pd.DataFrame:
+        import pandas as pd
+
+        try:
+            return pd.read_parquet(path)
+        except Exception as error:  # the reader's own kinds are not ours to name
+            raise ValueError(f"{self.data} cannot be read as Parquet: {' '.join(str(error).split())[:150]}") from None
+
+    # --- text -------------------------------------------------------------------------------------------------------
+
+    @property
+    def _sep(self) -> str:
+        if self.sep is None:
+            return DEFAULTS[Path(self.data).suffix.lower()]
+        named = {name: sign for sign, name in SEPARATORS.items()} | {"\\t": "\t"}
+        sep = named.get(self.sep, self.sep)
+        if len(sep) != 1 or sep.isalnum() or sep in "\"'\n\r":
+            raise ValueError(f"--sep {self.sep!r} must be one sign, such as ';', or the word tab")
+        return sep
+
+    def _of_text(self, text: str) -> pd.DataFrame:
+        import pandas as pd
+
+        sep, decimal = self._sep, self.decimal or "."
+        if decimal not in (".", ","):
+            raise ValueError(f"--decimal {self.decimal!r} must be '.' or ','")
+        if decimal == sep:
+            raise ValueError(f"--decimal {decimal!r} separates the fields, too; give another --sep, such as ';'")
+        if not text.strip():
+            raise ValueError(f"{self.data} is empty")
+        if "\0" in text[:100_000]:
+            raise ValueError(f"{self.data} is no text: it has bytes of zero")
+        named = self.header is not False
+        names = self._names(text, sep, named)
+        try:
+            frame = pd.read_csv(
+                io.StringIO(text), sep=sep, decimal=decimal, header=0 if named else None, names=names,
+                index_col=False, skipinitialspace=True,
+            )  # fmt: skip
+        except (pd.errors.ParserError, OverflowError, RecursionError) as error:
+            raise ValueError(f"{self.data} is no table: {' '.join(str(error).split())[:150]}") from None
+        if not len(frame):
+            raise ValueError(f"{self.data} has names of columns but no rows")
+        self._check_decimals(frame, decimal)
+        return self._without_index(frame)
+
+    def _names(self, text: str, sep: str, named: bool) -> list[str]:
+        """Names of the columns. Refuses another separator, rows longer than the header, and numbers for names."""
+        lines = [line for line in text[:200_000].splitlines()[: LOOKED_AT + 1] if line.strip()]
+        rows = list(csv.reader(lines, delimiter=sep, skipinitialspace=True))
+        others = {
+            sign: lines[0].count(sign)
+            for sign in SEPARATORS
+            if sign != sep and lines[0].count(sign) and all(line.count(sign) == lines[0].count(sign) for line in lines)
+        }
+        if len(rows[0]) == 1 and others:
+            sign = max(others, key=lambda s: others[s])
+            raise ValueError(
+                f"{self.data}: no {_called(sep)} in the first line, but {others[sign]} {_called(sign)}(s) in every "
+                f"line; give --sep {_called(sign) if sign == chr(9) else repr(sign)}"
+                + (", and --decimal ',' where numbers have decimal commas" if sign == ";" else "")
+            )
+        width = len(rows[0])
+        longer = next((i for i, row in enumerate(rows) if len(row) > width), None)
+        if longer is not None:
+            raise ValueError(
+                f"{self.data}: line {longer + 1} has {len(rows[longer])} fields, the first line {width}; is a name "
+                "missing there, or do numbers have decimal commas (--sep ';' --decimal ',')?"
+            )
+        if not named:
+            return [f"x{j}" for j in range(width)]
+        names = [name.strip() for name in rows[0]]
+        if self.header is None and all(_is_number(name) for name in names):
+            raise ValueError(
+                f"{self.data}: the first line has numbers ({', '.join(names)[:60]}) where names of columns are wanted; "
+                "add a line of names, or give --no-header (--header: these are the names)"
+            )
+        if twice := [name for name in dict.fromkeys(names) if name and names.count(name) > 1]:
+            raise ValueError(f"{self.data} has several columns named {', '.join(twice)}")
+        return [name or f"(column {j + 1})" for j, name in enumerate(names)]
+
+    def _check_decimals(self, frame: pd.DataFrame, decimal: str) -> None:
+        """Refuse columns of numbers with another decimal sign than was said."""
+        wrong, right = (WITH_COMMA, ",") if decimal == "." else (WITH_POINT, ".")
+        for name in frame.columns:
+            if frame[name].dtype.kind in "biufM":
+                continue
+            seen = [str(value) for value in frame[name].dropna().head(LOOKED_AT)]
+            if any(wrong.match(v) for v in seen) and all(wrong.match(v) or _is_number(v) for v in seen):
+                example = next(v for v in seen if wrong.match(v))
+                raise ValueError(
+                    f"{self.data}: {name} has numbers such as {example.strip()}; give --decimal '{right}' if that is "
+                    "their decimal sign"
+                )
+
+    def _without_index(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Without a first column that has no name and says what the row is: numbers from 0 or 1 on, or words."""
+        first = frame.columns[0]
+        if first != "(column 1)" or frame.shape[1] == 1:
+            if frame.shape[1] > 1 and _counts(frame[first]):
+                _note(f"{self.data}: {first} counts the rows ({frame[first].iloc[0]}, ...); it is taken as data")
+            return frame
+        if not (_counts(frame[first]) or frame[first].dtype.kind not in "biuf"):
+            raise ValueError(f"{self.data}: the first column has no name; give it one")
+        _note(f"{self.data}: the first column has no name and says which row it is; it is left out")
+        return frame.drop(columns=first)
+
+
+def _called(sign: str) -> str:
+    return SEPARATORS.get(sign, repr(sign))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _counts(column: Any) -> bool:
+    """Whether values are 0, 1, 2, ... or 1, 2, 3, ..."""
+    if column.dtype.kind not in "iu" or len(column) < 3 or column.iloc[0] not in (0, 1):
+        return False
+    return bool((column.diff().iloc[1:] == 1).all())
+
+
+def _note(words: str) -> None:
+    typer.echo(f"note: {words}", err=True)
+
+
+def read_frame(source: Source, weights_column: str | None) -> tuple[pd.DataFrame, Any]:
+    """All columns, of which a formula takes what it wants, and the case weights (or None)."""
+    frame, data = source.frame(), source.data
+    if weights_column is None:
+        return frame, None
+    if weights_column not in frame.columns:
+        raise ValueError(f"{data} has no column {weights_column}; it has {', '.join(map(str, frame.columns))}")
+    if frame[weights_column].dtype.kind not in "biuf":
+        raise ValueError(f"{data}: {weights_column} holds no numbers; --weights-column wants some")
+    return frame, frame[weights_column].to_numpy(float)
+
+
+def read(
+    source: Source, columns: str | None, weights_column: str | None, lengths_column: str | None, *, one: Model
+) -> tuple[pd.DataFrame, Any]:
+    """The columns to fit, all numbers, with that of the sequences last, and the case weights (or None)."""
+    frame, data = source.frame(), source.data
+    apart = [c for c in (lengths_column, weights_column) if c is not None]
+    chosen = split(columns) if columns else [c for c in frame.columns if c not in apart]
+    wanted = [*chosen, *apart]
+    if absent := [c for c in wanted if c not in frame.columns]:
+        raise ValueError(f"{data} has no column {', '.join(absent)}; it has {', '.join(map(str, frame.columns))}")
+    if lengths_column in chosen:
+        raise ValueError(f"--lengths-column {lengths_column} is among --columns {columns}; it says whose each row is")
+    if words := [c for c in wanted if c != lengths_column and frame[c].dtype.kind not in "biuf"]:
+        raise ValueError(
+            f"{data}: {', '.join(map(str, words))} holds no numbers; choose by --columns "
+            f"among {', '.join(map(str, frame.columns))}"
+        )
+    if not one.gaussian and len(chosen) != 1:
+        raise ValueError(f"--model {one} wants one column; {data} gives {', '.join(chosen)}; choose by --columns")
+    weights = frame[weights_column].to_numpy(float) if weights_column else None
+    return frame[[*chosen, *([lengths_column] if lengths_column else [])]], weights
+
+
+def split(words: str) -> list[str]:
+    """``"a, b"`` as ``["a", "b"]``."""
+    return [word.strip() for word in words.split(",") if word.strip()]
+
+
+def check_writable(option: str, path: Path | None) -> None:
+    """Refuse a file that cannot be written before there is anything to write."""
+    import tempfile
+
+    if path is None:
+        return
+    parent = path.resolve().parent
+    if path.is_dir():
+        raise ValueError(f"{option} {path} is a directory; wants the path of a file")
+    if not parent.is_dir():
+        raise ValueError(f"{option} {path}: there is no directory {parent}")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{option} {path} is no plain file")
+    try:
+        with tempfile.TemporaryFile(dir=parent) as trial:
+            trial.write(b"0")
+        if path.exists():
+            path.open("ab").close()
+    except OSError as error:
+        raise ValueError(f"{option} {path} cannot be written: {error.strerror}") from None
