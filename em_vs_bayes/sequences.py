@@ -30,13 +30,14 @@ def parts_of(y: Any, univariate: bool) -> list[Any] | None:
     """
     if isinstance(y, np.ndarray) and y.dtype == object and y.ndim == 1:
         y = list(y)
-    if not isinstance(y, (list, tuple)) or not y or not all(_depth(part) for part in y):
+    if not isinstance(y, (list, tuple)) or not y or not _depth(y[0]):
         return None
-    if all(isinstance(part, (list, tuple)) for part in y):
-        lengths = {len(part) for part in y}
-        rows = len(lengths) == 1 and (not univariate or lengths == {1})
-        if rows and max(map(_depth, y)) < 2:
+    if set(map(type, y)) <= {list, tuple}:
+        lengths = set(map(len, y))
+        if len(lengths) == 1 and (not univariate or lengths == {1}) and _depth(y[0]) < 2:
             return None
+    elif not all(map(_depth, y)):
+        return None
     return list(y)
 
 
