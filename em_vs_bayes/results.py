@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from em_vs_bayes import printable
 from em_vs_bayes.arguments import affordable, brief, generator, one_of, positive_integer
 from em_vs_bayes.carried import owned
 from em_vs_bayes.contract import Array, Params
@@ -669,13 +668,14 @@ class Fit:
         save(self, path)
 
     def __repr__(self) -> str:
-        head = f"Fit({self.spec!r}, method={self.method!r})"
-        values = "\n".join(
-            f"  {n}: {np.array2string(v, precision=4, suppress_small=True, prefix='  ' + n + ': ')}"
-            for n, v in self.params.items()
-        )
-        notes = "".join(f"\n  note: {note}" for note in self.notes)
-        return printable.page(f"{head}\n  {self.status}\n  log-likelihood {self.log_likelihood:.4f}\n{values}{notes}")
+        from em_vs_bayes.printing import text
+
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        from em_vs_bayes.printing import html
+
+        return html(self)
 
 
 def load(path: str | Path) -> Fit:

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from em_vs_bayes.arguments import brief, one_of, positive_integer
+from em_vs_bayes.progress import Progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +83,12 @@ def select(
         wanted = "'gibbs', 'nuts', 'vi' or 'laplace'" if criterion == "loo" else "'em', or criterion='loo'"
         raise ValueError(f"criterion={brief(criterion)} {why}; method={brief(method)} does not give it. Use {wanted}.")
     specs = [replace(spec, **{name: size}) for size in sizes]  # type: ignore[type-var]
-    return Selection(tuple(own.fit(y, method, seed=seed, **options) for own in specs), criterion)
+    shown, fits = options.pop("progressbar", True), []
+    with Progress(f"select by {criterion}", shown=shown) as bar:
+        for own in specs:
+            bar.show(len(fits) / len(specs), f"{name}={own.size}, {len(fits)} of {len(specs)} done")
+            fits.append(own.fit(y, method, seed=seed, progressbar=False, **options))
+    return Selection(tuple(fits), criterion)
 
 
 def _sizes(name: str, asked: Any) -> list[int]:
