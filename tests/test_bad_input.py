@@ -388,7 +388,9 @@ def test_ctrl_c_leaves_what_had_been_done(method, options, monkeypatch, tmp_path
 def test_ctrl_c_while_starts_are_compared(method, when, monkeypatch):
     """Gibbs starts after a little EM; NUTS and Laplace look for the mode by EM first."""
     if when == "the first start":
-        monkeypatch.setattr("em_vs_bayes.partitions.partition", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        monkeypatch.setattr(
+            "em_vs_bayes.partitions.partition", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
     else:
         kind, steps = METHODS["vi" if method == "vi" else "em"], []
         plain = kind.step

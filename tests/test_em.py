@@ -64,9 +64,9 @@ def test_acceleration_reaches_the_same_maximum_sooner():
     common = {"weights": frame["days"], "init": start, **QUIET}
     fits = {
         a: spec.fit(frame["deaths_per_day"], "em", accelerate=a, max_iter=20_000, **common)
-        for a in (None, "auto", "squarem")
+        for a in (None, "auto", "squarem", "anderson")
     }
-    for name in ("auto", "squarem"):
+    for name in ("auto", "squarem", "anderson"):
         assert fits[name].converged
         assert fits[name].log_likelihood >= fits[None].log_likelihood - 1e-9
         assert fits[name].n_iter < fits[None].n_iter / 10

@@ -3,7 +3,7 @@
     theta <- mode(update(prior, E[statistics | y, theta]))
 
 Dempster, Laird & Rubin (1977); conditional blocks make it ECM (Meng & Rubin 1993), numerical ones GEM. Acceleration is
-SQUAREM (Varadhan & Roland 2008, scheme S3) or Anderson's (`anderson`), in unconstrained coordinates, kept only where
+Anderson's (`anderson`) or SQUAREM (Varadhan & Roland 2008, scheme S3), in unconstrained coordinates, kept only where
 the objective rises.
 """
 
@@ -69,8 +69,8 @@ class EM(Method):
     algorithm : {"em", "hard"}
         Expected statistics, or those of the most probable assignment (classification EM).
     accelerate : {"auto", "squarem", "anderson", None}
-        "auto" is Anderson's acceleration where the likelihood is concave (censored regression: no jump can land near
-        another maximum); elsewhere SQUAREM, from when EM's linear rate exceeds 0.8 after 20 iterations.
+        "auto" is Anderson's acceleration from the first step where the likelihood is concave (censored regression: no
+        jump can land near another maximum); elsewhere from when EM's linear rate exceeds 0.8 after 20 iterations.
     n_init : int, optional
         Starts; by default 30 (10 for more than 50,000 rows x components x columns, 4 for more than a
         million), 1 when ``init`` is given. They take several kinds of partition in turn; all are screened, the best
@@ -152,26 +152,18 @@ class EM(Method):
         return replace(new, past=past, runs_off=state.runs_off, astray=lost)
 
     def _once(self, program: Program, state: State) -> State:
-        if self.algorithm == "em" and (
-            self.accelerate == "anderson" or (self.accelerate == "auto" and program.latent.concave)
-        ):
+        if self.algorithm == "hard" or self.accelerate is None:
+            return self._plain(program, state)
+        if self.accelerate == "squarem":
+            return replace(self._extrapolated(program, state, self._plain(program, state)), crawling=True)
+        if self.accelerate == "anderson" or program.latent.concave:
             return self._mixed(program, state)
-        if self.algorithm == "em" and self.accelerate == "auto" and program.truncates and state.runs_off == "":
+        if program.truncates and state.runs_off == "":
             return self._climbed(program, state)
-        return self._squared(program, state)
-
-    def _squared(self, program: Program, state: State) -> State:
+        if state.crawling:
+            return self._mixed(program, state)
         once = self._plain(program, state)
-        crawling = state.crawling or (
-            self.algorithm == "em"
-            and (
-                self.accelerate == "squarem"
-                or (self.accelerate == "auto" and once.climb.iteration > PATIENCE and once.climb.rate > CRAWL)
-            )
-        )
-        if crawling:
-            return replace(self._extrapolated(program, state, once), crawling=True)
-        return once
+        return replace(once, crawling=once.climb.iteration > PATIENCE and once.climb.rate > CRAWL)
 
     def _maximize(self, program: Program, state: State) -> Step:
         floor = 0.0 if state.runs_off == "" else state.floor  # there is a maximum: sigma may be what it is
@@ -206,7 +198,8 @@ class EM(Method):
             refused = state.refused
         objective, stats = self._expect(program, step.theta)
         climb = state.climb.then(objective)
-        once = State(step.theta, stats, climb, step.floored, step.boundary, floor=state.floor)
+        crawling = state.crawling
+        once = State(step.theta, stats, climb, step.floored, step.boundary, crawling=crawling, floor=state.floor)
         if refused < PATIENT:
             return replace(once, trail=trail, refused=refused)
         return replace(self._extrapolated(program, state, once), crawling=True, refused=PATIENT - 1)
