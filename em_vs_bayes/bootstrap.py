@@ -15,6 +15,7 @@ import numpy as np
 from em_vs_bayes.arguments import generator, positive_integer
 from em_vs_bayes.clusters import cluster_codes
 from em_vs_bayes.contract import Array
+from em_vs_bayes.interrupts import Watch
 from em_vs_bayes.parametric import require_simulable, simulated
 from em_vs_bayes.progress import Progress
 from em_vs_bayes.relabel import relabel
@@ -22,6 +23,7 @@ from em_vs_bayes.relabel import relabel
 if TYPE_CHECKING:
     from em_vs_bayes.results import Fit
 
+FEW = 20  # fits at least, for standard errors of an interrupted bootstrap
 LOOSE = 1e-8  # nats; they move an estimate by some 1e-4 of its standard error
 
 
@@ -33,10 +35,13 @@ def bootstrap(fit: Fit, clusters: Any, n_boot: int, seed: Any, progressbar: bool
     ValueError
         Where there is no estimate to go on from, or nothing to draw or simulate.
 
+    KeyboardInterrupt
+        Where fewer than 20 fits were made before Ctrl-C.
+
     Warns
     -----
     UserWarning
-        How many fits did not converge; they are left out.
+        How many fits did not converge; they are left out. How many were made before Ctrl-C.
     """
     from em_vs_bayes.fit import drive
     from em_vs_bayes.methods.em import EM
@@ -47,19 +52,30 @@ def bootstrap(fit: Fit, clusters: Any, n_boot: int, seed: Any, progressbar: bool
     method = EM(**{**fit.options, "n_init": 1, "tol": max(fit.options["tol"], LOOSE)})
     rng, program, start = generator(seed), fit.program, fit.params
     make, failed, found = _maker(fit, clusters), 0, []
-    with Progress("bootstrap", shown=progressbar) as bar:
+    with Watch() as watch, Progress("bootstrap", shown=progressbar) as bar:
         for i in range(n_boot):
-            outcome = drive(method, make(rng), start, rng, "bootstrap", False).outcome
+            try:
+                outcome = drive(method, make(rng), start, rng, "bootstrap", False).outcome
+            except KeyboardInterrupt:
+                break
+            if watch.pressed:
+                break
             if outcome.status.good and outcome.theta is not None:
                 found.append(outcome.theta)
             else:
                 failed += 1
             bar.show((i + 1) / n_boot, f"{i + 1} of {n_boot} fits")
-    if failed > n_boot // 2:
-        raise ValueError(f"{failed} of {n_boot} bootstrap fits did not converge: raise max_iter, or use another kind.")
+    made = len(found) + failed
+    if made < n_boot:
+        said = f"Interrupted after {made} of {n_boot} bootstrap fits"
+        if len(found) < FEW:
+            raise KeyboardInterrupt(f"{said}: {FEW} are wanted for standard errors.")
+        warnings.warn(f"{said}: the errors rest on those.", UserWarning, stacklevel=2)
+    if failed > made // 2:
+        raise ValueError(f"{failed} of {made} bootstrap fits did not converge: raise max_iter, or use another kind.")
     if failed:
         warnings.warn(
-            f"{failed} of {n_boot} bootstrap fits did not converge and are left out.", UserWarning, stacklevel=2
+            f"{failed} of {made} bootstrap fits did not converge and are left out.", UserWarning, stacklevel=2
         )
     aligned, _ = relabel(program, np.array(found)[None], fit.theta)
     return np.concatenate([v.reshape(len(found), -1) for v in program.public(aligned[0]).values()], axis=1)

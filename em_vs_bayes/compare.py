@@ -12,6 +12,8 @@ import numpy as np
 from em_vs_bayes import align
 from em_vs_bayes.arguments import brief, fraction, one_of, yes_or_no
 from em_vs_bayes.atomic import destination, write_text
+from em_vs_bayes.interrupts import Watch
+from em_vs_bayes.status import Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,16 +128,26 @@ def compare(
     shared = {"exog": exog, "lengths": lengths, "weights": weights, "labels": labels, "seed": seed}
     done: dict[str, Fit] = {}
     left_out: dict[str, str] = {}
-    for method in sorted(dict.fromkeys(asked), key=lambda m: m != "em"):
-        own = dict(options.get(method, {}))
-        if method in CHAINS and "em" in done and done["em"].converged:
-            own.setdefault("init", done["em"])
-        try:
-            done[method] = spec.fit(y, method=method, progressbar=progressbar, **shared, **own)
-        except (ValueError, NotImplementedError) as refusal:
-            if method not in optional:
-                raise
-            left_out[method] = str(refusal)
+    with Watch() as watch:
+        for method in sorted(dict.fromkeys(asked), key=lambda m: m != "em"):
+            own = dict(options.get(method, {}))
+            if method in CHAINS and "em" in done and done["em"].converged:
+                own.setdefault("init", done["em"])
+            try:
+                if watch.pressed:
+                    raise KeyboardInterrupt
+                fit = spec.fit(y, method=method, progressbar=progressbar, **shared, **own)
+                if fit.ended is Status.INTERRUPTED and (method not in CHAINS or fit.draws is None):
+                    raise KeyboardInterrupt
+                done[method] = fit
+            except KeyboardInterrupt:
+                watch.pressed, left_out[method] = True, "Interrupted before it was fitted."
+            except (ValueError, NotImplementedError) as refusal:
+                if method not in optional:
+                    raise
+                left_out[method] = str(refusal)
+    if watch.pressed and not done:
+        raise KeyboardInterrupt("Interrupted before a fit was finished.")
     fitted = [done[method] for method in dict.fromkeys(asked) if method in done]
     return Comparison(_of_kind(fitted, log_likelihood), level, seed, left_out)
 

@@ -6,7 +6,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from em_vs_bayes.arguments import brief, one_of, positive_integer
+from em_vs_bayes.interrupts import Watch
 from em_vs_bayes.progress import Progress
+from em_vs_bayes.status import Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +59,10 @@ def select(
     ------
     ValueError
         Where a number, the criterion and the method do not go together.
+
+    Notes
+    -----
+    Ctrl-C ends it with the fits that were finished; `Selection.not_fitted` has the other numbers.
     """
     from em_vs_bayes.methods import METHODS
     from em_vs_bayes.spec import Spec
@@ -83,12 +89,22 @@ def select(
         wanted = "'gibbs', 'nuts', 'vi' or 'laplace'" if criterion == "loo" else "'em', or criterion='loo'"
         raise ValueError(f"criterion={brief(criterion)} {why}; method={brief(method)} does not give it. Use {wanted}.")
     specs = [replace(spec, **{name: size}) for size in sizes]  # type: ignore[type-var]
-    shown, fits = options.pop("progressbar", True), []
-    with Progress(f"select by {criterion}", shown=shown) as bar:
+    fits: list[Fit] = []
+    shown = options.pop("progressbar", True)
+    with Watch() as watch, Progress(f"select by {criterion}", shown=shown) as bar:
         for own in specs:
             bar.show(len(fits) / len(specs), f"{name}={own.size}, {len(fits)} of {len(specs)} done")
-            fits.append(own.fit(y, method, seed=seed, progressbar=False, **options))
-    return Selection(tuple(fits), criterion)
+            try:
+                fit = own.fit(y, method, seed=seed, progressbar=False, **options)
+            except KeyboardInterrupt:
+                break
+            if fit.ended is not Status.INTERRUPTED:
+                fits.append(fit)
+            if watch.pressed:
+                break
+    if not fits:
+        raise KeyboardInterrupt(f"Interrupted before a fit was finished: {name} {sizes} were to be tried.")
+    return Selection(tuple(fits), criterion, tuple(sizes[len(fits) :]))
 
 
 def _sizes(name: str, asked: Any) -> list[int]:
@@ -119,10 +135,13 @@ class Selection:
         fit ended.
     best : Fit
         The best by ``criterion`` of those that ended well.
+    not_fitted : tuple of int
+        Numbers that were to be tried when Ctrl-C ended it.
     """
 
     fits: Sequence["Fit"]
     criterion: str
+    not_fitted: tuple[int, ...] = ()
 
     @cached_property
     def table(self) -> "pd.DataFrame":
@@ -166,7 +185,8 @@ class Selection:
         except ValueError as reason:
             said = str(reason)
         shown = self.table.to_string(float_format=lambda x: f"{x:,.2f}")
-        return f"{said}\n{shown}"
+        rest = f"\ninterrupted: not fitted {', '.join(map(str, self.not_fitted))}" if self.not_fitted else ""
+        return f"{said}\n{shown}{rest}"
 
     __repr__ = __str__
 

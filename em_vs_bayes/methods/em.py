@@ -21,7 +21,7 @@ from em_vs_bayes.contract import Array
 from em_vs_bayes.identified import astray, newton, runs_off, words_astray
 from em_vs_bayes.methods.anderson import Trail
 from em_vs_bayes.methods.ascent import Climb, Interrupted, emptied, screened
-from em_vs_bayes.methods.base import Method, Outcome, Run
+from em_vs_bayes.methods.base import Method, Outcome, Run, processors
 from em_vs_bayes.methods.maximum import ways_up
 from em_vs_bayes.program import Program, Step
 from em_vs_bayes.status import Status
@@ -82,7 +82,8 @@ class EM(Method):
         Least eigenvalue of a covariance, in units of the features' variances. A fit at the floor is not converged. By
         default 1e-8, and 1e-12 once a component with many distinct rows of its own is narrower.
     cores : int
-        Threads that share the rows of each E-step, or the sequences (one sequence is one thread's); for large data.
+        Threads that share the rows of each E-step, or the sequences (one sequence is one thread's); for large data. No
+        more are started than there are processors.
     """
 
     objective: str = "mle"
@@ -139,7 +140,9 @@ class EM(Method):
 
     def _expect(self, program: Program, theta: Array) -> tuple[float, Array]:
         pot = program.potentials(theta)
-        evidence, stats = program.decode(pot) if self.algorithm == "hard" else program.expect(pot, self.cores)
+        evidence, stats = (
+            program.decode(pot) if self.algorithm == "hard" else program.expect(pot, min(self.cores, processors()))
+        )
         return (evidence if self._flat else evidence + program.log_prior(theta)), stats
 
     def step(self, program: Program, state: State, *, screening: bool = False) -> State:

@@ -10,7 +10,6 @@ are drawn. Where censoring or truncation hides much, sweeps also move theta with
 from __future__ import annotations
 
 import json
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 from em_vs_bayes import starts
 from em_vs_bayes.arguments import positive_integer
 from em_vs_bayes.contract import Array
-from em_vs_bayes.methods.base import Method, Outcome, Run
+from em_vs_bayes.methods.base import Method, Outcome, Run, processors
 from em_vs_bayes.methods.em import EM, best_start
 from em_vs_bayes.methods.slowest import where_slow
 from em_vs_bayes.program import Program
@@ -68,7 +67,8 @@ class Gibbs(Method):
         Sweeps discarded before them.
     chains : int
     cores : int, optional
-        Threads; by default as many as there are processors, at most ``chains``.
+        Threads; by default as many as there are processors, which is also the most, at most ``chains``. Further chains
+        wait their turn.
     thin : int
         Sweeps per kept draw.
     """
@@ -113,7 +113,7 @@ class Gibbs(Method):
 
     def step(self, program: Program, state: State) -> State:
         began = perf_counter()
-        workers = min(self.cores or os.cpu_count() or 1, self.chains)
+        workers = min(self.cores or processors(), processors(), self.chains)
         if workers == 1:
             for chain in state.chains:
                 self._advance(program, chain, state)

@@ -7,7 +7,6 @@ PyTensor. ``sampler="pymc"``: the PyMC model of the spec, sampled by ``pymc.samp
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from em_vs_bayes.arguments import brief, fraction, one_of, positive_integer, yes_or_no
 from em_vs_bayes.contract import Array
-from em_vs_bayes.methods.base import Method, Outcome, Run, not_resumable
+from em_vs_bayes.methods.base import Method, Outcome, Run, not_resumable, processors
 from em_vs_bayes.methods.laplace import near_mode
 from em_vs_bayes.methods.mode import Whitening, settled
 from em_vs_bayes.program import Program
@@ -52,8 +51,8 @@ class NUTS(Method):
         Draws discarded before them. Whitened coordinates need little tuning.
     chains : int
     cores : int, optional
-        Threads; by default as many as there are processors, at most ``chains``, and one where an evaluation of the
-        density takes less than 60 microseconds: threads would then wait for each other longer than they work.
+        Threads; at most as many as there are processors, or ``chains``, which is the default. One where an evaluation
+        of the density takes less than 60 microseconds: threads would then wait for each other longer than they work.
     sampler : {"direct", "pymc"}
     target_accept : float
     whiten : bool
@@ -86,7 +85,7 @@ class NUTS(Method):
 
     @property
     def _most(self) -> int:
-        return min(self.cores or os.cpu_count() or 1, self.chains)
+        return min(self.cores or processors(), processors(), self.chains)
 
     def _threads(self, density: Callable[[Array], Any], x: Array) -> int:
         """How many are worth it for a density that takes as long as at x."""

@@ -17,7 +17,7 @@ from em_vs_bayes.arguments import positive_integer, tolerance
 from em_vs_bayes.contract import Array
 from em_vs_bayes.identified import astray, words_astray
 from em_vs_bayes.methods.ascent import Climb, emptied, screened
-from em_vs_bayes.methods.base import Method, Outcome, Run
+from em_vs_bayes.methods.base import Method, Outcome, Run, processors
 from em_vs_bayes.methods.em import sorted_components
 from em_vs_bayes.program import Program
 from em_vs_bayes.status import Status
@@ -51,7 +51,8 @@ class VI(Method):
     draws : int
         Independent draws from q kept in ``idata``.
     cores : int
-        Threads that share the rows of each E-step, or the sequences (one sequence is one thread's); for large data.
+        Threads that share the rows of each E-step, or the sequences (one sequence is one thread's); for large data. No
+        more are started than there are processors.
     """
 
     n_init: int | None = None
@@ -75,9 +76,11 @@ class VI(Method):
 
         def make(attempt: int) -> State:
             theta = starts.start(program, start, rng, attempt)
-            _, stats = program.expect(program.potentials(theta), self.cores)
+            _, stats = program.expect(program.potentials(theta), min(self.cores, processors()))
             if astray(program, stats):
-                _, stats = program.expect(program.potentials(program.with_fixed(program.neutral())), self.cores)
+                _, stats = program.expect(
+                    program.potentials(program.with_fixed(program.neutral())), min(self.cores, processors())
+                )
             state = self._at(program, program.factors(theta, stats), stats, seed)
             return replace(state, past=(state.climb.objective,))
 
@@ -90,7 +93,7 @@ class VI(Method):
         return [Run(state, [{"objective": value} for value in state.past]) for state in best]
 
     def _at(self, program: Program, factors: tuple[Any, ...], made_from: Array, seed: int) -> State:
-        evidence, stats = program.expect(program.expected_potentials(factors), self.cores)
+        evidence, stats = program.expect(program.expected_potentials(factors), min(self.cores, processors()))
         climb = Climb(evidence - program.kl(factors))
         return State(factors, made_from, stats, climb, seed, astray=astray(program, stats))
 
