@@ -68,7 +68,7 @@ def test_kernels_stand_alone(path):
     if path.name == "jit.py":
         allowed += ("collections.abc",)
     if path.name == "shelf.py":  # it hashes the kernels' sources to keep their cache honest
-        allowed += ("hashlib", "pathlib")
+        allowed += ("hashlib", "os", "pathlib", "pickle")
     if path.name == "addresses.py":  # it runs before kernels do
         allowed += ("collections.abc", "functools")
     if path.name == "prefetch.py":  # numba has no word for it

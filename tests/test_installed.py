@@ -9,7 +9,7 @@ from pathlib import Path
 import numba
 import pytest
 
-from em_vs_bayes.kernels.shelf import INSTALLED, SOURCES, Shelf
+from em_vs_bayes.kernels.shelf import INSTALLED, SOURCES, Files, Shelf
 
 ROOT = Path(__file__).parent.parent
 FITS = """
@@ -80,29 +80,66 @@ def test_fits_from_a_wheel_compile_nothing(wheel, tmp_path):
     assert "compiling" not in done.stderr
 
 
-class Index(dict):
-    """What a shelf needs of numba's index of a function."""
-
-    _version = "numba"
-    _source_stamp = None
-
-    def load(self, key):
-        return self.get(key)
-
-    def save(self, key, compiled):
-        self[key] = compiled
-
-
-def test_numba_s_own_cache_comes_after_the_installation_and_takes_what_is_new():
-    own = Index(here="own")
+def test_numba_s_own_cache_comes_after_the_installation_and_takes_what_is_new(tmp_path):
+    own = Files(tmp_path, "no_such_function-1.py3")
+    own.save("here", "own")
     shelf = Shelf(own, "no_such_function-1.py3")
     assert shelf.load("here") == "own" and shelf.load("elsewhere") is None
     shelf.save("new", "compiled")
-    assert own["new"] == "compiled" and not list(INSTALLED.glob("no_such_function*"))
-    assert own._source_stamp == SOURCES and SOURCES in own._version
+    assert own.load("new") == "compiled" and own.load("here") == "own"
+    assert not list(INSTALLED.glob("no_such_function*"))
+    shelf.flush()
+    assert shelf.load("here") is None
 
 
-def test_the_installation_is_filled_with_what_numba_has_elsewhere_too(monkeypatch):
-    shelf = Shelf(Index(here="own"), "no_such_function-1.py3")
+def test_the_installation_is_filled_with_what_numba_has_elsewhere_too(monkeypatch, tmp_path):
+    own = Files(tmp_path, "no_such_function-1.py3")
+    own.save("here", "own")
+    shelf = Shelf(own, "no_such_function-1.py3")
     monkeypatch.setattr(Shelf, "filling", True)
     assert shelf.load("here") is None  # so that it is compiled, and saved there
+
+
+@pytest.mark.parametrize("suffix", ["nbi", "1.nbc"])
+def test_what_is_damaged_is_as_good_as_absent(suffix, tmp_path):
+    files = Files(tmp_path, "f")
+    path = tmp_path / f"f.{suffix}"
+    for change in (
+        lambda content: b"",
+        lambda content: content[:100],
+        lambda content: content + b"x",
+        lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+        lambda content: content.replace(SOURCES.encode(), bytes(len(SOURCES))),
+    ):
+        files.save("key", "compiled")
+        assert files.load("key") == "compiled"
+        path.write_bytes(change(path.read_bytes()))
+        assert files.load("key") is None
+    files.save("key", "anew")
+    assert files.load("key") == "anew" and len(list(tmp_path.iterdir())) == 2
+
+
+NOWHERE = """
+from numba.core import caching
+
+for kind in (caching.UserProvidedCacheLocator, caching.InTreeCacheLocator, caching.UserWideCacheLocator):
+    kind.ensure_cache_path = lambda self: (_ for _ in ()).throw(PermissionError("read-only"))
+import em_vs_bayes
+from em_vs_bayes.kernels.jit import kernel
+
+@kernel
+def own(x):
+    return x + 1.0
+
+print(own.entry._cache._cache_file.own, own(1.0))
+"""
+
+
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+def test_where_nothing_can_be_kept_kernels_still_run(tmp_path):
+    (tmp_path / "script.py").write_text(NOWHERE)
+    command = [sys.executable, "-W", "ignore", str(tmp_path / "script.py")]
+    place = {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(command, env=os.environ | place, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "None 2.0\n"

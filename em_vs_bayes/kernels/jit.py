@@ -33,7 +33,7 @@ def _cached(**flags: Any) -> Decorator:
     njit: Any = numba.njit
 
     def decorate(function: Callable[..., Any]) -> Any:
-        dispatcher = njit(cache=True, **COMMON, **flags)(function)
+        dispatcher = njit(**COMMON, **flags)(function)
         return dispatcher if INTERPRETED else shelved(dispatcher)
 
     return decorate
