@@ -26,7 +26,10 @@ from em_vs_bayes.priors import Prior
 from em_vs_bayes.program import Placed, Program, Tables
 from em_vs_bayes.spec import Spec
 
+AS_USUAL: Any = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}  # whatever np.seterr says
 
+
+@np.errstate(**AS_USUAL)
 def compile(
     spec: Spec,
     y: Any,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from em_vs_bayes.arguments import affordable, brief, generator, yes_or_no
+from em_vs_bayes.compile import AS_USUAL
 from em_vs_bayes.compile import compile as compile_program
 from em_vs_bayes.compiling import announced
 from em_vs_bayes.feasible import require_possible
@@ -96,7 +97,6 @@ def _start(program: Program, init: Any) -> Any:
     return init
 
 
-AS_USUAL: Any = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}  # whatever np.seterr says
 ROUNDS = 10  # times that a method may go on from where it had ended, at most
 
 

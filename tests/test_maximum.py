@@ -204,6 +204,7 @@ def test_numpy_may_raise_whatever_it_likes(spec):
     wanted = spec.fit(y, **QUIET)
     with np.errstate(all="raise"):
         fit = spec.fit(y, **QUIET)
+        assert spec.at(y, fit.params).log_likelihood == pytest.approx(fit.log_likelihood)
     assert fit.status is wanted.status
     assert fit.log_likelihood == wanted.log_likelihood
 
@@ -213,6 +214,15 @@ def test_numbers_whose_squares_do_not_exist_are_refused(unit):
     y = np.random.default_rng(0).normal(size=(60, 2)) * unit
     with pytest.raises(ValueError, match="other units"):
         evb.GaussianMixture(2).fit(y, **QUIET)
+
+
+def test_counts_whose_likelihood_has_no_digits_are_refused():
+    counts = np.floor(1e9 + 3e4 * np.random.default_rng(0).normal(size=200))
+    fit = evb.Mixture(e.Poisson(), 1).fit(counts, progressbar=False)
+    near = stats.norm.logpdf(counts, counts.mean(), np.sqrt(counts.mean())).sum()
+    assert fit.log_likelihood == pytest.approx(near, abs=0.01)
+    with pytest.raises(ValueError, match="use Normal"):
+        evb.Mixture(e.Poisson(), 1).fit(counts * 1e5, progressbar=False)
 
 
 @pytest.mark.parametrize("unit", [1e-150, 1e150])

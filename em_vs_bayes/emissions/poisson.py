@@ -15,6 +15,8 @@ from em_vs_bayes.emissions import read
 from em_vs_bayes.emissions.linear import LinearEmission, resolve_prior
 from em_vs_bayes.priors import Gamma
 
+LARGEST = 1e11  # y log y is then so large that its rounding is a thousandth of a nat
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,11 @@ class Poisson(LinearEmission):
         bad = values[seen][(values[seen] < 0) | (values[seen] != np.floor(values[seen]))]
         if bad.size:
             raise ValueError(f"{name} must hold counts (0, 1, 2, ...) for Poisson; got {bad[0]:g}.")
+        if (highest := values[seen].max(initial=0.0)) > LARGEST:
+            raise ValueError(
+                f"{name} has counts of up to {highest:.3g}: floating point leaves the log-likelihood of counts above "
+                f"{LARGEST:g} no digits. At that size a Poisson distribution is normal: use Normal."
+            )
         mean = max(self.mean(values, context), 1.0 / len(values))
         prior = resolve_prior(context, "rates", (Gamma,), Gamma(1.0, 1.0 / mean), n_components)
         block = RateBlock(
