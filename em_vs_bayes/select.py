@@ -157,7 +157,12 @@ class Selection:
     @cached_property
     def best(self) -> "Fit":
         score = -self.table["elpd"] if self.criterion == "loo" else self.table[self.criterion]
-        eligible = score[self.table["converged"]]
+        eligible = score[self.table["converged"]].dropna()
+        if eligible.empty and self.table["converged"].any():
+            raise ValueError(
+                f"No fit that ended well has an elpd: {self.fits[0].method!r} is too far from the posterior for one. Use "
+                "method='gibbs' or 'nuts'."
+            )
         if eligible.empty:
             ended = ", ".join(f"{fit.spec.size}: {fit.status.name.lower()}" for fit in self.fits)
             raise ValueError(f"No fit ended well ({ended}), so none is best; the status of each of fits says more.")
