@@ -14,16 +14,19 @@ from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO
 
+from em_vs_bayes.arguments import brief
+
 
 def destination(path: object) -> Path:
     """Where a file is to be, links followed. TypeError, ValueError and FileNotFoundError in words where it cannot."""
     if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"path must be a string or a pathlib.Path; got {path!r}.")
+        raise TypeError(f"path must be a string or a pathlib.Path; got {brief(path)}.")
     try:
         place = Path(os.fsdecode(path)).expanduser().resolve()
         folder, is_folder = place.parent.is_dir(), place.is_dir()
-    except (ValueError, RuntimeError) as error:
-        raise ValueError(f"path={str(path)!r} is no name of a file: {error}.") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ValueError(f"path={brief(str(path))} is no name of a file: {why}.") from None
     if is_folder:
         raise ValueError(f"path={str(path)!r} is a folder; give the name of a file in it.")
     if not folder:

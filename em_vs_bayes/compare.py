@@ -101,6 +101,7 @@ def compare(
         left out by these terms.
     """
     from em_vs_bayes.fit import make_method
+    from em_vs_bayes.methods import METHODS as EVERY_METHOD
 
     fraction("level", level)
     yes_or_no("progressbar", progressbar)
@@ -112,8 +113,12 @@ def compare(
         raise TypeError(f"fits must be a list of fits, or a spec with y; got {brief(fits)}.")
     if y is None:
         raise ValueError("y got None; a spec wants the data to fit")
-    if methods is not None and (isinstance(methods, str) or not isinstance(methods, Sequence) or not len(methods)):
+    if methods is not None and (
+        isinstance(methods, (str, bytes)) or not isinstance(methods, Sequence) or not len(methods)
+    ):
         raise TypeError(f"methods must be a list of names of methods; got {brief(methods)}.")
+    for method in methods or ():
+        one_of("methods", method, tuple(EVERY_METHOD))
     if options is not None and not (
         isinstance(options, Mapping) and all(isinstance(own, Mapping) for own in options.values())
     ):

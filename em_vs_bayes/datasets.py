@@ -90,4 +90,4 @@ def _facts(name: str) -> dict[str, Any]:
         return known[name]
     close = difflib.get_close_matches(str(name)[:40].lower() if isinstance(name, str) else "", known)
     hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"there are {', '.join(known)}."
-    raise ValueError(f"name={brief(name)} is not a data set that comes with em_vs_bayes: {hint}")
+    raise ValueError(f"name={brief(name, 40)} is not a data set that comes with em_vs_bayes: {hint}")

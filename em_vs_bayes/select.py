@@ -160,8 +160,8 @@ class Selection:
         eligible = score[self.table["converged"]].dropna()
         if eligible.empty and self.table["converged"].any():
             raise ValueError(
-                f"No fit that ended well has an elpd: {self.fits[0].method!r} is too far from the posterior for one. Use "
-                "method='gibbs' or 'nuts'."
+                f"No fit that ended well has an elpd: {self.fits[0].method!r} is too far from the posterior for one. "
+                "Use method='gibbs' or 'nuts'."
             )
         if eligible.empty:
             ended = ", ".join(f"{fit.spec.size}: {fit.status.name.lower()}" for fit in self.fits)

@@ -18,7 +18,7 @@ def starts_of(lengths: Any, n: int) -> NDArray[np.int64]:
         return np.array([0, n], dtype=np.int64)
     array = whole_numbers(lengths)
     if array.sum() != n:
-        raise ValueError(f"lengths sum to {int(array.sum())}; y has {n} rows.")
+        raise ValueError(f"lengths sum to {float(array.sum()):.10g}; y has {n} rows.")
     return np.concatenate([[0], np.cumsum(array)]).astype(np.int64)
 
 
@@ -111,7 +111,7 @@ def named(y: Any, column: str) -> tuple[Any, NDArray[np.int64]]:
     columns = getattr(y, "columns", None)
     if columns is None or column not in columns:
         got = numbers.kind_of(y).split(" ")[-1] if columns is None else f"a frame with {[str(c) for c in columns]}"
-        raise ValueError(f"lengths={column!r} names a column of y; y is {got}.")
+        raise ValueError(f"lengths={brief(column)} names a column of y; y is {got}.")
     from pandas import isna
 
     names = np.asarray(y[column], dtype=object)

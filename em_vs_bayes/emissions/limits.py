@@ -23,9 +23,9 @@ def check_limits(lower: Any, upper: Any) -> None:
     for name, value in (("lower", lower), ("upper", upper)):
         if value is None:
             continue
-        if np.ndim(value) > 0:
+        if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0):
             raise TypeError(
-                f"{name} must be one number for all rows, or None; got {np.size(value)} values. Responses censored at "
+                f"{name} must be one number for all rows, or None; got {len(value)} values. Responses censored at "
                 "limits of their own are CensoredRegression's: y (n, 2), or 'censored(low, high) ~ x', with the "
                 "interval of each."
             )
