@@ -111,6 +111,7 @@ class RegressionBlock(Block):
             mean, spread = tables.JOINT, tables.JOINT
         else:
             mean = tables.ELEMENTWISE if isinstance(self.coefficient_prior, Prior) else tables.INDEPENDENT
+            mean = tables.FLAT if self._flat else mean
             spread = tables.ELEMENTWISE if isinstance(self.sigma_prior, Prior) else tables.INDEPENDENT
         return {
             "code": tables.COEFFICIENTS,
@@ -138,9 +139,19 @@ class RegressionBlock(Block):
         """(K, p, p) of independent normal priors."""
         return np.asarray(self.coefficient_prior.sd**-2.0)[..., None] * np.eye(self._p)
 
-    def elementwise(self) -> dict[str, Any]:
+    @property
+    def _named(self) -> dict[str, Prior]:
+        """Priors by name."""
         named = {"coefficients": self.coefficient_prior, "sigmas": self.sigma_prior}
         return {name: prior for name, prior in named.items() if isinstance(prior, Prior)}
+
+    @property
+    def _flat(self) -> bool:
+        """Whether coefficients have a constant density: the limit of the normal ones, drawn and maximised as they are."""
+        return isinstance(self.coefficient_prior, Prior) and self.coefficient_prior.name == "Flat"
+
+    def elementwise(self) -> dict[str, Any]:
+        return {name: prior for name, prior in self._named.items() if not (name == "coefficients" and self._flat)}
 
     def fixed_values(self) -> Params:
         return {"coefficients": self.fixed_coefficients, "sigmas": self.fixed_sigmas}
@@ -163,7 +174,7 @@ class RegressionBlock(Block):
     def steps(self) -> tuple[str, ...]:
         if self.prior is not None:  # fixed coefficients too: the free ones are integrated out given them
             return ("conjugate",)
-        first = () if isinstance(self.coefficient_prior, Prior) else ("means",)
+        first = () if "coefficients" in self.elementwise() else ("means",)
         second = () if isinstance(self.sigma_prior, Prior) else ("spread",)
         return (*first, *second, *(("slice",) if self.elementwise() else ()))
 
@@ -186,7 +197,7 @@ class RegressionBlock(Block):
 
     def _conditional_coefficients(self, params: Params, stats: Params, flat_prior: bool) -> Array:
         tau = params["sigmas"] ** -2.0
-        if isinstance(self.coefficient_prior, Prior) and not flat_prior:
+        if "coefficients" in self.elementwise() and not flat_prior:
             return self._ascend_coefficients(params["coefficients"], tau, stats)
         precision, linear = self._conditional_terms(tau, stats, flat_prior)
         free = np.isnan(self.fixed_coefficients)
@@ -251,7 +262,7 @@ class RegressionBlock(Block):
     # --- CAVI ---------------------------------------------------------------------------------------------------
 
     def refuses_vi(self) -> str | None:
-        odd = [f"the prior {prior!r} on {name!r} is not conjugate" for name, prior in self.elementwise().items()]
+        odd = [f"the prior {prior!r} on {name!r} is not conjugate" for name, prior in self._named.items()]
         return "; ".join(odd) or None
 
     def factor(self, params: Params, stats: Params) -> Any:
