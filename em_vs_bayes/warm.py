@@ -18,7 +18,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from em_vs_bayes.blocks.elementwise import element_density
+from em_vs_bayes.blocks.elementwise import element_density, element_slopes
 from em_vs_bayes.compile import compile as compile_program
 from em_vs_bayes.kernels import chain_rows, gibbs, shelf, streams
 from em_vs_bayes.kernels.stationary import add_slope
@@ -99,6 +99,7 @@ def _posterior() -> None:
 def _moments() -> None:
     """What priors, stationary chains and predictions of regressions call."""
     element_density(Prior("Normal", mu=0.0, sigma=1.0), ())((), 0.0)
+    element_slopes(Prior("Normal", mu=0.0, sigma=1.0), ())([()], np.zeros(1))
     add_slope(np.full(4, 0.5), 0, 2, np.ones(2), 0, np.zeros(4))
     between(-1.0, 1.0)
     student_between(-1.0, 1.0, 4.0)

@@ -25,6 +25,60 @@ def element_density(prior: Prior, shape: tuple[int, ...]) -> Callable[[Any, floa
     return log_density
 
 
+SMOOTH = ("Flat", "Normal", "StudentT", "Cauchy", "HalfNormal", "HalfStudentT", "HalfCauchy", "Gamma", "InverseGamma",
+          "LogNormal", "Exponential", "TruncatedNormal", "InverseGammaOnSquare")  # fmt: skip
+STEPS, HALVINGS = 20, 30
+DIFFERENCE = 1e-5  # relative, of second derivatives, which only set the length of steps
+
+
+def element_slopes(prior: Prior, shape: tuple[int, ...]) -> Callable[[Any, Array], tuple[float, Array, Array]]:
+    """(indices, values) -> summed log density, and the first and second derivatives of its terms."""
+    from em_vs_bayes.kernels import densities
+
+    code, *columns = prior.columns(*shape)
+    slope = densities.log_density_gradient
+
+    def slopes(indices: Any, values: Array) -> tuple[float, Array, Array]:
+        total, first, second = 0.0, np.empty(len(values)), np.empty(len(values))
+        for i, (index, value) in enumerate(zip(indices, values.tolist(), strict=True)):
+            a, b, c = (float(column[index]) for column in columns)
+            at, first[i] = slope(int(code), a, b, c, value)
+            far = DIFFERENCE * (abs(value) or 1.0)
+            second[i] = (
+                (slope(int(code), a, b, c, value + far)[1] - slope(int(code), a, b, c, value - far)[1]) / far / 2
+            )
+            total += at
+        return total, first, second
+
+    return slopes
+
+
+def newton_ascent(function: Callable[[Array], tuple[float, Array, Array]], start: Array) -> Array:
+    """A maximum of a function of few arguments, uphill from ``start`` by damped steps of Newton's.
+
+    Parameters
+    ----------
+    function : callable (x) -> (value, gradient, a positive semidefinite stand-in for minus the Hessian)
+    """
+    x, (here, gradient, bend) = start, function(start)
+    for _ in range(STEPS if np.isfinite(here) else 0):
+        step = np.linalg.lstsq(bend, gradient, rcond=None)[0]
+        if not np.isfinite(step).all():
+            break
+        for _ in range(HALVINGS):
+            there = function(x + step)
+            if there[0] >= here:
+                break
+            step = 0.5 * step
+        else:
+            break
+        gain, x = there[0] - here, x + step
+        here, gradient, bend = there
+        if gain <= 1e-14 * (1.0 + abs(here)):
+            break
+    return x
+
+
 def coordinate_ascent(
     objective: Callable[..., float], start: Array, free: Any, step: Array, *, positive: bool = False, sweeps: int = 2
 ) -> Array:
