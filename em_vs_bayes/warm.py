@@ -21,7 +21,7 @@ from rich.progress import track
 from em_vs_bayes.blocks.elementwise import element_density, element_slopes
 from em_vs_bayes.compile import compile as compile_program
 from em_vs_bayes.kernels import chain_rows, gibbs, shelf, streams
-from em_vs_bayes.kernels.stationary import add_slope
+from em_vs_bayes.kernels.stationary_mode import maximum
 from em_vs_bayes.priors import Prior
 from em_vs_bayes.program import Program
 from em_vs_bayes.regression.moments import between, student_between
@@ -100,7 +100,7 @@ def _moments() -> None:
     """What priors, stationary chains and predictions of regressions call."""
     element_density(Prior("Normal", mu=0.0, sigma=1.0), ())((), 0.0)
     element_slopes(Prior("Normal", mu=0.0, sigma=1.0), ())([()], np.zeros(1))
-    add_slope(np.full(4, 0.5), 0, 2, np.ones(2), 0, np.zeros(4))
+    maximum(np.ones(4), np.ones(2), np.ones(4, np.bool_), np.ones(2), np.full(4, 0.5), np.full(4, 0.5))
     between(-1.0, 1.0)
     student_between(-1.0, 1.0, 4.0)
 

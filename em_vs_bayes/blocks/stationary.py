@@ -10,8 +10,7 @@ import numpy as np
 from em_vs_bayes.blocks.probabilities import ProbabilityRows
 from em_vs_bayes.contract import Array, Block, Maximum, Parameter, Params, Shapes
 from em_vs_bayes.kernels import tables
-from em_vs_bayes.kernels.stationary import add_slope
-from em_vs_bayes.markov import stationary_distribution
+from em_vs_bayes.kernels.stationary_mode import maximum
 
 WHY = "initial='stationary' ties the first state to the transition matrix, and no conjugate update is left"
 
@@ -21,7 +20,7 @@ WHY = "initial='stationary' ties the first state to the transition matrix, and n
 class StationaryRows(Block):
     """A transition matrix (K, K) together with the starts of sequences.
 
-    EM maximises numerically (a generalised M-step), Gibbs corrects Dirichlet draws by Metropolis-Hastings, row by row.
+    EM maximises by Newton's method (a generalised M-step), Gibbs corrects Dirichlet draws by Metropolis-Hastings, row by row.
 
     Parameters
     ----------
@@ -69,46 +68,23 @@ class StationaryRows(Block):
         return ("conjugate",)
 
     def maximize(self, params: Params, stats: Params, *, flat_prior: bool, floor: float) -> Maximum:
-        """Quasi-Newton in log odds of the free elements, from ``params`` and the update that ignores the starts."""
-        alpha = np.ones((self._k, self._k)) if flat_prior else np.asarray(self.rows.prior.alpha)
-        free, starts = np.isnan(self.rows.fixed), np.ascontiguousarray(stats["starts"])
-        counts = np.where(free, np.maximum(stats["transitions"] + alpha - 1.0, 0.0), 0.0)
+        """Newton's method in log odds of the free elements, from ``params`` or the update that ignores the starts."""
+        name = self.rows.name
         plain = self.rows.maximize(
             params, {self.rows.statistic: stats["transitions"]}, flat_prior=flat_prior, floor=floor
         )
-        mass = 1.0 - np.nansum(self.rows.fixed, axis=1, keepdims=True)
-
-        def matrix(x: Array) -> Array:
-            odds = np.full(free.shape, -np.inf)
-            odds[free] = x
-            top = odds.max(axis=1, initial=-700.0, keepdims=True)
-            share = np.exp(odds - top)
-            return np.where(free, mass * share / np.maximum(share.sum(axis=1, keepdims=True), 1e-300), self.rows.fixed)
-
-        def objective(x: Array) -> tuple[float, Array]:
-            a = matrix(x)
-            delta = stationary_distribution(a)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                value = np.where(counts > 0, counts * np.log(a), 0.0).sum()
-                value += np.where(starts > 0, starts * np.log(delta), 0.0).sum()
-            slope = np.zeros(a.size)  # of the starts; a times that of the transitions is counts, and cannot overflow
-            add_slope(np.ravel(a).copy(), 0, self._k, starts, 0, slope)
-            if not (np.isfinite(value) and np.isfinite(slope).all()):  # a chain that all but falls apart
-                return 1e300, np.zeros_like(x)
-            within = np.where(free, counts + a * slope.reshape(a.shape), 0.0)
-            total = within.sum(axis=1, keepdims=True) / np.where(mass > 0, mass, 1.0)
-            return -float(value), -(within - a * total)[free]
-
-        from scipy import optimize  # a fifth of a second that only stationary chains pay for
-
-        best, highest = params[self.rows.name], -objective(_log_odds(params[self.rows.name], free))[0]
-        for start in (best, plain.params[self.rows.name]):
-            found = optimize.minimize(
-                objective, _log_odds(start, free), jac=True, method="L-BFGS-B", options={"maxiter": 100, "ftol": 1e-15}
-            )
-            if -found.fun > highest:
-                best, highest = matrix(found.x), -found.fun
-        return Maximum({self.rows.name: best}, boundary=plain.boundary)
+        free = np.isnan(self.rows.fixed)
+        prior = 0.0 if flat_prior else np.asarray(self.rows.prior.alpha) - 1.0
+        best = np.array(params[name], dtype=float)
+        maximum(
+            np.where(free, np.maximum(stats["transitions"] + prior, 0.0), 0.0).ravel(),
+            np.array(stats["starts"], dtype=float),
+            free.ravel(),
+            1.0 - np.nansum(self.rows.fixed, axis=1),
+            best.reshape(-1),
+            np.array(plain.params[name], dtype=float).reshape(-1),
+        )
+        return Maximum({name: best}, boundary=plain.boundary)
 
     def refuses_vi(self) -> str:
         return WHY
@@ -136,8 +112,3 @@ class StationaryRows(Block):
 
     def factor_log_density(self, factor: Any, params: Params) -> NoReturn:
         raise ValueError(WHY)
-
-
-def _log_odds(probabilities: Array, free: Array) -> Array:
-    """Coordinates of the free elements; a zero becomes a very small probability."""
-    return np.asarray(np.log(np.maximum(probabilities, 1e-12))[free])

@@ -206,9 +206,22 @@ def test_the_m_step_is_a_maximum_among_the_free_elements(flat, fixed, rng):
                 if free[r, i] and free[r, j]:
                     step = np.zeros((3, 3))
                     step[r, i], step[r, j] = 1.0, -1.0
-                    assert abs(along(height, A, step, step=1e-4)) < 2e-3  # of heights in the hundreds
+                    assert abs(along(height, A, step, step=1e-4)) < 1e-5  # of heights in the hundreds
                     for h in (-0.02, 0.02):
                         assert height(A + h * step) < height(A)
+
+
+@pytest.mark.parametrize(("K", "scale"), [(2, 1.0), (4, 100.0), (9, 0.1)])
+def test_the_m_step_is_level_whatever_weighs_more(K, scale, rng):
+    """Few starts and many transitions, and the reverse; sticky chains; the ends of 20 steps each."""
+    block = block_of(K)
+    for sticky in (0.0, 50.0) * 5:
+        counts = rng.uniform(0.5, 3.0, (K, K)) + sticky * np.eye(K)
+        starts, begin = scale * rng.uniform(0.5, 3.0, K), rng.dirichlet(np.ones(K), size=K)
+        stats = {"starts": starts, "transitions": counts}
+        A = block.maximize({"transition": begin}, stats, flat_prior=True, floor=1e-8).params["transition"]
+        level = A * slope(A, starts) + counts  # the same multiple of A throughout each row
+        np.testing.assert_allclose(level, A * level.sum(axis=1, keepdims=True), atol=1e-6 * (1 + scale) * (1 + sticky))
 
 
 def test_the_m_step_never_lowers_its_objective(rng):
