@@ -20,7 +20,8 @@ WHY = "initial='stationary' ties the first state to the transition matrix, and n
 class StationaryRows(Block):
     """A transition matrix (K, K) together with the starts of sequences.
 
-    EM maximises by Newton's method (a generalised M-step), Gibbs corrects Dirichlet draws by Metropolis-Hastings, row by row.
+    EM maximises by Newton's method (a generalised M-step), Gibbs corrects Dirichlet draws by Metropolis-Hastings, row
+    by row.
 
     Parameters
     ----------

@@ -23,7 +23,9 @@ from em_vs_bayes.kernels.chain_log import (
 )
 from em_vs_bayes.kernels.chain_scaled import (
     DENSE,
+    HARDLY,
     LOG_RAISE,
+    NOTHING,
     backward,
     first_row,
     forward,
@@ -40,7 +42,7 @@ from em_vs_bayes.kernels.tables import Data, Streams
 from em_vs_bayes.kernels.vectormath import exp
 
 PIECE = 16 * ROWS
-LOG_TINY = math.log(1e-100)
+LOG_HARDLY, LOG_NOTHING = math.log(HARDLY), math.log(NOTHING)
 
 
 class Chain(NamedTuple):
@@ -53,7 +55,7 @@ class Chain(NamedTuple):
     M: np.ndarray  # log A
     Mt: np.ndarray
     dense: bool  # every transition has at least probability DENSE
-    tiny: bool  # a transition is possible, but hardly: products with it may underflow
+    lossy: bool  # a transition is possible, but hardly: products with it may underflow
     b: np.ndarray  # (1 + rows, P): densities over the largest of their row, or log densities
     alpha: np.ndarray  # (1 + rows, P): forward rows, then posterior probabilities; row 0 is the row before the span
     span: int  # rows of a long sequence that are held at once
@@ -64,6 +66,7 @@ class Chain(NamedTuple):
     norm: np.ndarray  # (rows,): logs of what rows of alpha were divided by
     pairs: np.ndarray  # (K P,): sums of alpha v / c
     counts: np.ndarray  # (K,): expected number of rows in each state
+    lost: np.ndarray  # (2,): what may have been lost to underflow, forward and backward
 
 
 @inner
@@ -87,17 +90,17 @@ def make_chain(pot, K, rows, span, spans, memory):
         memory = np.empty(2 * half)
     initial, A, At = np.zeros(P), np.zeros(K * P), np.zeros(K * P)
     log_initial, M, Mt = np.full(P, -math.inf), np.full(K * P, -math.inf), np.full(K * P, -math.inf)
-    least, tiny = 1.0, False
+    least, lossy = 1.0, False
     for j in range(K):
         log_initial[j] = pot[j]
         initial[j] = math.exp(pot[j])
         for k in range(K):
             value = pot[K + j * K + k]
-            probability = math.exp(value)
+            probability = math.exp(value) if not value < LOG_NOTHING else 0.0
             M[j * P + k] = Mt[k * P + j] = value
             A[j * P + k] = At[k * P + j] = probability
             least = min(least, probability)
-            tiny = tiny or -math.inf < value < LOG_TINY
+            lossy = lossy or -math.inf < value < LOG_HARDLY
     return Chain(
         initial,
         A,
@@ -106,7 +109,7 @@ def make_chain(pot, K, rows, span, spans, memory):
         M,
         Mt,
         least >= DENSE,
-        tiny,
+        lossy,
         memory[:half],
         memory[half : 2 * half],
         span,
@@ -117,6 +120,7 @@ def make_chain(pot, K, rows, span, spans, memory):
         np.empty(rows),
         np.zeros(K * P),
         np.zeros(K),
+        np.zeros(2),
     )
 
 
@@ -177,14 +181,14 @@ def densities(data, streams, pot, K, start, stop, origin, logarithmic, work, con
 
     Returns the weighted sum of what was divided out.
     """
-    P = padded(K)
+    P, row = padded(K), work.row  # taken out of the tuple here: within the loop that would be counted at every row
     divided = 0.0
     for block in range(start, stop, ROWS):
         rows = log_potentials(data, streams, pot, K, False, block, stop, work, conditionals)
         largest(K, work)
         _scatter(K, P, rows, (1 + block - origin) * P, logarithmic, work, chain.b)
         for q in range(rows):
-            divided += work.row[np.uint64(q)] * work.row[TOP + np.uint64(q)]
+            divided += row[np.uint64(q)] * row[TOP + np.uint64(q)]
     return divided
 
 
@@ -194,8 +198,6 @@ def forward_rows(data, K, s, end, start, stop, origin, logarithmic, chain):
     P = padded(K)
     evidence = 0.0
     total = 1.0
-    if chain.tiny and not logarithmic:
-        return evidence, False
     for i in range(s, end):
         begin, close = max(data.starts[i], start), min(data.starts[i + 1], stop)
         weight = _weight(data, i)
@@ -209,10 +211,23 @@ def forward_rows(data, K, s, end, start, stop, origin, logarithmic, chain):
             evidence += weight * part
             continue
         if begin == data.starts[i]:
-            total, safe = first_row(chain.initial, chain.b, at, P, not chain.dense, chain.alpha)
+            total, safe = first_row(chain.initial, chain.b, at, P, not chain.dense, chain.alpha, chain.lost)
             at, rows = at + P, rows - 1
         if safe:
-            raised, total, safe = forward(chain.A, chain.b, at, rows, K, P, not chain.dense, total, chain.alpha)
+            raised, total, safe = forward(
+                chain.A,
+                chain.b,
+                at,
+                rows,
+                K,
+                P,
+                not chain.dense,
+                chain.lossy,
+                total,
+                chain.alpha,
+                chain.u,
+                chain.lost,
+            )
             evidence -= weight * raised * LOG_RAISE
         if not safe:
             return evidence, False
@@ -235,7 +250,7 @@ def _backward_rows(data, K, s, end, start, stop, origin, logarithmic, chain, sta
             if logarithmic:
                 log_last_row(chain.b, at + rows * P, K, P, weight, chain.alpha, chain.v)
             else:
-                last_row(chain.b, at + rows * P, P, weight, chain.alpha, chain.v)
+                last_row(chain.b, at + rows * P, P, weight, chain.alpha, chain.v, chain.lost)
         if logarithmic:
             log_backward(
                 chain.M,
@@ -254,7 +269,20 @@ def _backward_rows(data, K, s, end, start, stop, origin, logarithmic, chain, sta
             )
         else:
             safe = backward(
-                chain.At, chain.b, at, rows, K, P, not chain.dense, weight, chain.alpha, chain.v, chain.u, chain.pairs
+                chain.At,
+                chain.b,
+                at,
+                rows,
+                K,
+                P,
+                not chain.dense,
+                chain.lossy,
+                weight,
+                chain.alpha,
+                chain.v,
+                chain.u,
+                chain.pairs,
+                chain.lost,
             )
         if not safe:
             return False
@@ -300,6 +328,7 @@ def _again(data, streams, pot, K, s, end, origin, logarithmic, work, conditional
     P, lo = padded(K), data.starts[s]
     for k in range(P):
         chain.alpha[k] = chain.cut[(origin - lo) // chain.span * P + k] if origin > lo else 0.0
+    chain.lost[0] = 0.0  # the first time it was enough
     _forward_span(data, streams, pot, K, s, end, origin, logarithmic, work, conditionals, chain)
 
 
@@ -374,7 +403,7 @@ def _expect(data, streams, pot, K, first, last, stats, out, memory):
         s = end
     for j in range(K):
         for k in range(K):
-            stats[K + j * K + k] += chain.A[j * P + k] * chain.pairs[j * P + k]
+            stats[K + j * K + k] += math.exp(chain.M[j * P + k]) * chain.pairs[j * P + k]
     if out.size == 0:
         finish(data, streams, K, chain.counts, stats)
     return evidence

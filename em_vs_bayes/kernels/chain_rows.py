@@ -18,7 +18,18 @@ import math
 import numpy as np
 
 from em_vs_bayes.kernels.chain_log import log_first_row, log_forward, log_sum, log_times, log_weigh
-from em_vs_bayes.kernels.chain_scaled import DENSE, LOG_RAISE, backward, first_row, forward, last_row, padded, weigh
+from em_vs_bayes.kernels.chain_scaled import (
+    DENSE,
+    HARDLY,
+    LOG_RAISE,
+    NOTHING,
+    backward,
+    first_row,
+    forward,
+    last_row,
+    padded,
+    weigh,
+)
 from em_vs_bayes.kernels.jit import inner, kernel
 from em_vs_bayes.kernels.vectormath import exp, log
 
@@ -54,6 +65,23 @@ def _load(transition, m, P, A, At):
     for j in range(K):
         for k in range(K):
             A[j * P + k] = At[k * P + j] = transition[m, j, k]
+
+
+@inner
+def _drop(A, At):
+    """Zeros in the place of transitions that the scaled recursions do without."""
+    for i in range(A.size):
+        A[i] = A[i] if not A[i] < NOTHING else 0.0
+        At[i] = At[i] if not At[i] < NOTHING else 0.0
+
+
+@inner
+def _hardly(transition):
+    """Whether a transition is possible, but hardly."""
+    found = False
+    for value in transition.flat:
+        found = found or 0.0 < value < HARDLY
+    return found
 
 
 @inner
@@ -96,13 +124,13 @@ def _densities(emission, start, stop, P, b, top):
 
 
 @inner
-def _scaled_sequence(initial, transition, s, start, stop, S, n, careful, A, At, b, terms, alpha):
+def _scaled_sequence(initial, transition, s, start, stop, S, n, careful, lossy, A, At, b, terms, alpha):
     """Forward rows; terms come in as what was divided out of the densities. False where a value got too small."""
     K, M, P = transition.shape[1], transition.shape[0], padded(transition.shape[1])
-    first = np.zeros(P)
+    first, scratch, lost = np.zeros(P), np.empty(P), np.zeros(2)
     for k in range(K):
         first[k] = initial[s, k]
-    total, safe = first_row(first, b, start * P, P, careful, alpha)
+    total, safe = first_row(first, b, start * P, P, careful, alpha, lost)
     if not safe:
         return False
     before = math.log(total)
@@ -112,8 +140,9 @@ def _scaled_sequence(initial, transition, s, start, stop, S, n, careful, A, At, 
         m = _which(M, S, n, s, t)
         if m != loaded:
             _load(transition, m, P, A, At)
+            _drop(A, At)
             loaded = m
-        raised, total, safe = forward(A, b, t * P, 1, K, P, careful, total, alpha)
+        raised, total, safe = forward(A, b, t * P, 1, K, P, careful, lossy, total, alpha, scratch, lost)
         if not safe:
             return False
         after = math.log(total)
@@ -160,7 +189,7 @@ def forward_pass(initial, transition, emission, starts):
     terms, alpha, b, kind = np.empty(n), np.empty(n * P), np.empty(n * P), np.empty(S, np.int64)
     A, At = np.zeros(K * P), np.zeros(K * P)
     least = _least(transition)
-    careful = not least >= DENSE
+    careful, lossy = not least >= DENSE, _hardly(transition)
     for s in range(S):
         start, stop = starts[s], starts[s + 1]
         if not _densities(emission, start, stop, P, b, terms) or not least >= 0.0 or not _least(initial[s]) >= 0.0:
@@ -169,7 +198,7 @@ def forward_pass(initial, transition, emission, starts):
             continue
         A[:] = At[:] = 0.0
         kind[s] = SCALED
-        if _scaled_sequence(initial, transition, s, start, stop, S, n, careful, A, At, b, terms, alpha):
+        if _scaled_sequence(initial, transition, s, start, stop, S, n, careful, lossy, A, At, b, terms, alpha):
             continue
         kind[s] = LOGARITHMIC
         if not _log_sequence(initial, transition, emission, s, start, stop, S, n, A, At, b, terms, alpha):
@@ -182,23 +211,40 @@ def forward_pass(initial, transition, emission, starts):
 
 @inner
 def _scaled_back(
-    initial, transition, s, start, stop, S, n, careful, weight, A, At, b, alpha, g_initial, g_transition, g_emission
+    initial,
+    transition,
+    s,
+    start,
+    stop,
+    S,
+    n,
+    careful,
+    lossy,
+    weight,
+    A,
+    At,
+    b,
+    alpha,
+    g_initial,
+    g_transition,
+    g_emission,
 ):
     """Derivatives of weight * sum of terms by the recursion on probabilities; ``alpha`` is overwritten.
 
     False where a value got too small: nothing is written then.
     """
     K, M, P = transition.shape[1], transition.shape[0], padded(transition.shape[1])
-    v, u, pairs = np.empty(P), np.empty(P), np.zeros(K * P)
+    v, u, pairs, lost = np.empty(P), np.empty(P), np.zeros(K * P), np.zeros(2)
     g_initial[s, :] = 0.0
-    last_row(b, (stop - 1) * P, P, weight, alpha, v)
+    last_row(b, (stop - 1) * P, P, weight, alpha, v, lost)
     loaded, safe = -1, True
     for t in range(stop - 1, start, -1):
         m = _which(M, S, n, s, t)
         if m != loaded:
             _load(transition, m, P, A, At)
+            _drop(A, At)
             loaded = m
-        safe = backward(At, b, (t - 1) * P, 1, K, P, careful, weight, alpha, v, u, pairs)
+        safe = backward(At, b, (t - 1) * P, 1, K, P, careful, lossy, weight, alpha, v, u, pairs, lost)
         if not safe:
             if n == M:
                 g_transition[start:stop] = 0.0
@@ -280,7 +326,7 @@ def backward_pass(initial, transition, emission, starts, terms, alpha, b, kind, 
     P, S = padded(K), starts.size - 1
     g_initial, g_transition, g_emission = np.zeros(initial.shape), np.zeros(transition.shape), np.zeros((n, K))
     A, At = np.zeros(K * P), np.zeros(K * P)
-    careful = not _least(transition) >= DENSE
+    careful, lossy = not _least(transition) >= DENSE, _hardly(transition)
     alpha, own = alpha.copy(), terms
     for s in range(S):
         start, stop = starts[s], starts[s + 1]
@@ -297,7 +343,7 @@ def backward_pass(initial, transition, emission, starts, terms, alpha, b, kind, 
         if kind[s] == SCALED:
             A[:] = At[:] = 0.0
             if same and _scaled_back(
-                initial, transition, s, start, stop, S, n, careful, weights[start], A, At, b, alpha,
+                initial, transition, s, start, stop, S, n, careful, lossy, weights[start], A, At, b, alpha,
                 g_initial, g_transition, g_emission,
             ):  # fmt: skip
                 continue

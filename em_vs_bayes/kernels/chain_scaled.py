@@ -8,24 +8,33 @@ the log evidence counts them (Rabiner 1989, section V.A, divides at every step i
 With c_t = sum_i alpha_t[i] beta_t[i] the posterior probability of a transition is alpha_t[i] A_ij v_{t+1}[j] / c_t,
 where v = b beta. A is constant, so sums of alpha_t[i] v_{t+1}[j] / c_t are kept and A multiplies them once at the end.
 
-Where is this safe? A value below 1e-308 is lost. If every A_ij is at least `DENSE`, the next row gives each state more
-than DENSE times the largest mass of this one, beside which what was lost is nothing, whatever the densities. With
-smaller or structurally zero A_ij a lost state may be one that later data call for: then the recursions watch for values
-under `FAINT`, and return False. The caller starts again in logarithms (`chain_log`).
+Where is this safe? Values and products below 1e-308 are lost. If every A_ij is at least `DENSE`, the next row gives
+each state more than DENSE times the largest mass of this one, beside which what was lost is nothing, whatever the
+densities. With smaller or structurally zero A_ij a lost state may be one that later data call for. Then the recursions
+are careful: they add up what may have been lost, which no later row makes more, for A and b are at most 1. Once every
+state has `SURE` times as much, it is rounding: what comes later cannot tell the lost mass of a state from the rest.
+Where it never comes to that and the lost mass might matter, they return False, and the caller starts again in
+logarithms (`chain_log`).
 """
 
 import numpy as np
 
+from em_vs_bayes.kernels.fours import fades, load, spread, store, total
 from em_vs_bayes.kernels.jit import inner, unit
 
 DENSE = 1e-30
-FAINT = 1e-200
+FAINT = 1e-200  # times HARDLY: still a number
+HARDLY = 1e-100  # products with transitions below may be lost wherever they are
+NOTHING = 1e-290  # transitions below count as zeros: what they carry is lost
+LOST = 1e-300  # above what underflow takes from a row
+DROPPED = 1e-285  # above what transitions below NOTHING would have carried
+SURE = 1e17
 LOW = 2.0**-100  # a row whose sum is below is multiplied by RAISE
 RAISE = 2.0**100
 LOG_RAISE = 100.0 * float(np.log(2.0))
 
 FOUR = np.uint64(4)
-ONE, TWO, THREE = np.uint64(1), np.uint64(2), np.uint64(3)
+ONE = np.uint64(1)
 ZERO = np.uint64(0)
 
 
@@ -36,134 +45,161 @@ def padded(K):
 
 
 @inner
-def first_row(initial, b, o, P, careful, alpha):
-    """alpha = initial b at offset o. Returns its sum, and whether nothing was lost."""
-    o, total, faint = np.uint64(o), 0.0, False
+def _covered(s, K, lost):
+    """Whether every state has so much that what was lost is rounding."""
+    covered = True
+    for k in range(K):
+        covered = covered and s[k] >= SURE * lost
+    return covered
+
+
+@inner
+def first_row(initial, b, o, P, careful, alpha, lost):
+    """alpha = initial b at offset o; lost[0] is what may be missing. Returns its sum, and whether that is enough."""
+    o, mass, faint = np.uint64(o), 0.0, False
     for k in range(np.uint64(P)):
         value = initial[k] * b[o + k]
-        if careful:
-            faint |= initial[k] > 0.0 and value < FAINT
+        faint |= initial[k] > 0.0 and value < FAINT
         alpha[o + k] = value
-        total += value
-    return total, not (total < FAINT or faint)
+        mass += value
+    lost[0] = LOST if careful and faint else 0.0
+    return mass, not mass < FAINT
 
 
 @unit
-def forward(A, b, o, rows, K, P, careful, total, alpha):
-    """Rows of alpha = (row before) A b, from offset o on; the row before is there, and its sum is ``total``.
+def forward(A, b, o, rows, K, P, careful, lossy, before, alpha, s, lost):
+    """Rows of alpha = (row before) A b, from offset o on; the row before is there, and its sum is ``before``.
+
+    Parameters
+    ----------
+    careful, lossy : bool
+        Whether a transition is below `DENSE`, and below `HARDLY` but not zero.
+    s : (P,)
+        Scratch.
+    lost : (2,)
+        The first number is the mass that may have been lost so far; updated.
 
     Returns
     -------
     raised : int
         How many times a row was multiplied by `RAISE`.
-    total : float
-        Sum of the last row.
+    sum : float
+        Of the last row.
     safe : bool
     """
     K, P, o = np.uint64(K), np.uint64(P), np.uint64(o)
-    raised, faint = 0, False
+    raised, mass, faint, missing, least = 0, before, False, lost[0], spread(FAINT)
     for i in range(np.uint64(rows)):
         row = o + i * P
-        before = row - P
-        total = 0.0
+        last = row - P
+        sums = spread(0.0)
         for c in range(ZERO, P, FOUR):
-            s0 = s1 = s2 = s3 = 0.0
-            for j in range(K):
-                value = alpha[before + j]
-                m = j * P + c
-                s0 += value * A[m]
-                s1 += value * A[m + ONE]
-                s2 += value * A[m + TWO]
-                s3 += value * A[m + THREE]
-            q = row + c
-            a0, a1, a2, a3 = s0 * b[q], s1 * b[q + ONE], s2 * b[q + TWO], s3 * b[q + THREE]
+            ahead = spread(alpha[last]) * load(A, c)
+            for j in range(ONE, K):
+                ahead = ahead + spread(alpha[last + j]) * load(A, j * P + c)
+            here = ahead * load(b, row + c)
             if careful:
-                faint |= (s0 > 0.0 and a0 < FAINT) or (s1 > 0.0 and a1 < FAINT)
-                faint |= (s2 > 0.0 and a2 < FAINT) or (s3 > 0.0 and a3 < FAINT)
-            alpha[q], alpha[q + ONE], alpha[q + TWO], alpha[q + THREE] = a0, a1, a2, a3
-            total += (a0 + a1) + (a2 + a3)
-        if total < LOW:
-            if not total > FAINT:
-                return raised, total, False
+                faint |= fades(ahead, here, least)
+                store(s, c, ahead)
+            store(alpha, row + c, here)
+            sums = sums + here
+        mass = total(sums)
+        if careful:
+            missing += DROPPED if lossy else 0.0
+            if missing > 0.0 and _covered(s, K, missing):
+                missing = 0.0
+            missing += LOST if faint else 0.0
+            faint = False
+            if missing * SURE > mass:
+                return raised, mass, False
+        if mass < LOW:
+            if not mass > FAINT:
+                return raised, mass, False
             for k in range(P):
                 alpha[row + k] *= RAISE
-            total *= RAISE
+            mass *= RAISE
+            missing *= RAISE
             raised += 1
-    return raised, total, not faint
+    lost[0] = missing
+    return raised, mass, True
 
 
 @inner
-def last_row(b, o, P, weight, alpha, v):
+def last_row(b, o, P, weight, alpha, v, lost):
     """The last row of a sequence, where beta = 1: alpha becomes posterior probabilities times weight, v = b."""
-    o, total = np.uint64(o), 0.0
+    o, mass = np.uint64(o), 0.0
     for k in range(np.uint64(P)):
-        total += alpha[o + k]
+        mass += alpha[o + k]
     for k in range(np.uint64(P)):
-        alpha[o + k] *= weight / total
+        alpha[o + k] *= weight / mass
         v[k] = b[o + k]
+    lost[1] = LOST
 
 
 @unit
-def backward(At, b, o, rows, K, P, careful, weight, alpha, v, u, pairs):
+def backward(At, b, o, rows, K, P, careful, lossy, weight, alpha, v, u, pairs, lost):
     """Rows from the last to the first: alpha becomes posterior probabilities times weight.
 
     Parameters
     ----------
     At : (K P,)
         The transposed transition matrix, rows padded.
+    careful, lossy : bool
+        As in `forward`.
     v : (P,)
         b beta of the row after the last; overwritten by that of the first.
     u : (P,)
         Scratch.
     pairs : (K P,)
         weight alpha_t[i] v_{t+1}[j] / c_t is added.
+    lost : (2,)
+        The second number is what any element of v may lack; updated.
 
     Returns
     -------
     safe : bool
     """
     K, P, o = np.uint64(K), np.uint64(P), np.uint64(o)
-    faint = False
+    faint, missing, least = False, lost[1], spread(FAINT)
     for i in range(rows - 1, -1, -1):
         row = o + np.uint64(i) * P
-        c_t = 0.0
+        sums = spread(0.0)
         for c in range(ZERO, P, FOUR):
-            s0 = s1 = s2 = s3 = 0.0
-            for j in range(K):
-                value = v[j]
-                m = j * P + c
-                s0 += value * At[m]
-                s1 += value * At[m + ONE]
-                s2 += value * At[m + TWO]
-                s3 += value * At[m + THREE]
-            q = row + c
-            u[c], u[c + ONE], u[c + TWO], u[c + THREE] = s0, s1, s2, s3
-            c_t += alpha[q] * s0 + alpha[q + ONE] * s1 + alpha[q + TWO] * s2 + alpha[q + THREE] * s3
-        share = weight / c_t
-        total = 0.0
+            beta = spread(v[0]) * load(At, c)
+            for j in range(ONE, K):
+                beta = beta + spread(v[j]) * load(At, j * P + c)
+            store(u, c, beta)
+            sums = sums + load(alpha, row + c) * beta
+        c_t = total(sums)
+        if careful:
+            missing += DROPPED if lossy else 0.0
+            if missing > 0.0 and _covered(u, K, missing):
+                missing = 0.0
+            if not c_t > missing * SURE:
+                return False
+        share = spread(weight / c_t)
+        sums = spread(0.0)
         for c in range(ZERO, P, FOUR):
-            q = row + c
-            v0, v1, v2, v3 = v[c] * share, v[c + ONE] * share, v[c + TWO] * share, v[c + THREE] * share
+            after = load(v, c) * share
             for j in range(K):
-                value = alpha[row + j]
                 m = j * P + c
-                pairs[m] += value * v0
-                pairs[m + ONE] += value * v1
-                pairs[m + TWO] += value * v2
-                pairs[m + THREE] += value * v3
-            s0, s1, s2, s3 = u[c], u[c + ONE], u[c + TWO], u[c + THREE]
-            v0, v1, v2, v3 = s0 * b[q], s1 * b[q + ONE], s2 * b[q + TWO], s3 * b[q + THREE]
+                store(pairs, m, load(pairs, m) + spread(alpha[row + j]) * after)
+            beta = load(u, c)
+            here = beta * load(b, row + c)
             if careful:
-                faint |= (s0 > 0.0 and v0 < FAINT) or (s1 > 0.0 and v1 < FAINT)
-                faint |= (s2 > 0.0 and v2 < FAINT) or (s3 > 0.0 and v3 < FAINT)
-            v[c], v[c + ONE], v[c + TWO], v[c + THREE] = v0, v1, v2, v3
-            total += (v0 + v1) + (v2 + v3)
-        for c in range(P):
-            alpha[row + c] *= u[c] * share
-        if total < LOW:
-            for c in range(P):
-                v[c] *= RAISE
-    return not faint
+                faint |= fades(beta, here, least)
+            store(v, c, here)
+            sums = sums + here
+        for c in range(ZERO, P, FOUR):
+            store(alpha, row + c, load(alpha, row + c) * load(u, c) * share)
+        missing += LOST if faint else 0.0
+        faint = False
+        if total(sums) < LOW:
+            for k in range(P):
+                v[k] *= RAISE
+            missing *= RAISE
+    lost[1] = missing
+    return True
 
 
 @inner
