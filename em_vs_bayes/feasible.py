@@ -2,6 +2,9 @@
 
 A likelihood of zero at free elements that are all positive is one of zero everywhere. EM would stay at minus infinity,
 and a sampler would leave out what is impossible.
+
+Rows of probability zero at given parameters have one answer everywhere: their score is minus infinity, and whatever
+would be conditional on them (assignments, paths, probabilities, forecasts, residuals) is refused.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.program import Program
@@ -39,13 +43,42 @@ def require_possible(program: Program) -> None:
     raise ValueError(f"{what}{before}: {fixed} leave it probability zero, whatever the free parameters.")
 
 
+def require_answers(program: Program, theta: Array, what: str, answered: NDArray[np.bool_]) -> None:
+    """ValueError in words where a row has probability zero at theta: nothing can be said given it.
+
+    Parameters
+    ----------
+    what : str
+        Who asks.
+    answered : ndarray (n,) of bool
+        Which rows got an answer: the others have probability zero, or are in a sequence that has.
+    """
+    if answered.all():
+        return
+    terms, sequential = program.pointwise(theta, _forward(program)), program.latent.sequential
+    row = int(np.argmax(terms == -np.inf))
+    where = f"row {row} of y"
+    if sequential and program.data.starts.size > 2:
+        where += f" (in sequence {int(np.searchsorted(program.data.starts, row, side='right')) - 1})"
+    raise ValueError(
+        f"{what}: {where} has probability zero {'after the rows before it ' if sequential else ''}under these "
+        "parameters, and given it there is nothing to say (score_samples is minus infinity). Make it missing (NaN), or "
+        "keep probabilities above zero, as a prior with objective='map' does."
+    )
+
+
 def impossible(program: Program, theta: Array) -> bool:
     """Whether the likelihood at theta is zero."""
     return program.log_likelihood(theta) == -np.inf
 
 
 def _first_impossible(program: Program, theta: Array) -> int:
-    terms = program.pointwise(theta, "predictive" if program.latent.sequential else None)
+    terms = program.pointwise(theta, _forward(program))
     if program.data.weights.size:
         terms = np.where(program.data.weights > 0, terms, 0.0)
     return int(np.argmax(terms == -np.inf))
+
+
+def _forward(program: Program) -> str | None:
+    """The kind of score that names the first impossible row of a sequence."""
+    return "predictive" if program.latent.sequential else None

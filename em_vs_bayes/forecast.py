@@ -18,9 +18,12 @@ from em_vs_bayes import times
 from em_vs_bayes.arguments import affordable, fraction, positive_integer
 from em_vs_bayes.contract import Array, Params
 from em_vs_bayes.emissions import Categorical
+from em_vs_bayes.feasible import require_answers
 from em_vs_bayes.program import Program
 from em_vs_bayes.responses import LAWS, Law, Tails, responses
 from em_vs_bayes.states import chain_of, some_draws
+
+MOST = 1e300  # quantiles beyond are none
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +80,9 @@ def state_probabilities(program: Program, thetas: Array, transition: Array, step
     latent, last = chain_of(program, "forecast"), program.data.starts[1:] - 1
     out = np.empty((steps, len(last), len(thetas), program.k))
     for s, theta in enumerate(thetas):
-        now = latent.filtered(program.data, program.streams, program.potentials(theta))[last]
+        known = latent.filtered(program.data, program.streams, program.potentials(theta))
+        require_answers(program, theta, "forecast", known.any(axis=1))
+        now = known[last]
         for h in range(steps):
             now = now @ transition[s]
             out[h, :, s] = now
@@ -102,6 +107,8 @@ def _quantile(weights: Array, params: Params, law: Law, p: float) -> float:
     reach = max(1e-3, 1e-3 * abs(centre))
     while excess(centre - reach) > 0.0 or excess(centre + reach) < 0.0:
         reach *= 2.0
+        if reach > MOST:
+            raise ValueError(f"forecast: the {p:g} quantile lies beyond {MOST:g} on either side of {centre:g}.")
     return float(brentq(excess, centre - reach, centre + reach, xtol=1e-13 * reach, rtol=1e-13))
 
 
@@ -109,6 +116,8 @@ def _least_integer(holds: Callable[[float], bool], high: float) -> float:
     """The least of 0, 1, ... from which on it holds."""
     low = -1.0
     while not holds(high):
+        if high > MOST:
+            return np.inf
         low, high = high, 2.0 * high
     while high - low > 1.0:
         middle = np.floor((low + high) / 2.0)

@@ -16,6 +16,7 @@ from scipy.special import logsumexp, ndtr, ndtri, ndtri_exp
 
 from em_vs_bayes.arguments import brief, one_of
 from em_vs_bayes.contract import Array
+from em_vs_bayes.feasible import require_answers
 from em_vs_bayes.responses import Tails, responses
 from em_vs_bayes.states import chain_of
 from em_vs_bayes.times import label_axis
@@ -45,6 +46,9 @@ def pseudo_residuals(fit: Fit, kind: str) -> pd.DataFrame:
     latent = chain_of(program, "pseudo_residuals")
     one_of("kind", kind, tuple(KINDS))
     pot = program.potentials(fit.theta)
+    require_answers(
+        program, fit.theta, "pseudo_residuals", latent.filtered(program.data, program.streams, pot).any(axis=1)
+    )
     states = latent.left_out if kind == "ordinary" else latent.predicted
     with np.errstate(divide="ignore"):
         weights = np.log(states(program.data, program.streams, pot))

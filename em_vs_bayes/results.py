@@ -221,14 +221,20 @@ class Fit:
     def predict_proba(self, y: Any = None, *, exog: Any = None, lengths: Any = None) -> Array:
         """Responsibilities of components, or smoothed probabilities of states (n, K).
 
-        A regression has neither and refuses; `predict` has its probabilities of a censored response.
+        A regression has neither and refuses; `predict` has its probabilities of a censored response. Rows of
+        probability zero are refused too (ValueError): given them there is nothing to say. `score_samples` shows them.
         """
         if not self.spec.leading:
             raise ValueError(
                 f"predict_proba is about components or states; {self.spec!r} has none. The probability of a censored "
                 "response is predict(kind='probability')."
             )
-        return self._program(y, exog, lengths).probabilities(self.theta)
+        from em_vs_bayes.feasible import require_answers
+
+        program = self._program(y, exog, lengths)
+        probabilities = program.probabilities(self.theta)
+        require_answers(program, self.theta, "predict_proba", probabilities.any(axis=1))
+        return probabilities
 
     def predict(
         self,
@@ -267,7 +273,7 @@ class Fit:
         Raises
         ------
         ValueError
-            For a kind that the model does not have, in words.
+            For a kind that the model does not have, and where a row has probability zero, in words.
         """
         if not self.spec.leading:
             if lengths is not None:
@@ -281,7 +287,12 @@ class Fit:
                     f"{name}={brief(value)} is for Tobit, CensoredRegression and TruncatedRegression; predict of "
                     f"{self.spec!r} is the most probable {self.spec.leading} of each row."
                 )
-        return self._program(y, exog, lengths).assign(self.theta)
+        from em_vs_bayes.feasible import require_answers
+
+        program = self._program(y, exog, lengths)
+        best = program.assign(self.theta)
+        require_answers(program, self.theta, "predict", best >= 0)
+        return best
 
     def margins(
         self,
@@ -360,7 +371,7 @@ class Fit:
         """Paths of states drawn from their posterior (n, T), by forward filtering, backward sampling (Chib 1996).
 
         Each path is drawn at a posterior draw of the parameters chosen at random (a different one each, while they
-        last), or at `params` where there are no draws. -1 in a sequence that the model cannot have produced.
+        last), or at `params` where there are no draws. ValueError where a row has probability zero.
         """
         from em_vs_bayes.states import sample_states
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from em_vs_bayes.arguments import affordable, fraction, generator, positive_integer
 from em_vs_bayes.contract import Array, Params
+from em_vs_bayes.feasible import require_answers
 from em_vs_bayes.latents import MarkovChain
 from em_vs_bayes.markov import dwell_times, stationary_distribution
 from em_vs_bayes.program import Program
@@ -32,13 +33,17 @@ def chain_of(program: Program, what: str) -> MarkovChain:
 def filtered(program: Program, theta: Array) -> Array:
     """p(z_t | rows up to t) (n, K)."""
     latent = chain_of(program, "filtered_proba")
-    return latent.filtered(program.data, program.streams, program.potentials(theta))
+    probabilities = latent.filtered(program.data, program.streams, program.potentials(theta))
+    require_answers(program, theta, "filtered_proba", probabilities.any(axis=1))
+    return probabilities
 
 
 def predicted(program: Program, theta: Array) -> Array:
     """p(z_t | rows before t) (n, K)."""
     latent = chain_of(program, "predicted_proba")
-    return latent.predicted(program.data, program.streams, program.potentials(theta))
+    pot = program.potentials(theta)
+    require_answers(program, theta, "predicted_proba", latent.filtered(program.data, program.streams, pot).any(axis=1))
+    return latent.predicted(program.data, program.streams, pot)
 
 
 def some_draws(fit: Fit, at_most: int) -> Array:
@@ -57,8 +62,10 @@ def sample_states(fit: Fit, n: int, seed: Any) -> NDArray[np.int64]:
     rng = generator(seed)
     thetas = fit.theta[None] if fit.draws is None else fit.draws.reshape(-1, fit.draws.shape[-1])
     chosen = rng.choice(len(thetas), n, replace=n > len(thetas))
-    program, stats = fit.program, np.empty(fit.program.stats_layout.size)
-    draws = [latent.draw(program.data, program.streams, program.potentials(thetas[i]), rng, stats) for i in chosen]
+    program, stats, draws = fit.program, np.empty(fit.program.stats_layout.size), []
+    for i in chosen:
+        draws.append(latent.draw(program.data, program.streams, program.potentials(thetas[i]), rng, stats))
+        require_answers(program, thetas[i], "sample_states", draws[-1] >= 0)
     return np.stack(draws)
 
 
@@ -78,7 +85,7 @@ def state_summary(fit: Fit, level: float, draws: int, seed: Any) -> pd.DataFrame
     point = {
         "stationary": stationary_distribution(matrix),
         "dwell_time": dwell_times(matrix),
-        "share": np.bincount(path[path >= 0], minlength=k) / len(path),
+        "share": np.bincount(path, minlength=k) / len(path),
     }
     if fit.draws is None:
         return pd.DataFrame(point).rename_axis("state")

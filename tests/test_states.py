@@ -169,3 +169,46 @@ def test_refusals(at, n, words):
         at.sample_states(n)
     with pytest.raises(ValueError, match="level must lie"):
         at.state_summary(level=1.0)
+
+
+# --- rows that cannot be --------------------------------------------------------------------------------------------
+
+NEVER = {"transition": np.eye(3)[[1, 2, 0]], "initial": np.array([1.0, 0.0, 0.0]), "probs": np.array([0.0, 1.0, 0.5])}
+ASKED = {
+    "predict": lambda fit, y, lengths: fit.predict(y, lengths=lengths),
+    "predict_proba": lambda fit, y, lengths: fit.predict_proba(y, lengths=lengths),
+    "filtered_proba": lambda fit, y, lengths: fit.filtered_proba(y, lengths=lengths),
+    "predicted_proba": lambda fit, y, lengths: fit.predicted_proba(y, lengths=lengths),
+    "forecast": lambda fit, y, lengths: fit.forecast(2, y=y, lengths=lengths),
+    "sample_states": lambda fit, y, lengths: fit.spec.at(y, NEVER, lengths=lengths).sample_states(2, seed=1),
+    "pseudo_residuals": lambda fit, y, lengths: fit.spec.at(y, NEVER, lengths=lengths).pseudo_residuals(),
+}
+
+
+@pytest.mark.parametrize("what", ASKED)
+def test_nothing_is_said_given_a_row_of_probability_zero(what):
+    """Zeros, ones, anything, in turn: row 3 is a one in place of a zero. Scores are minus infinity, the rest words."""
+    fit = evb.HMM(evb.emissions.Bernoulli(), 3).at([0, 1, 0, 0, 1, 1], NEVER)
+    y, lengths = [0, 1, 0, 1, 1, 0], [3, 3]
+    np.testing.assert_array_equal(fit.score_samples(y, lengths=lengths, kind="sequence"), [np.log(0.5), -np.inf])
+    with pytest.raises(ValueError, match=rf"^{what}: row 3 of y \(in sequence 1\) has probability zero after the rows"):
+        ASKED[what](fit, y, lengths)
+    with pytest.raises(ValueError, match=rf"^{what}: row 1 of y has probability zero"):
+        ASKED[what](fit, [0, 0], None)
+    ASKED[what](fit, [0, np.nan, 1, 0], None)
+
+
+def test_nor_by_a_mixture():
+    fit = evb.Mixture(evb.emissions.Bernoulli(), 2).at([0, 0], {"weights": [0.5, 0.5], "probs": [0.0, 0.0]})
+    np.testing.assert_array_equal(fit.score_samples([0, 1]), [0.0, -np.inf])
+    for ask in (fit.predict, fit.predict_proba):
+        assert len(ask([0, 0, np.nan])) == 3
+        with pytest.raises(ValueError, match="row 1 of y has probability zero under these parameters"):
+            ask([0, 1])
+
+
+def test_categories_never_seen_have_a_forecast_that_sums_to_one_or_none():
+    fit = evb.HMM(evb.emissions.Categorical(5), 2).fit([0, 1, 2, 1, 0, 2, 1, 1, 0, 2, 2, 2], seed=1, progressbar=False)
+    np.testing.assert_allclose(fit.forecast(3).filter(like="prob").sum(axis=1), 1.0, rtol=1e-12)
+    with pytest.raises(ValueError, match="row 1 of y has probability zero after the rows before it"):
+        fit.forecast(1, y=[0, 4, 1])

@@ -38,18 +38,24 @@ LARGEST = 1e200  # of a derivative in a probability that is zero and should not 
 
 
 @inner
-def _check(initial, transition, emission, starts):
-    n, K = emission.shape
+def _check(initial, transition, n, K, starts):
     S, M = starts.size - 1, transition.shape[0]
     if S < 1 or starts[0] != 0 or starts[S] != n:
-        raise ValueError("lengths must add up to the number of rows of emission_logp.")
+        raise ValueError("lengths must add up to the number of rows.")
     for s in range(S):
         if starts[s + 1] <= starts[s]:
             raise ValueError("lengths must be positive.")
     if initial.shape[0] != S or initial.shape[1] != K:
-        raise ValueError("initial must be (K,) or (sequences, K), K the number of columns of emission_logp.")
+        raise ValueError("initial must be (K,) or (sequences, K), K the number of states (columns of emission_logp).")
     if transition.shape[1] != K or transition.shape[2] != K or (M != 1 and M != S and n != M):
-        raise ValueError("transition must be (K, K), (sequences, K, K) or (n, K, K), n the rows of emission_logp.")
+        raise ValueError("transition must be (K, K), (sequences, K, K) or (n, K, K), n the number of rows.")
+
+
+@inner
+def _check_rows(n, K, S, alpha, b, kind):
+    P = padded(K)
+    if alpha.size != n * P or b.size != n * P or kind.size != S:
+        raise ValueError("The rows of a forward pass belong to other data.")
 
 
 @inner
@@ -183,8 +189,8 @@ def forward_pass(initial, transition, emission, starts):
     terms, alpha, b, kind
         As in the head of this file.
     """
-    _check(initial, transition, emission, starts)
     n, K = emission.shape
+    _check(initial, transition, n, K, starts)
     P, S = padded(K), starts.size - 1
     terms, alpha, b, kind = np.empty(n), np.empty(n * P), np.empty(n * P), np.empty(S, np.int64)
     A, At = np.zeros(K * P), np.zeros(K * P)
@@ -324,6 +330,10 @@ def backward_pass(initial, transition, emission, starts, terms, alpha, b, kind, 
     """
     n, K = emission.shape
     P, S = padded(K), starts.size - 1
+    _check(initial, transition, n, K, starts)
+    _check_rows(n, K, S, alpha, b, kind)
+    if terms.size != n or weights.size != n:
+        raise ValueError("terms and weights must have one number for each row.")
     g_initial, g_transition, g_emission = np.zeros(initial.shape), np.zeros(transition.shape), np.zeros((n, K))
     A, At = np.zeros(K * P), np.zeros(K * P)
     careful, lossy = not _least(transition) >= DENSE, _hardly(transition)
@@ -367,6 +377,9 @@ def draw_paths(transition, starts, alpha, kind, uniforms):
     """States of every sequence given its rows, drawn from the last to the first (Chib 1996); -1 where impossible."""
     S, n, M, K = starts.size - 1, uniforms.size, transition.shape[0], transition.shape[1]
     P = padded(K)
+    if S < 1 or starts[0] != 0 or starts[S] != n or transition.shape[2] != K or (M != 1 and M != S and n != M):
+        raise ValueError("transition must be (K, K), (sequences, K, K) or (n, K, K), n the number of rows.")
+    _check_rows(n, K, S, alpha, alpha, kind)
     z, p = np.empty(n, np.int64), np.empty(P)
     A, At = np.zeros(K * P), np.zeros(K * P)
     for s in range(S):
@@ -402,6 +415,7 @@ def draw_paths(transition, starts, alpha, kind, uniforms):
 def walk(initial, transition, starts, uniforms):
     """Paths of the chain itself: states drawn forward by the inverse distribution function."""
     S, n, M, K = starts.size - 1, uniforms.size, transition.shape[0], transition.shape[1]
+    _check(initial, transition, n, K, starts)
     z = np.empty(n, np.int64)
     for s in range(S):
         for t in range(starts[s], starts[s + 1]):
@@ -419,8 +433,8 @@ def walk(initial, transition, starts, uniforms):
 @kernel
 def leave_one_out(initial, transition, emission, starts):
     """log p(y_t | all other rows of the sequence) (n,), in logarithms."""
-    _check(initial, transition, emission, starts)
     n, K = emission.shape
+    _check(initial, transition, n, K, starts)
     P, S, M = padded(K), starts.size - 1, transition.shape[0]
     alpha, b, terms, out = np.empty(n * P), np.empty(n * P), np.empty(n), np.empty(n)
     A, At, ahead, beta, with_row, top = (

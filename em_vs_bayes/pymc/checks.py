@@ -50,7 +50,7 @@ def check_chain(initial: Any, transition: Any, starts: Any, emission: Any = None
     if values is None:
         return
     first, matrices, rows, *rest = values
-    _check_states(first, matrices, rows)
+    check_states(first, matrices, rows)
     if rest:
         _check_emission(rest[0], rest[1], matrices.shape[-1])
 
@@ -71,7 +71,44 @@ def _draw(tensors: list[Any]) -> list[Array] | None:
         return None
 
 
-def _check_states(initial: Array, transition: Array, starts: Array) -> None:
+def check_mixture(weights: Any, emission: Any, observed: Any) -> None:
+    """Shapes and sums of a mixture's tensors, as `check_chain` those of a chain.
+
+    Parameters
+    ----------
+    weights : tensor (K,) or (n, K)
+    emission : tensor (n, K)
+    observed : tensor (n,) or (n, d)
+
+    Raises
+    ------
+    ValueError
+        Naming the argument, what it got and what it wants.
+    """
+    model = pm.Model.get_context(error_if_none=False)
+    if model is not None and not model.check_bounds:
+        return
+    values = _draw([weights, emission, observed])
+    if values is None:
+        return
+    w, table, rows = values
+    if table.ndim != 2 or len(table) != len(rows):
+        raise ValueError(f"emission_logp must be (n, K), with n = {len(rows)} rows of observed; got {table.shape}.")
+    check_weights(w, *table.shape)
+
+
+def check_weights(weights: Array, n: int, K: int) -> None:
+    """Probabilities of K components, the same for every one of n rows or its own for each."""
+    if weights.shape not in ((K,), (n, K)):
+        raise ValueError(
+            f"weights must be ({K},), or ({n}, {K}) for {n} rows, as emission_logp has {K} columns; "
+            f"got {weights.shape}."
+        )
+    _check_rows("weights", weights, np.ones(weights.shape[:-1], dtype=bool))
+
+
+def check_states(initial: Array, transition: Array, starts: Array) -> None:
+    """Shapes and sums of a chain's arrays."""
     S, n, K = len(starts) - 1, int(starts[-1]), transition.shape[-1]
     if starts[0] != 0 or (np.diff(starts) < 1).any():
         raise ValueError(f"lengths must be positive whole numbers, one per sequence; got {np.diff(starts)}.")

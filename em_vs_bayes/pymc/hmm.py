@@ -14,9 +14,9 @@ from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Array
 from em_vs_bayes.kernels.chain_rows import walk
 from em_vs_bayes.pymc.chain import chain_terms
-from em_vs_bayes.pymc.checks import check_chain
+from em_vs_bayes.pymc.checks import check_chain, check_states
 from em_vs_bayes.pymc.mixture import check_ndim, observed_tensor, powered, whole_signature
-from em_vs_bayes.pymc.python_draws import draw_in_python
+from em_vs_bayes.pymc.python_draws import Undrawn, draw_in_python
 
 
 def HMM(
@@ -68,7 +68,7 @@ def HMM(
     ValueError
         Where shapes do not fit, or probabilities are negative, NaN or do not sum to one, or a row that is NaN in part
         has no density: at constants and at one draw of the priors, here and now (not in a model with
-        ``check_bounds=False``). Sizes that stop fitting later, with other data, are refused when evaluated.
+        ``check_bounds=False``). Sizes that stop fitting later, with other data, are refused when evaluated or drawn.
 
     Notes
     -----
@@ -126,9 +126,9 @@ def HMM(
 
     def random(
         like: Array, initial: Array, transition: Array, starts: Array, *rest: Array, rng: Any = None, size: Any = None
-    ) -> Array:
+    ) -> Any:
         if simulate is None:
-            raise NotImplementedError(f"{name!r} draws no data: give HMM(..., simulate=...).")
+            return Undrawn(like.shape, f"{name!r} draws no data: give HMM(..., simulate=...).")
         z = draw_chain(initial, transition, starts, rng)
         own = rest if callable(emission_logp) else rest[1:]
         return np.asarray(simulate(rng, z, *own), dtype=float).reshape(like.shape)
@@ -154,6 +154,7 @@ def HMM(
 def draw_chain(initial: Array, transition: Array, starts: Any, rng: np.random.Generator) -> Array:
     """Paths (n,) of the chain itself, no rows seen."""
     starts = np.asarray(starts, dtype=np.int64)
+    check_states(initial, transition, starts)
     first = np.broadcast_to(initial, (len(starts) - 1, initial.shape[-1])).astype(float)
     matrices = np.ascontiguousarray(transition, dtype=float).reshape(-1, *transition.shape[-2:])
     return np.asarray(walk(first, matrices, starts, rng.random(starts[-1])))

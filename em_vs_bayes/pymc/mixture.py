@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from pymc.distributions.dist_math import check_parameters
 from pytensor.graph.basic import Variable
 
 from em_vs_bayes.contract import Array
+from em_vs_bayes.pymc.checks import TOLERANCE, check_mixture, check_weights
 from em_vs_bayes.pymc.marginal import log_marginal
-from em_vs_bayes.pymc.python_draws import draw_in_python
+from em_vs_bayes.pymc.python_draws import Undrawn, draw_in_python
 
 
 def Mixture(
@@ -54,7 +56,9 @@ def Mixture(
     Raises
     ------
     ValueError
-        Where ``observed``, ``weights`` or a tensor ``emission_logp`` has the wrong number of dimensions.
+        Where shapes do not fit, or weights are negative, NaN or do not sum to one: at constants and at one draw of the
+        priors, here and now (not in a model with ``check_bounds=False``). Weights that stop being probabilities later
+        have a log-likelihood of minus infinity; sizes that stop fitting are refused when evaluated or drawn.
 
     Examples
     --------
@@ -75,15 +79,27 @@ def Mixture(
         check_ndim("emission_logp", emission_logp, (2,), "(n, K), or a callable")
     given = [] if callable(emission_logp) else [emission_logp]
 
-    def logp(value: Any, _shape: Any, w: Any, *rest: Any) -> Any:
-        densities = emission_logp(value, *rest) if callable(emission_logp) else rest[0]
-        evidence, _ = log_marginal(pt.log(w), densities)
-        return powered(evidence, case_weights)
+    def densities(value: Any, *rest: Any) -> Any:
+        return emission_logp(value, *rest) if callable(emission_logp) else rest[0]
 
-    def random(like: Array, w: Array, *rest: Array, rng: Any = None, size: Any = None) -> Array:
+    check_mixture(weights, densities(data, *given, *tensors), data)
+
+    def logp(value: Any, _shape: Any, w: Any, *rest: Any) -> Any:
+        table = pt.as_tensor(densities(value, *rest))
+        evidence, _ = log_marginal(pt.log(w), table)
+        terms = powered(evidence, case_weights)
+        fits = [pt.eq(w.shape[-1], table.shape[1])] + [pt.eq(w.shape[0], table.shape[0])] * (w.type.ndim - 1)
+        terms = check_parameters(
+            terms, *fits, can_be_replaced_by_ninf=False, msg="weights must be (K,) or (n, K), as emission_logp is"
+        )
+        proper = [pt.all(w >= 0.0), pt.all(pt.abs(w.sum(axis=-1) - 1.0) <= TOLERANCE)]
+        return check_parameters(terms, *proper, msg="weights must not be negative, and sum to one")
+
+    def random(like: Array, w: Array, *rest: Array, rng: Any = None, size: Any = None) -> Any:
         if simulate is None:
-            raise NotImplementedError(f"{name!r} draws no data: give Mixture(..., simulate=...).")
+            return Undrawn(like.shape, f"{name!r} draws no data: give Mixture(..., simulate=...).")
         n = len(like)
+        check_weights(w, n, w.shape[-1])
         cumulative = np.broadcast_to(w, (n, w.shape[-1])).cumsum(axis=-1)
         z = (rng.random(n)[:, None] * cumulative[:, -1:] > cumulative[:, :-1]).sum(axis=-1)
         return np.asarray(simulate(rng, z, *rest[len(given) :]), dtype=float).reshape(like.shape)

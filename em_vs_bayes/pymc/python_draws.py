@@ -6,7 +6,7 @@ tables say: it is told again where a variable arrives.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numba
 import numpy as np
@@ -17,10 +17,21 @@ from pymc.step_methods import STEP_METHODS
 from pytensor.graph.basic import Apply
 from pytensor.link.numba.dispatch.basic import get_numba_type, numba_njit
 from pytensor.link.numba.dispatch.random import numba_core_rv_funcify
+from pytensor.tensor.random.op import custom_rng_deepcopy
 
 objmode: Any = numba.objmode
 TABLES = (_logprob, _logcdf, _support_point)  # what PyMC asks by the class of a variable
 CONTENT = ("name", "inplace", "ndim_supp", "ndims_params", "signature", "dtype", "_print_name", "_random_fn")
+
+
+class Undrawn:
+    """What ``random`` returns where there is nothing to draw with: a shape, for graphs of models ask for that alone."""
+
+    def __init__(self, shape: tuple[int, ...], missing: str) -> None:
+        self.shape, self._missing = shape, missing
+
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        raise NotImplementedError(self._missing)
 
 
 def draw_in_python(variable: Any, random: Any, step: Any = None) -> Any:
@@ -66,13 +77,20 @@ def _speak_for(kind: Any, random: Any, step: Any) -> None:
 
         return numba_njit(by_object_mode), None  # nothing to cache: Python functions have no key
 
+    def perform(op: Any, node: Apply, inputs: Any, outputs: Any) -> None:
+        rng, size, *given = inputs
+        rng = rng if op.inplace else custom_rng_deepcopy(rng)
+        drawn = op.rng_fn(rng, *given, None if size is None else tuple(size))
+        outputs[0][0] = rng
+        outputs[1][0] = drawn if isinstance(drawn, Undrawn) else np.asarray(drawn, dtype=op.dtype)
+
     def carried(op: Any) -> tuple[Any, ...]:
         told = [table.dispatch(kind) for table in TABLES]
         content = {name: getattr(kind, name) for name in CONTENT}
         return _arrived, (kind.__name__, content, told, random, step), vars(op)
 
     numba_core_rv_funcify.register(kind)(core)
-    kind.__reduce__ = carried
+    kind.__reduce__, kind.perform = carried, perform
     if step is not None and step not in STEP_METHODS:  # else pymc.sample takes what it knows
         STEP_METHODS.append(step)
 

@@ -11,7 +11,7 @@ import pytensor.tensor as pt
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.pymc.mixture import check_ndim, observed_tensor, powered, whole_signature
-from em_vs_bayes.pymc.python_draws import draw_in_python
+from em_vs_bayes.pymc.python_draws import Undrawn, draw_in_python
 
 
 def Rows(
@@ -67,11 +67,14 @@ def Rows(
     check_ndim("observed", data, (1, 2), "(n,) or (n, d)")
 
     def logp(value: Any, _like: Any, *rest: Any) -> Any:
-        return powered(log_density(value, *rest), case_weights)
+        terms = pt.as_tensor(log_density(value, *rest))
+        if terms.type.ndim != 1:
+            raise ValueError(f"log_density must return (n,), one term per row; got {terms.type.ndim} dimension(s).")
+        return powered(terms, case_weights)
 
-    def random(like: Array, *rest: Array, rng: Any = None, size: Any = None) -> Array:
+    def random(like: Array, *rest: Array, rng: Any = None, size: Any = None) -> Any:
         if simulate is None:
-            raise NotImplementedError(f"{name!r} draws no data: give Rows(..., simulate=...).")
+            return Undrawn(like.shape, f"{name!r} draws no data: give Rows(..., simulate=...).")
         return np.asarray(simulate(rng, *rest), dtype=float).reshape(like.shape)
 
     variable = pm.CustomDist(

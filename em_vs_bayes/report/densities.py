@@ -114,7 +114,11 @@ def _curves(c: "Comparison", y: np.ndarray) -> Figure:
 def _components(a: "Aligned", grid: np.ndarray) -> np.ndarray:
     """(K, n): weighted density of each component, which is density times responsibility."""
     static = without_order(a)
-    return (np.exp(static.score_samples(grid))[:, None] * static.predict_proba(grid)[:, a.order]).T
+    density, parts = np.exp(static.score_samples(grid)), np.zeros((static.spec.size, len(grid)))
+    there = density > 0.0
+    if there.any():
+        parts[:, there] = density[there] * static.predict_proba(grid[there])[:, a.order].T
+    return parts
 
 
 def _bars(c: "Comparison", y: np.ndarray) -> Figure:

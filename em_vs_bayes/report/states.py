@@ -32,9 +32,8 @@ def reference(c: "Comparison") -> "Aligned":
 
 
 def path(a: "Aligned") -> np.ndarray:
-    """Viterbi path (n,) in the labels of the reference; -1 where it is impossible."""
-    own = a.fit.predict()
-    return np.where(own >= 0, np.argsort(a.order)[own], -1)
+    """Viterbi path (n,) in the labels of the reference."""
+    return np.asarray(np.argsort(a.order)[a.fit.predict()])
 
 
 def shown(c: "Comparison") -> list[tuple[int, int]]:

@@ -7,7 +7,7 @@ from naive import hmm as naive
 from naive import mixture
 from scipy.stats import chi2
 
-from em_vs_bayes.kernels import chain, chain_scores
+from em_vs_bayes.kernels import chain, chain_rows, chain_scores
 from em_vs_bayes.kernels.tables import LINEAR
 
 FULL, PRODUCT = [("full", 2)], [("full", 2), ("linear", 2), ("diag", 3), ("lookup", 3)]
@@ -472,6 +472,37 @@ def test_an_early_state_vindicated_after_a_thousand_rows(kind, cost, rng):
     case = log_space(log([0.5, 0.5]), log(transition), density)
     check_everything(case, rtol=1e-8)
     assert case.smoothed()[0, 0] > 0.5 or kind.startswith("1e")  # where no path changes back
+
+
+HARDLY = [1e-99, 1e-101, 1e-150, 1e-220, 1e-289, 1e-291, 1e-307, 1e-315, 5e-324, 0.0]
+
+
+@pytest.mark.parametrize("tiny", HARDLY)
+def test_a_transition_that_hardly_happens_needs_no_logarithms(tiny, rng):
+    """There are other ways to every state: done on probabilities, with the answers of all paths."""
+    A = rng.dirichlet(np.ones(4), size=4)
+    A[0, 1] = A[2, 1] = A[3, 0] = tiny
+    A, initial = normalised(A), np.array([0.5, tiny, 0.3, 0.2 - tiny])
+    density = -0.5 * (rng.normal(size=(5, 1)) + 12.0 * rng.integers(0, 4, (5, 1)) - 12.0 * np.arange(4)) ** 2
+    case = log_space(log(initial), log(A), density)
+    kind = chain_rows.forward_pass(initial[None], A[None], density, np.array([0, 5]))[3]
+    assert kind[0] == chain_rows.SCALED or 0.0 < tiny < 1e-290  # what starts the chain is not made a zero
+    check_everything(case)
+    wanted = naive.enumerated(case.pot[:4], case.pot[4:20].reshape(4, 4), density)
+    assert case.expect() == pytest.approx(wanted.evidence, rel=1e-13)
+    np.testing.assert_allclose(case.stats[4:20].reshape(4, 4), wanted.transitions.sum(axis=0), rtol=1e-9, atol=1e-290)
+
+
+@pytest.mark.parametrize("tiny", [x for x in HARDLY if x > 1e-308])
+@pytest.mark.parametrize("far", [1.0, 20.0, 60.0])
+def test_the_only_way_is_taken_however_rare(tiny, far, rng):
+    """State 0, then state 1, then state 2, each reached by a tiny transition alone, and demanded by the rows."""
+    A = normalised(np.array([[1.0, tiny, 0.0], [tiny, 1.0, tiny], [0.0, tiny, 1.0]]))
+    density = -0.5 * far**2 * (np.repeat([0.0, 1.0, 2.0, 0.0], [2, 2, 1, 1])[:, None] - np.arange(3)) ** 2
+    case = log_space(log([1.0, 0.0, 0.0]), log(A), density)
+    check_everything(case)
+    wanted = naive.enumerated(case.pot[:3], case.pot[3:12].reshape(3, 3), density)
+    assert case.expect() == pytest.approx(wanted.evidence, rel=1e-13)
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -333,3 +333,20 @@ def test_no_draws_without_simulate():
         )
         with pytest.raises(NotImplementedError, match=r"'y' draws no data: give HMM\(..., simulate=...\)"):
             pm.sample_prior_predictive(1, compile_kwargs=KWARGS)
+
+
+def test_a_tensor_that_no_longer_fits_the_data_is_refused_in_draws_too():
+    """Other rows, and the covariate that makes one matrix for each row forgotten."""
+    with pm.Model() as m:
+        y, x = pm.Data("data", np.zeros(6)), pm.Data("x", np.full(6, 0.5))
+        matrices = pt.stack([pt.stack([x, 1.0 - x], axis=1)] * 2, axis=1)
+        evb.pymc.HMM(
+            "y", initial=[0.5, 0.5], transition=matrices, observed=y, simulate=lambda rng, z: z,
+            emission_logp=lambda y: pm.logp(pm.Normal.dist([0.0, 1.0], 1.0), y[:, None]),
+        )  # fmt: skip
+    assert pm.draw(m["y"], mode=PYTHON).shape == (6,)
+    m.set_data("data", np.zeros(8))
+    with pytest.raises(ValueError, match=r"transition must be .* or \(8, 2, 2\) for 8 rows; got \(6, 2, 2\)"):
+        pm.draw(m["y"], mode=PYTHON)
+    with pytest.raises(ValueError, match="transition must be"):
+        m.compile_logp(mode=PYTHON)({})

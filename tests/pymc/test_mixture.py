@@ -146,3 +146,63 @@ def test_errors_name_the_argument(change, words):
     given = {"weights": np.ones(2) / 2, "emission_logp": np.zeros((40, 2)), "observed": Y} | change
     with pm.Model(), pytest.raises(ValueError, match=words):
         evb.pymc.Mixture("y", **given)
+
+
+# --- weights that are none, and graphs ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([0.6, 1.4], r"weights must hold probabilities.*sums to 2"),
+        ([-0.3, 1.3], "weights is negative in part"),
+        ([np.nan, 1.0], "weights is not a number"),
+        ([1.0], r"weights must be \(2,\), or \(40, 2\) for 40 rows.*got \(1,\)"),
+        ([0.2, 0.3, 0.5], r"weights must be \(2,\), or \(40, 2\).*got \(3,\)"),
+        (np.full((40, 2), 0.25), r"weights\[0\] sums to 0.5"),
+        (np.full((39, 2), 0.5), r"weights must be \(2,\), or \(40, 2\).*got \(39, 2\)"),
+    ],
+)
+def test_weights_that_are_no_probabilities_are_refused(weights, message):
+    with pm.Model():
+        mu = pm.Normal("mu", [0.0, 5.0])
+        with pytest.raises(ValueError, match=message):
+            evb.pymc.Mixture("y", mu, weights=weights, emission_logp=normal_logp, observed=Y)
+
+
+def test_weights_are_looked_at_when_evaluated_and_drawn():
+    """Right where the model was written, and not after `pymc.set_data`."""
+    with pm.Model() as m:
+        w, mu = pm.Data("w", np.full((40, 2), 0.5)), pm.Normal("mu", [0.0, 5.0])
+        evb.pymc.Mixture(
+            "y", mu, weights=w, observed=Y, emission_logp=normal_logp, simulate=lambda rng, z, mu: rng.normal(mu[z])
+        )
+    point, evaluate = {"mu": np.array([0.0, 5.0])}, m.compile_logp(vars=m.observed_RVs, mode=PYTHON)
+    both = stats.norm.logpdf(Y[:, None], [0.0, 5.0])
+    np.testing.assert_allclose(evaluate(point), logsumexp(both + np.log(0.5), axis=1).sum(), rtol=1e-10)
+    for wrong in (np.full((40, 2), 0.7), np.column_stack([np.full(40, 1.5), np.full(40, -0.5)])):
+        m.set_data("w", wrong)
+        assert evaluate(point) == -np.inf
+        with pytest.raises(ValueError, match="weights must hold probabilities"):
+            pm.draw(m["y"], mode=PYTHON)
+    for wrong in (np.full((40, 1), 1.0), np.full((1, 2), 0.5), np.full((39, 2), 0.5)):
+        m.set_data("w", wrong)
+        with pytest.raises(ValueError):
+            evaluate(point)
+
+
+@pytest.mark.parametrize("given", [lambda y: y, lambda y: pm.Data("data", y)], ids=["array", "data"])
+def test_models_are_drawn_as_graphs_without_simulate(given):
+    table = lambda y, mu: pm.logp(pm.Normal.dist(mu, 1.0), y[:, None])  # noqa: E731
+    row = lambda y, mu: pm.logp(pm.Normal.dist(mu[0], 1.0), y)  # noqa: E731
+    with pm.Model() as m:
+        mu = pm.Normal("mu", [0.0, 5.0])
+        half = np.full((2, 2), 0.5)
+        evb.pymc.HMM("a", mu, initial=half[0], transition=half, emission_logp=table, observed=given(Y[:7]))
+        evb.pymc.Mixture("b", mu, weights=half[0], emission_logp=table, observed=Y[:8])
+        evb.pymc.Rows("c", mu, log_density=row, observed=Y[:9])
+    drawn = pm.model_to_mermaid(m)
+    assert all(f"{n}" in drawn for n in (7, 8, 9))
+    for name in "abc":
+        with pytest.raises(NotImplementedError, match=f"'{name}' draws no data: give .*simulate="):
+            pm.draw(m[name], mode=PYTHON)
