@@ -18,7 +18,7 @@ ALIGNED = 8  # bytes: rows begin anywhere
 FLAGS = ("reassoc", "contract", "nsz", "arcp")
 
 
-class Four(types.Type):  # type: ignore[misc]
+class Four(types.Type):
     """Numba's type of it."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ FOUR = Four()
 
 
 @register_model(Four)
-class _Model(models.PrimitiveModel):  # type: ignore[misc]
+class _Model(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
         super().__init__(manager, kind, REGISTER)
 
@@ -37,16 +37,16 @@ class _Model(models.PrimitiveModel):  # type: ignore[misc]
 for _sign, _instruction in ((operator.add, "fadd"), (operator.mul, "fmul")):
 
     @type_callable(_sign)
-    def _typed(context):  # type: ignore[no-untyped-def]
+    def _typed(context):
         return lambda a, b: FOUR if a is FOUR and b is FOUR else None
 
-    def _lowered(context, builder, signature, arguments, instruction=_instruction):  # type: ignore[no-untyped-def]
+    def _lowered(context, builder, signature, arguments, instruction=_instruction):
         return getattr(builder, instruction)(*arguments, flags=FLAGS)
 
     lower_builtin(_sign, FOUR, FOUR)(_lowered)
 
 
-def _place(context, builder, kind, array, at):  # type: ignore[no-untyped-def]
+def _place(context, builder, kind, array, at):
     view = context.make_array(kind)(context, builder, array)
     pointer = cgutils.get_item_pointer(context, builder, kind, view, [at], wraparound=False)
     return builder.bitcast(pointer, REGISTER.as_pointer())
@@ -93,7 +93,7 @@ def _total(context, four):
     return types.float64(four), generate
 
 
-def _pick(*lanes):  # type: ignore[no-untyped-def]
+def _pick(*lanes):
     return ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), [ir.IntType(32)(i) for i in lanes])
 
 
@@ -136,24 +136,24 @@ def fades(before, after, least):
 
 @overload(load, inline="always")
 def _compiled_load(array, at):
-    return lambda array, at: _load(array, at)
+    return lambda array, at: _load(array, at)  # type: ignore[call-arg]  # numba adds context
 
 
 @overload(store, inline="always")
 def _compiled_store(array, at, four):
-    return lambda array, at, four: _store(array, at, four)
+    return lambda array, at, four: _store(array, at, four)  # type: ignore[call-arg]  # numba adds context
 
 
 @overload(spread, inline="always")
 def _compiled_spread(value):
-    return lambda value: _spread(value)
+    return lambda value: _spread(value)  # type: ignore[call-arg]  # numba adds context
 
 
 @overload(total, inline="always")
 def _compiled_total(four):
-    return lambda four: _total(four)
+    return lambda four: _total(four)  # type: ignore[call-arg]  # numba adds context
 
 
 @overload(fades, inline="always")
 def _compiled_fades(before, after, least):
-    return lambda before, after, least: _fades(before, after, least)
+    return lambda before, after, least: _fades(before, after, least)  # type: ignore[call-arg]  # numba adds context
