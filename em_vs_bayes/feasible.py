@@ -62,8 +62,9 @@ def require_answers(program: Program, theta: Array, what: str, answered: NDArray
         where += f" (in sequence {int(np.searchsorted(program.data.starts, row, side='right')) - 1})"
     raise ValueError(
         f"{what}: {where} has probability zero {'after the rows before it ' if sequential else ''}under these "
-        "parameters, and given it there is nothing to say (score_samples is minus infinity). Make it missing (NaN), or "
-        "keep probabilities above zero, as a prior with objective='map' does."
+        "parameters, and given it there is nothing to say (score_samples is minus infinity). "
+        f"{'Make it missing (NaN)' if sequential else 'Leave it out'}, or keep probabilities above zero, as a prior with "
+        "objective='map' does."
     )
 
 
