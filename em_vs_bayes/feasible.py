@@ -63,8 +63,8 @@ def require_answers(program: Program, theta: Array, what: str, answered: NDArray
     raise ValueError(
         f"{what}: {where} has probability zero {'after the rows before it ' if sequential else ''}under these "
         "parameters, and given it there is nothing to say (score_samples is minus infinity). "
-        f"{'Make it missing (NaN)' if sequential else 'Leave it out'}, or keep probabilities above zero, as a prior with "
-        "objective='map' does."
+        f"{'Make it missing (NaN)' if sequential else 'Leave it out'}, or keep probabilities above zero, as a prior "
+        "with objective='map' does."
     )
 
 

@@ -83,6 +83,7 @@ class IidCategorical(Latent):
     def assign(self, data: Any, streams: Any, pot: Array) -> NDArray[np.int64]:
         out = np.empty(data.columns.shape[1], dtype=np.int64)
         mixture.assign(data, streams, pot, self.n_components, out)
+        out[self.pointwise(data, streams, pot, "row") == -np.inf] = -1  # as in chains
         return out
 
     def pointwise(self, data: Any, streams: Any, pot: Array, kind: str) -> Array:
