@@ -346,7 +346,7 @@ def test_a_tensor_that_no_longer_fits_the_data_is_refused_in_draws_too():
         )  # fmt: skip
     assert pm.draw(m["y"], mode=PYTHON).shape == (6,)
     m.set_data("data", np.zeros(8))
-    with pytest.raises(ValueError, match=r"transition must be .* or \(8, 2, 2\) for 8 rows; got \(6, 2, 2\)"):
+    with pytest.raises(ValueError, match=r"transition must be .* or \(8, K, K\) for 8 rows; got \(6, 2, 2\)"):
         pm.draw(m["y"], mode=PYTHON)
     with pytest.raises(ValueError, match="transition must be"):
         m.compile_logp(mode=PYTHON)({})
