@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+from numpy.random import MT19937, PCG64, PCG64DXSM, SFC64, Philox
 
 from em_vs_bayes.arguments import affordable, brief, generator, yes_or_no
 from em_vs_bayes.compile import AS_USUAL
 from em_vs_bayes.compile import compile as compile_program
 from em_vs_bayes.compiling import announced
+from em_vs_bayes.contract import Array
 from em_vs_bayes.feasible import require_possible
 from em_vs_bayes.methods import METHODS
 from em_vs_bayes.methods.ascent import Interrupted
@@ -97,6 +100,7 @@ def _start(program: Program, init: Any) -> Any:
     return init
 
 
+ANEW = "anew"  # in a checkpoint: the state of the generator, from which the fit begins again
 ROUNDS = 10  # times that a method may go on from where it had ended, at most
 
 
@@ -113,10 +117,12 @@ def drive(
     method: Method, program: Program, start: Any, rng: np.random.Generator, title: str, progressbar: bool
 ) -> Driven:
     """Run a method to its end. Ctrl-C ends it with what there is, status ``interrupted``."""
+    began = _state(rng)
     try:
         return loop(method, program, method.init(program, start, rng), title, progressbar)
     except Interrupted as stop:
-        return loop(method, program, [Run(stop.states[0])], title, progressbar, interrupted=True)
+        driven = loop(method, program, [Run(stop.states[0])], title, progressbar, interrupted=True)
+        return replace(driven, checkpoint={ANEW: began})  # the other starts are part of the run that was not stopped
     except KeyboardInterrupt:
         note = "Interrupted before the first iteration: the parameters are neutral ones, not estimates."
         theta = program.with_fixed(program.neutral())
@@ -163,6 +169,21 @@ def loop(
     return Driven(method.outcome(program, state, status), history, method.checkpoint(state))
 
 
+def _state(rng: np.random.Generator) -> Array:
+    """Where a generator is, as the bytes of its JSON."""
+    text = json.dumps(rng.bit_generator.state, default=lambda array: array.tolist())
+    return np.frombuffer(text.encode(), dtype=np.uint8).copy()
+
+
+def _generator(state: Array) -> np.random.Generator:
+    """The generator that was there."""
+    found = json.loads(state.tobytes())
+    kinds = {kind.__name__: kind for kind in (MT19937, PCG64, PCG64DXSM, SFC64, Philox)}
+    bits = kinds[found["bit_generator"]]()
+    bits.state = found
+    return np.random.Generator(bits)
+
+
 def resume(fit: Fit, progressbar: bool, options: Mapping[str, Any]) -> Fit:
     """Go on where a fit stopped. See `Fit.resume`."""
     if not fit.checkpoint:
@@ -170,10 +191,14 @@ def resume(fit: Fit, progressbar: bool, options: Mapping[str, Any]) -> Fit:
     method = make_method(fit.method, {**fit.options, **options})
     yes_or_no("progressbar", progressbar)
     _require_memory(method, fit.program)
-    names = list(fit.history)
-    records = [dict(zip(names, row, strict=True)) for row in zip(*fit.history.values(), strict=True)]
     began = perf_counter()
-    with np.errstate(**AS_USUAL):
+    if ANEW in fit.checkpoint:
+        init = fit.attrs.get("init")
+        start = {name: np.array(value) for name, value in init.items()} if isinstance(init, Mapping) else init
+        driven = drive(method, fit.program, start, _generator(fit.checkpoint[ANEW]), fit.method, progressbar)
+    else:
+        names = list(fit.history)
+        records = [dict(zip(names, row, strict=True)) for row in zip(*fit.history.values(), strict=True)]
         run = method.restore(fit.program, dict(fit.checkpoint), records)
         driven = loop(method, fit.program, [run], fit.method, progressbar)
     seconds = {**{k: v for k, v in fit.seconds.items() if k != "total"}, "resumed": perf_counter() - began}

@@ -661,7 +661,8 @@ class Fit:
         Returns
         -------
         Fit
-            EM and Gibbs: the very run that would not have been stopped. VI too, with conjugate priors.
+            EM and Gibbs: the very run that would not have been stopped. VI too, with conjugate priors. What was stopped
+            while starts were screened begins again.
 
         Raises
         ------

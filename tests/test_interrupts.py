@@ -113,3 +113,26 @@ def test_no_more_threads_than_processors(method, options, monkeypatch):
     before = threading.active_count()
     SPEC.fit(Y, method, cores=1000, init=SPEC.fit(Y, **QUIET), **options, **QUIET)
     assert max(most, default=0) <= before + base.processors()
+
+
+@pytest.mark.parametrize("method", [EM, VI])
+@pytest.mark.parametrize("bits", [np.random.PCG64, np.random.MT19937])
+def test_a_fit_stopped_while_starts_were_screened_goes_on_as_if_it_had_not(method, bits, monkeypatch, tmp_path):
+    name, calls, step = {EM: "em", VI: "vi"}[method], Counter(), method.step
+    cloud = np.random.default_rng(3).normal(size=(80, 2))
+    whole = evb.GaussianMixture(3).fit(cloud, name, seed=np.random.Generator(bits(7)), progressbar=False)
+
+    def interrupted(self, program, state, **rest):
+        calls["steps"] += 1
+        if calls["steps"] == 25:
+            raise KeyboardInterrupt
+        return step(self, program, state, **rest)
+
+    monkeypatch.setattr(method, "step", interrupted)
+    stopped = evb.GaussianMixture(3).fit(cloud, name, seed=np.random.Generator(bits(7)), progressbar=False)
+    assert stopped.ended is Status.INTERRUPTED and np.isfinite(stopped.log_likelihood)
+    stopped.save(tmp_path / "fit")
+    for fit in (stopped, evb.load(tmp_path / "fit")):
+        again = fit.resume(progressbar=False)
+        np.testing.assert_array_equal(again.theta, whole.theta)
+        assert again.status is whole.status and again.n_iter == whole.n_iter
