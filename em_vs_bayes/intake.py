@@ -143,7 +143,7 @@ def table(value: Any, name: str) -> Table:
         return _frame(value, name)
     if numbers.is_series(value):
         index = None if isinstance(value, sys.modules["pandas"].Index) else value.index
-        return Table(numbers.plain(value), index)
+        return Table(numbers.plain(value), None if index is None else times.tidied(index))
     if isinstance(value, np.ndarray) and value.dtype.names is not None:
         import pandas as pd
 
@@ -268,7 +268,7 @@ def _frame(frame: Any, name: str) -> Table:
     if twice:
         raise ValueError(f"{name} has {names.count(twice[0])} columns named {twice[0]!r}: rename or drop one.")
     rows = frame if _numbered(frame.index) else frame.reset_index(drop=True)
-    return Table(columns.tidied(rows), frame.index)
+    return Table(columns.tidied(rows), times.tidied(frame.index))
 
 
 def _numbered(index: Any) -> bool:
@@ -290,7 +290,7 @@ def _aligned(tables: dict[str, Table]) -> tuple[dict[str, Any], tuple[str, ...]]
         for other, reference in known.items():
             if index is None or index.equals(reference):
                 continue
-            if (_numbered(index) or _numbered(reference)) and not index.isin(reference).any():
+            if (_numbered(index) or _numbered(reference)) and not _among(index, reference).any():
                 labelled, plain = (name, other) if _numbered(reference) else (other, name)
                 remarks.append(f"The rows of {plain} are numbered, those of {labelled} have labels: taken in order.")
                 continue
@@ -305,14 +305,33 @@ def _aligned(tables: dict[str, Table]) -> tuple[dict[str, Any], tuple[str, ...]]
 def _order(index: Any, reference: Any, name: str, other: str) -> NDArray[np.int64]:
     """Where the rows of ``reference`` are among those of ``index``."""
     if len(index) == len(reference) and index.is_unique and reference.is_unique:
-        order = index.get_indexer(reference)
+        own, wanted = _comparable(index, reference)
+        order = own.get_indexer(wanted)
         if (order >= 0).all():
             return np.asarray(order, dtype=np.int64)
     raise ValueError(_unlike(index, reference, name, other))
 
 
+def _comparable(index: Any, other: Any) -> tuple[Any, Any]:
+    """Two indexes as they are where they are of one type, else their labels as Python's own."""
+    import pandas as pd
+
+    if index.dtype == other.dtype and index.nlevels == other.nlevels == 1:
+        return index, other
+    if all(own.nlevels == 1 and own.dtype.kind in "iuf" for own in (index, other)):
+        return index, other
+    one, two = (pd.Index(own.to_numpy(dtype=object), dtype=object, tupleize_cols=False) for own in (index, other))
+    return one, two
+
+
+def _among(index: Any, others: Any) -> NDArray[np.bool_]:
+    """Which labels (n,) are among those of another index."""
+    one, two = _comparable(index, others)
+    return np.asarray(one.isin(two))
+
+
 def _unlike(index: Any, reference: Any, name: str, other: str) -> str:
-    strangers = list(index[~index.isin(reference)][:1]) or list(reference[~reference.isin(index)][:1])
+    strangers = list(index[~_among(index, reference)][:1]) or list(reference[~_among(reference, index)][:1])
     one, two = (name, other) if strangers and strangers[0] in index else (other, name)
     why = f"{one} has the label {strangers[0]!r} that {two} has not" if strangers else "labels are repeated"
     return (

@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501 - in a table of cases, one case is one line
 
+import itertools
 from decimal import Decimal
 from fractions import Fraction
 
@@ -14,6 +15,7 @@ import em_vs_bayes as evb
 from em_vs_bayes import emissions as e
 from em_vs_bayes import times
 from em_vs_bayes.emissions import read
+from em_vs_bayes.intake import take
 from em_vs_bayes.report import states
 
 RNG = np.random.default_rng(11)
@@ -176,6 +178,41 @@ def test_streams_of_a_dict_go_by_label():
 def test_labels_that_do_not_match_are_refused(arguments, match):
     with pytest.raises(ValueError, match=match):
         TOBIT.fit(LINE, progressbar=False, **arguments)
+
+
+INDEXES = [
+    pd.RangeIndex(6),
+    pd.date_range("2020", periods=6),
+    pd.date_range("2020", periods=6, tz="UTC"),
+    pd.Index(pd.date_range("2020", periods=6).date),
+    pd.period_range("2020", periods=6),
+    pd.Index(list("abcdef")),
+    pd.Index(list("abcdef"), dtype=object),
+    pd.MultiIndex.from_product([["a", "b"], range(3)]),
+    pd.interval_range(0, 6),
+    pd.CategoricalIndex(list("abcdef")),
+    pd.Index([1.5, 2, 3, 4, 5, 6]),
+    pd.Index([4, 2, 0, 1, 3, 5]),
+    pd.Index([1, "a", 2, 3, 4, 5]),
+    pd.Index(pd.array(range(6), dtype="Int64")),
+    pd.Index([True, False] * 3),
+    pd.Index([[1]] * 6),
+]
+
+
+def test_any_two_indexes_are_aligned_or_refused_in_words():
+    """Where both have the same labels, pandas' own reindexing says what is right."""
+    values = pd.Series(np.arange(6.0))
+    for one, two in itertools.product(INDEXES, INDEXES):
+        turned = values.set_axis(two).iloc[::-1]
+        try:
+            given = take(values.set_axis(one), sequential=False, exog=turned).exog
+        except ValueError as refusal:
+            assert "have different indexes" in str(refusal)
+            assert not (one.equals(two) and one.is_unique)
+            continue
+        if one.equals(two) and one is not INDEXES[-1]:
+            np.testing.assert_array_equal(given, turned.reindex(one))
 
 
 # --- how numbers and categories are stored ----------------------------------------------------------------------------
