@@ -54,7 +54,7 @@ def tidied(index: Any) -> Any:
     kind = pd.api.types.infer_dtype(index, skipna=False) if index.nlevels == 1 and index.dtype == object else ""
     if kind in ("date", "datetime", "datetime64") or str(index.dtype).startswith(("timestamp", "date32", "date64")):
         try:
-            return pd.DatetimeIndex(index, name=index.name)
+            return pd.DatetimeIndex(pd.to_datetime(index), name=index.name)
         except (TypeError, ValueError, OverflowError):  # beyond what times can be, or of several zones
             return index
     return index
