@@ -71,8 +71,8 @@ def test_kernels_stand_alone(path):
         allowed += ("hashlib", "os", "pathlib", "pickle")
     if path.name == "addresses.py":  # it runs before kernels do
         allowed += ("collections.abc", "functools")
-    if path.name == "prefetch.py":  # numba has no word for it
-        allowed += ("llvmlite",)
+    if path.name in ("prefetch.py", "fours.py"):  # numba has no word for it
+        allowed += ("llvmlite", "operator")
     # `from em_vs_bayes import kernels` would name the package itself; kernels say em_vs_bayes.kernels
     strangers = {name for name in imported(path) if not within(name, *allowed)}
     assert not strangers, f"{path.name} imports {sorted(strangers)}; kernels import only {', '.join(allowed)}"
