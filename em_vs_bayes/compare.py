@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from em_vs_bayes.diagnosis import Remark
     from em_vs_bayes.findings import Finding
+    from em_vs_bayes.modes import Mode
     from em_vs_bayes.results import Fit
 
 __all__ = ["Comparison", "compare"]
@@ -69,7 +70,7 @@ def compare(
     fits : list of Fit, or a spec
         With a spec, ``y`` and the keywords down to ``options`` go to ``spec.fit``. EM runs first, whatever
         the order of ``methods``, and its estimate starts the Markov chains unless their options name another
-        ``init``.
+        ``init``; where EM's starts ended in several maxima with a share of the mass, chains are spread over them.
     y : data, with a spec only
     methods : names of methods
         By default em, vi, gibbs and nuts; a finding says which of them the model or the data cannot have, and why.
@@ -102,6 +103,7 @@ def compare(
     """
     from em_vs_bayes.fit import make_method
     from em_vs_bayes.methods import METHODS as EVERY_METHOD
+    from em_vs_bayes.modes import from_modes
 
     fraction("level", level)
     yes_or_no("progressbar", progressbar)
@@ -136,12 +138,14 @@ def compare(
     with Watch() as watch:
         for method in sorted(dict.fromkeys(asked), key=lambda m: m != "em"):
             own = dict(options.get(method, {}))
-            if method in CHAINS and "em" in done and done["em"].converged:
-                own.setdefault("init", done["em"])
+            begins = "init" not in own and method in CHAINS and "em" in done and done["em"].converged
             try:
                 if watch.pressed:
                     raise KeyboardInterrupt
-                fit = spec.fit(y, method=method, progressbar=progressbar, **shared, **own)
+                if begins:
+                    fit = from_modes(spec, y, done["em"], method, own, {"progressbar": progressbar, **shared})
+                else:
+                    fit = spec.fit(y, method=method, progressbar=progressbar, **shared, **own)
                 if fit.ended is Status.INTERRUPTED and (method not in CHAINS or fit.draws is None):
                     raise KeyboardInterrupt
                 done[method] = fit
@@ -292,6 +296,22 @@ class Comparison:
         from em_vs_bayes.report import tables
 
         return tables.parameters(self.aligned, self.level, self.diagnostics)
+
+    @cached_property
+    def modes(self) -> "tuple[Mode, ...]":
+        """The maxima with a share of the posterior mass in which the starts of em ended."""
+        from em_vs_bayes.modes import modes
+
+        return modes(self.reference) if self.reference.options.get("objective") == "mle" else ()
+
+    @cached_property
+    def visits(self) -> dict[str, np.ndarray]:
+        """Name of each method with draws -> the share of its draws about each of ``modes``."""
+        from em_vs_bayes.modes import visits
+
+        if len(self.modes) < 2:
+            return {}
+        return {a.name: visits(a.fit, self.modes) for a in self.aligned if a.fit.draws is not None}
 
     @cached_property
     def diagnostics(self) -> "pd.DataFrame":

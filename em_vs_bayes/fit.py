@@ -101,6 +101,7 @@ def _start(program: Program, init: Any) -> Any:
 
 
 ANEW = "anew"  # in a checkpoint: the state of the generator, from which the fit begins again
+MOST_KEPT = 1_000_000  # numbers that a fit keeps of where its starts ended
 ROUNDS = 10  # times that a method may go on from where it had ended, at most
 
 
@@ -134,10 +135,14 @@ def loop(
 ) -> Driven:
     """Step each candidate until it is finished and keep the best, and what lies beyond it."""
     ended: list[tuple[Status, Any, list[dict[str, float]]]] = []
+    seen: list[Any] = []  # where other starts were when they were given up
     left = ROUNDS
     with Progress(title, shown=progressbar) as bar:
         while True:
             for run in runs:
+                if not run.goes_on:
+                    seen.append(run.state)
+                    continue
                 state, records = run.state, run.records or [method.record(run.state)]
                 status = Status.INTERRUPTED if interrupted else method.finished(state)
                 try:
@@ -166,7 +171,22 @@ def loop(
     status, state, records = best
     status = Status.INTERRUPTED if interrupted and not status.good else status
     history = {name: np.array([r.get(name, np.nan) for r in records]) for name in records[-1]}
-    return Driven(method.outcome(program, state, status), history, method.checkpoint(state))
+    outcome = method.outcome(program, state, status)
+    outcome = replace(outcome, attrs={**outcome.attrs, **_ends(method, [s for _, s, _ in ended] + seen)})
+    return Driven(outcome, history, method.checkpoint(state))
+
+
+def _ends(method: Method, states: list[Any]) -> dict[str, Any]:
+    """Where several starts ended, finished or not: what says whether there is one maximum (`modes`)."""
+    if len(states) < 2:
+        return {}
+    thetas = [theta for theta in (method.checkpoint(state).get("theta") for state in states) if theta is not None]
+    if len(thetas) < len(states) or sum(theta.size for theta in thetas) > MOST_KEPT:
+        return {}
+    return {
+        "end_heights": np.array([method.record(state)["objective"] for state in states]),
+        "end_thetas": np.array(thetas),
+    }
 
 
 def _state(rng: np.random.Generator) -> Array:

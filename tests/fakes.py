@@ -50,6 +50,8 @@ class FakeFit:
     n_iter: int = 7
     log_likelihood_kind: str = "row"
     sample_stats: dict[str, np.ndarray] = field(default_factory=dict)
+    attrs: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
 
     @property
     def program(self):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ def inverse_gamma(family: Any, value: Array, free: Any, *, sd: bool) -> Array:
 def inverse_wishart(family: Any, value: Array, free: Any) -> Array:
     """(S,) of covariances (S, K, d, d), summed over the free of K."""
     d = value.shape[-1]
-    trace = np.einsum("kij,skji->sk", family.scale, np.linalg.inv(value))
+    trace = np.einsum("kij,skji->sk", family.scale, inverses(value))
     terms = -0.5 * (family.df + d + 1.0) * np.linalg.slogdet(value)[1] - 0.5 * trace
     return _summed(np.where(free, terms, 0.0))
 
@@ -34,6 +35,18 @@ def normal(mean: Array, covariance: Array, value: Array) -> Array:
     inverse = np.linalg.pinv(covariance / (scale[:, :, None] * scale[:, None, :]), hermitian=True)
     z = (value - mean) / scale
     return np.asarray(-0.5 * np.einsum("ski,kij,skj->s", z, inverse, z))
+
+
+def inverses(matrices: Array) -> Array:
+    """Inverses of matrices (S, K, d, d); NaN where one is singular to the last bit, as draws of wide factors may be."""
+    try:
+        return np.asarray(np.linalg.inv(matrices))
+    except np.linalg.LinAlgError:
+        out = np.full_like(matrices, np.nan)
+        for s in range(len(matrices)):
+            with suppress(np.linalg.LinAlgError):
+                out[s] = np.linalg.inv(matrices[s])
+        return out
 
 
 def _summed(terms: Array) -> Array:

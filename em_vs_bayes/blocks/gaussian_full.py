@@ -385,7 +385,6 @@ class FullGaussianBlock(Block):
             spread = densities.inverse_wishart(factor.spread, covariances, free)
             return spread + densities.normal(factor.mean, factor.covariance, means)
         off = means - factor.mean
-        each = np.broadcast_to(covariances, (len(means), self._k, self._d, self._d))
-        quadratic = (off * np.linalg.solve(each, off[..., None])[..., 0]).sum(axis=2)
-        given = -0.5 * (np.linalg.slogdet(each)[1] + factor.kappa * quadratic).sum(axis=1)
+        quadratic = np.einsum("ski,skij,skj->sk", off, densities.inverses(covariances), off)
+        given = -0.5 * (np.linalg.slogdet(covariances)[1] + factor.kappa * quadratic).sum(axis=1)
         return np.asarray(densities.inverse_wishart(factor.covariances(), covariances, free) + given)

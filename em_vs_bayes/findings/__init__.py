@@ -6,7 +6,7 @@ from em_vs_bayes.findings.base import SEVERITY, Finding, known_columns, sequenti
 from em_vs_bayes.findings.estimates import agreement, better_mode, prior_conflict, underdispersed
 from em_vs_bayes.findings.limits import boundary, left_out, not_converged, weak_identification
 from em_vs_bayes.findings.regressions import censoring, hidden_information
-from em_vs_bayes.findings.sampling import chains, label_switching, unreliable_elpd
+from em_vs_bayes.findings.sampling import chains, label_switching, several_modes, unreliable_elpd
 from em_vs_bayes.findings.states import (
     ambiguous,
     decoding,
@@ -27,6 +27,7 @@ RULES = (
     prior_conflict,
     not_converged,
     chains,
+    several_modes,
     better_mode,
     agreement,
     underdispersed,

@@ -12,6 +12,7 @@ from em_vs_bayes.thresholds import BULK, TAIL
 if TYPE_CHECKING:
     from em_vs_bayes.compare import Aligned, Comparison
 
+SELDOM = 0.1  # share of draws about a mode, in units of its share of the mass, below which it was not visited
 EDGE = 1e-6  # a probability so near to 0 or 1 is on the boundary
 SEVERITY = {
     "agreement": "good",
@@ -85,7 +86,14 @@ def yardstick(c: "Comparison") -> "Aligned | None":
 
 def trusted(c: "Comparison", a: "Aligned") -> bool:
     """Whether draws may be measured by: too few effective ones have their noise counted, other warnings forbid it."""
+    if one_sided(c, a.name):
+        return False
     return not any(r.warns and r.statistic not in (BULK.name, TAIL.name) for r in c.remarks[a.name])
+
+
+def one_sided(c: "Comparison", name: str) -> bool:
+    """Whether draws hardly visit one of the modes that share the posterior mass."""
+    return name in c.visits and any(x < SELDOM * m.share for x, m in zip(c.visits[name], c.modes, strict=True))
 
 
 def of_reference(c: "Comparison") -> "Aligned":

@@ -71,7 +71,7 @@ def agreement(c: "Comparison") -> Iterator[Finding]:
 def underdispersed(c: "Comparison") -> Iterator[Finding]:
     """An approximation or a normal interval narrower than the sampled posterior."""
     best = yardstick(c)
-    if best is None or not best.is_chain:
+    if best is None or not best.is_chain or not trusted(c, best):
         return
     for a in c.aligned:
         if a.is_chain:

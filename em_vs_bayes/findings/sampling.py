@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from em_vs_bayes.findings.base import Finding, parts
-from em_vs_bayes.report.words import number
+from em_vs_bayes.findings.base import Finding, listed, one_sided, parts
+from em_vs_bayes.report.words import number, percent
 
 if TYPE_CHECKING:
     from em_vs_bayes.compare import Aligned, Comparison
@@ -43,6 +43,27 @@ def chains(c: "Comparison") -> Iterator[Finding]:
         for r in c.remarks[a.name]:
             if not (stuck and r.kind in ("multimodal", "slow_mixing")):
                 yield Finding(r.kind, r.parameter, r.figure, f"{a.name}: {r.sentence}")
+
+
+def several_modes(c: "Comparison") -> Iterator[Finding]:
+    """Maxima that em's starts ended in and that share the posterior mass; whether draws come from all of them."""
+    if len(c.modes) < 2:
+        return
+    heights = ", ".join(number(mode.height, 6) for mode in c.modes)
+    masses = ", ".join(percent(round(mode.share, 2)) for mode in c.modes)
+    told = f"em's starts ended in {len(c.modes)} maxima that share the posterior mass: log-likelihoods {heights}; "
+    told += f"shares, by Laplace's approximation, {masses}."
+    for name, share in c.visits.items():
+        told += f" {name} has {', '.join(percent(round(x, 3)) for x in share)} of its draws about them."
+    blind = [name for name in c.visits if one_sided(c, name)]
+    if blind:
+        told += (
+            f" {listed(blind)} never {'sees' if len(blind) == 1 else 'see'} some of them: draws that all began, and "
+        )
+        told += "stayed, in one mode agree whatever the others hold."
+    else:
+        told += " Estimates describe none of them alone: look at each (init=), or tell them apart by a prior."
+    yield Finding("multimodal", "", float(c.modes[1].share), told)
 
 
 def unreliable_elpd(c: "Comparison") -> Iterator[Finding]:

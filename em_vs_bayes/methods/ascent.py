@@ -107,7 +107,7 @@ def emptied(program: Program, stats: Array, order: NDArray[np.int64], rest: str)
 
 
 def screened(make: Callable[[int], Any], step: Callable[[Any], Any], height: Callable[[Any], Any], n: int) -> list[Any]:
-    """``n`` starts, improved in two `HEATS`; the best `FINISHERS`, best first (Biernacki, Celeux & Govaert 2003).
+    """``n`` starts, improved in two `HEATS`, best first; `FINISHERS` go on (Biernacki, Celeux & Govaert 2003).
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def screened(make: Callable[[int], Any], step: Callable[[Any], Any], height: Cal
         if not states:
             raise
         raise Interrupted(sorted(states, key=height, reverse=True)) from None
-    return sorted(states, key=height, reverse=True)[:FINISHERS]
+    return sorted(states, key=height, reverse=True)
 
 
 class Interrupted(KeyboardInterrupt):

@@ -51,10 +51,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One candidate for the driver: its state, and the records of iterations already made."""
+    """One candidate for the driver: its state, the records of iterations already made, and whether to make more."""
 
     state: Any
     records: list[dict[str, float]] = field(default_factory=list)
+    goes_on: bool = True
 
 
 class Method(ABC):

@@ -20,7 +20,7 @@ from em_vs_bayes.arguments import brief, is_number, one_of, positive_integer, to
 from em_vs_bayes.contract import Array
 from em_vs_bayes.identified import astray, newton, runs_off, words_astray
 from em_vs_bayes.methods.anderson import Trail
-from em_vs_bayes.methods.ascent import Climb, Interrupted, emptied, screened
+from em_vs_bayes.methods.ascent import FINISHERS, Climb, Interrupted, emptied, screened
 from em_vs_bayes.methods.base import Method, Outcome, Run, processors
 from em_vs_bayes.methods.maximum import ways_up
 from em_vs_bayes.program import Program, Step
@@ -130,7 +130,7 @@ class EM(Method):
             ),
             n,
         )
-        return [Run(state, list(state.past)) for state in best]
+        return [Run(state, list(state.past), goes_on=i < FINISHERS) for i, state in enumerate(best)]
 
     def _at(self, program: Program, theta: Array) -> State:
         objective, stats = self._expect(program, theta)

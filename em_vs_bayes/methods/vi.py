@@ -16,7 +16,7 @@ from em_vs_bayes import starts
 from em_vs_bayes.arguments import positive_integer, tolerance
 from em_vs_bayes.contract import Array
 from em_vs_bayes.identified import astray, words_astray
-from em_vs_bayes.methods.ascent import Climb, emptied, screened
+from em_vs_bayes.methods.ascent import FINISHERS, Climb, emptied, screened
 from em_vs_bayes.methods.base import Method, Outcome, Run, processors
 from em_vs_bayes.methods.em import sorted_components
 from em_vs_bayes.program import Program
@@ -90,7 +90,7 @@ class VI(Method):
             lambda state: (not state.astray, state.climb.objective),
             n,
         )
-        return [Run(state, [{"objective": value} for value in state.past]) for state in best]
+        return [Run(state, [{"objective": value} for value in state.past]) for state in best[:FINISHERS]]
 
     def _at(self, program: Program, factors: tuple[Any, ...], made_from: Array, seed: int) -> State:
         evidence, stats = program.expect(program.expected_potentials(factors), min(self.cores, processors()))
