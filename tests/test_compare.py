@@ -322,6 +322,9 @@ class Recorder:
     def __init__(self):
         self.calls = []
 
+    def parameter_dims(self):
+        return FakeSpec().parameter_dims()
+
     def fit(self, y, method, **options):
         self.calls.append((method, options))
         spec = FakeSpec()
