@@ -242,3 +242,54 @@ def test_statuses_do_not_hang_on_the_last_bits(setting, tmp_path):
         command, cwd=here.parent, env=os.environ | setting, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stdout[-3000:]
+
+
+BY_NAME = [evb.Prior("StudentT", nu=3.0, mu=0.0, sigma=0.2), evb.Prior("Normal", mu=0.0, sigma=0.2)]
+
+
+@pytest.mark.parametrize("prior", BY_NAME)
+def test_the_mode_under_priors_by_name_is_the_highest_point(prior):
+    rng = np.random.default_rng(0)
+    x = np.column_stack([np.ones(60), rng.normal(size=60)])
+    y = x @ [1.0, 2.0] + rng.normal(size=60)
+    spec = evb.CensoredRegression(priors={"coefficients": prior, "sigma": evb.Prior("HalfCauchy", beta=0.1)})
+    fit = spec.fit(np.column_stack([y, y]), exog=x, objective="map", **QUIET)
+    law = stats.t(3.0, 0.0, 0.2) if prior.name == "StudentT" else stats.norm(0.0, 0.2)
+
+    def minus(z):
+        sigma = np.exp(z[2])
+        prior = law.logpdf(z[:2]).sum() + stats.halfcauchy.logpdf(sigma, scale=0.1)
+        return -(stats.norm.logpdf(y, x @ z[:2], sigma).sum() + prior)
+
+    best = optimize.minimize(minus, [1.0, 2.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-11})
+    found = np.append(fit.params["coefficients"], fit.params["sigma"])
+    np.testing.assert_allclose(found, np.append(best.x[:2], np.exp(best.x[2])), rtol=1e-5)
+
+
+def test_gibbs_draws_coefficients_with_a_flat_prior_as_a_block():
+    rng = np.random.default_rng(0)
+    iq = rng.normal(100.0, 15.0, 100)
+    x = np.column_stack([np.ones(100), iq])
+    y = x @ [-11.0, 1.1] + 18.0 * rng.normal(size=100)
+    priors = {"coefficients": evb.Prior("Flat"), "sigma": evb.Prior("HalfCauchy", beta=2.5)}
+    spec = evb.CensoredRegression(priors=priors)
+    fit = spec.fit(np.column_stack([y, y]), "gibbs", exog=x, draws=300, tune=50, **QUIET)
+    table = fit.summary()
+    assert table["ess_bulk"].iloc[:2].min() > 500
+    slope = np.sqrt(np.linalg.inv(x.T @ x)[1, 1]) * float(fit.params["sigma"])
+    np.testing.assert_allclose(table["sd"].iloc[1], slope, rtol=0.1)
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_a_mixture_of_truncated_regressions_ends_in_a_status(seed):
+    """Components may run off to where truncation hides more rows than can be counted."""
+    rng = np.random.default_rng(seed)
+    x = np.column_stack([np.ones(100), rng.normal(size=(100, 3))])
+    lines = rng.normal(0.0, 2.0, (2, 4))
+    y = np.einsum("np,np->n", x, lines[rng.integers(2, size=100)]) + rng.normal(size=100)
+    cut = float(np.quantile(y, 0.2))
+    spec = evb.Mixture(evb.emissions.TruncatedRegression(None, cut), 2)
+    for method in ("em", "vi"):
+        fit = spec.fit(y[y > cut], method, exog=x[y > cut], n_init=3, max_iter=60, **QUIET)
+        assert fit.status in (Status.CONVERGED, Status.MAX_ITER, Status.UNBOUNDED)
+        assert all(np.isfinite(value).all() for value in fit.params.values())
