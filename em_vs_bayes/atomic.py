@@ -35,7 +35,7 @@ def destination(path: object) -> Path:
 
 
 @contextmanager
-def written(path: str | Path) -> Iterator[BinaryIO]:
+def written(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A binary file to write to, which takes its place at the end of the block; nothing happens where that raises."""
     place = destination(path)
     if place.exists() and not place.is_file():  # a pipe or a device: nothing to keep, nothing to replace
@@ -71,7 +71,7 @@ def _open(beside: Path) -> tuple[int, bool]:
     return os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666), True
 
 
-def write_text(path: str | Path, text: str) -> None:
+def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a text file whole."""
     with written(path) as file:
         file.write(text.encode("utf-8"))

@@ -101,9 +101,9 @@ def _series(values: Any, store: Store, name: str) -> dict[str, Any]:
         codes = store.put(np.asarray(own.codes, dtype=np.int64))
         return {"kind": "categories", "codes": codes, "levels": levels, "ordered": bool(own.ordered)}
     if isinstance(dtype, pd.IntervalDtype):
-        own = pd.arrays.IntervalArray(values)
-        ends = [_series(end, store, name) for end in (own.left, own.right)]
-        return {"kind": "intervals", "left": ends[0], "right": ends[1], "closed": own.closed}
+        spans = pd.arrays.IntervalArray(values)
+        ends = [_series(end, store, name) for end in (spans.left, spans.right)]
+        return {"kind": "intervals", "left": ends[0], "right": ends[1], "closed": spans.closed}
     if isinstance(dtype, pd.PeriodDtype):
         return {"kind": "periods", "values": store.put(pd.PeriodIndex(values).asi8), "dtype": str(dtype)}
     if isinstance(dtype, pd.DatetimeTZDtype):
@@ -128,8 +128,8 @@ def _series(values: Any, store: Store, name: str) -> dict[str, Any]:
             "dtype": str(dtype),
             "arrow": arrow,
         }
-    own = [_object(None if gone else v, name) for v, gone in zip(values, missing, strict=True)]
-    return {"kind": "typed", "values": own, "dtype": str(dtype), "arrow": arrow}
+    typed = [_object(None if gone else v, name) for v, gone in zip(values, missing, strict=True)]
+    return {"kind": "typed", "values": typed, "dtype": str(dtype), "arrow": arrow}
 
 
 def _dtype(name: str, arrow: bool) -> Any:
@@ -301,7 +301,7 @@ def _object_back(value: Any) -> Any:
         made = pd.Timestamp(np.int64(words[0]).view(words[1]))
         return made if words[2] is None else made.tz_localize("UTC").tz_convert(words[2])
     if kind == "Timedelta":
-        return pd.Timedelta(np.int64(words[0]).view(words[1]))
+        return pd.Timedelta(np.int64(words[0]).view(words[1]))  # type: ignore[arg-type]
     if kind == "Period":
         return pd.Period(ordinal=int(words[0]), freq=words[1])
     if kind == "Interval":

@@ -189,7 +189,7 @@ def _ends(method: Method, states: list[Any]) -> dict[str, Any]:
     }
 
 
-def _state(rng: np.random.Generator) -> Array:
+def _state(rng: np.random.Generator) -> Any:
     """Where a generator is, as the bytes of its JSON."""
     text = json.dumps(rng.bit_generator.state, default=lambda array: array.tolist())
     return np.frombuffer(text.encode(), dtype=np.uint8).copy()

@@ -23,7 +23,7 @@ def check_limits(lower: Any, upper: Any) -> None:
     for name, value in (("lower", lower), ("upper", upper)):
         if value is None:
             continue
-        if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0):
+        if isinstance(value, (list, tuple)) or np.ndim(value):
             raise TypeError(
                 f"{name} must be one number for all rows, or None; got {len(value)} values. Responses censored at "
                 "limits of their own are CensoredRegression's: y (n, 2), or 'censored(low, high) ~ x', with the "
