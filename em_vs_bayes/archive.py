@@ -46,7 +46,7 @@ def write(path: str | Path, meta: Mapping[str, Any], arrays: Mapping[str, Any]) 
         digest = _digest(seekable, end)
         seekable.seek(end)
         seekable.write(MARK + digest)
-        if seekable is not file:
+        if isinstance(seekable, io.BytesIO) and seekable is not file:
             file.write(seekable.getvalue())
 
 
