@@ -111,7 +111,7 @@ def from_modes(spec: Any, y: Any, em: Fit, method: str, own: dict[str, Any], sha
     chains = int(make_method(method, own).chains)  # type: ignore[attr-defined]
     found = modes(em)[:chains] if em.options.get("objective") == "mle" else ()
     if len(found) < 2:
-        return spec.fit(y, method=method, init=em, **shared, **own)  # type: ignore[no-any-return]
+        return spec.fit(y, method=method, init=em, **shared, **own)
     parts = []
     for i, (mode, rng) in enumerate(zip(found, generator(shared["seed"]).spawn(len(found)), strict=True)):
         count = len(range(i, chains, len(found)))
