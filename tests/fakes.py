@@ -59,6 +59,10 @@ class FakeFit:
         return SimpleNamespace(y=self.y, n=len(self.y), data=data, exogs={})
 
     @property
+    def ended(self):
+        return self.status
+
+    @property
     def params(self):
         return {n: x.reshape(-1, x.shape[-1]).mean(0) for n, x in self.draws.items()}
 
