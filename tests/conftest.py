@@ -1,5 +1,6 @@
 """What every test shares: the same random numbers each time it runs."""
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,12 @@ settings.load_profile("fixed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Forget the tests' own compiled functions when a kernel that they call has changed: numba does not see that."""
+    """Forget the tests' own compiled functions when a kernel that they call has changed: numba does not see that.
+
+    And hear Ctrl-C, also where the run was started in the background of a shell, which has it ignored.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     here = Path(__file__).parent
     stamp = here / "__pycache__" / "kernels.txt"
     if hasattr(config, "workerinput") or (stamp.exists() and stamp.read_text() == SOURCES):

@@ -37,6 +37,8 @@ COUNTS = np.array([3.0, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9])
         (evb.HMM(e.Categorical(2), 3), {"initial": [1 / 3] * 3, "transition": np.full((3, 3), 1 / 3),
          "probs": [[0.5, 0.5], [0.1, 0.9], [0.9, 0.1]]}, [0, 0, 1], None, 3 * np.log(0.5)),
         (evb.Tobit(), {"coefficients": [1.0, 2.0], "sigma": 1.0}, [1.5], [[1.0, 0.5]], norm.logpdf(1.5, 2.0)),
+        (evb.Tobit(), {"coefficients": [1.0, 2.0], "sigma": 1.0}, [1.5, 1.5], [[1.0, 0.5], [1.0, 0.7]],
+         norm.logpdf(1.5, [2.0, 2.4]).sum()),
         (evb.Tobit(), {"coefficients": [1.0], "sigma": 1.0}, [2.0, 2.0, 0.0], np.ones((3, 1)),
          2 * norm.logpdf(1.0) + norm.logcdf(-1.0)),
         (evb.Mixture(e.StudentT(4), 1), {"weights": [1], "means": [0], "sigmas": [1]}, [0.0], None, np.log(0.375)),

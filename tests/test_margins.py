@@ -242,9 +242,9 @@ def test_at_rows_of_exog():
             {"kind": "expected"},
             "kind must be one of 'observed', 'latent', 'probability', 'conditional'; got 'expected'",
         ),
-        ({"level": 1.0}, r"level must lie in \(0, 1\); got 1.0"),
+        ({"level": 1.0}, r"level must lie in \(0, 1\), such as 0.95; got 1.0"),
         ({"vcov": np.eye(3)}, r"vcov must be a kind of Fit.vcov or a symmetric \(7, 7\) matrix"),
-        ({"vcov": "robust"}, "kind must be one of .* got 'robust'"),
+        ({"vcov": "robust"}, "vcov must be one of .* got 'robust'"),
     ],
 )
 def test_refusals(left, arguments, words):

@@ -29,7 +29,7 @@ def test_half_a_row_is_a_square_root_of_its_likelihood():
 
 
 def test_one_thread_where_threads_would_queue(monkeypatch):
-    monkeypatch.setattr(nuts.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(nuts, "processors", lambda: 8)
     for seconds, default in ((1e-5, 1), (1e-3, 4)):
         monkeypatch.setattr(nuts, "_seconds", lambda density, x, seconds=seconds: seconds)
         assert NUTS()._threads(np.sum, np.zeros(2)) == default

@@ -291,7 +291,7 @@ def test_refusals_of_a_regression(left, both, truncated, frame):
     own = evb.CensoredRegression().fit(ends, **QUIET)
     for call, words in (
         (lambda: left.predict(kind="mean"), "kind must be one of 'latent', 'observed', 'probability'; got 'mean'"),
-        (lambda: left.predict(level=2.0), r"level must lie in \(0, 1\); got 2.0"),
+        (lambda: left.predict(level=2.0), r"level must lie in \(0, 1\), such as 0.95; got 2.0"),
         (lambda: left.predict(frame.drop(columns="rating")), r"wants column\(s\) \['rating'\]"),
         (lambda: left.predict(frame.assign(rating=9)), "categories that the fitted frame did not have"),
         (lambda: left.predict(exog=np.ones((2, 6))), "new rows are a frame"),

@@ -66,7 +66,7 @@ def regression_stream(
         )
     shape = (n_components, p)
     fixed = broadcast(context.fixed.get("coefficients"), shape, context.name("coefficients"))
-    whole = Pooled(np.zeros(p), 1.0, np.eye(p), 1.0)  # the fitted block takes the place of this one
+    whole, summed = Pooled(np.zeros(p), 1.0, np.eye(p), 1.0), False  # a stand-in: nothing is fitted to these rows
     if context.like is not None:
         designs.check_finite(matrix, design.names, rows.label)
     else:
@@ -76,6 +76,7 @@ def regression_stream(
             limited = kind == tables.CENSORED
             free = not {"coefficients", "sigmas"} & set(context.priors) and bool(np.isnan(fixed).all())
             whole = pooled(values, Rows(columns[:, :p], design, rows.label), context, limited=limited, free=free)
+            summed = True
         except ValueError:
             if context.fitting:
                 raise
@@ -95,7 +96,7 @@ def regression_stream(
     if context.like is not None:
         return _in_basis(stream, context.like.get("basis"))
     if whole.basis is None:
-        return replace(stream, products=whole.products)
+        return replace(stream, products=whole.products) if summed else stream
     inner = along(prior, whole.basis)
     if "emission" not in context.priors:  # the default, whose precision is a share of X'X
         inner = replace(inner, mean=np.zeros(shape), kappa=np.tile(DEFAULT * np.eye(p), (n_components, 1, 1)))

@@ -198,7 +198,7 @@ def test_other_variables_keep_their_terms():
     assert idata["log_likelihood"]["y"].sizes == {"chain": 1, "draw": 5, "y_sequence": 1}
     with pytest.raises(ValueError, match=r"no HMM variable \['x'\]"):
         evb.pymc.hmm_log_likelihood(idata, m, var_names=["x"], compile_kwargs=KWARGS)
-    with pytest.raises(ValueError, match=r"kind must be one of .loo., .predictive., .sequence.; got .waic."):
+    with pytest.raises(ValueError, match=r"kind=.waic. is unknown; wants .loo., .predictive., .sequence."):
         evb.pymc.hmm_log_likelihood(idata, m, kind="waic")
 
 
