@@ -12,6 +12,8 @@ import em_vs_bayes as evb
 from em_vs_bayes import Status
 from em_vs_bayes import emissions as e
 from em_vs_bayes import priors as p
+from em_vs_bayes.compile import compile as compile_program
+from em_vs_bayes.methods.mode import settled
 
 QUIET = {"progressbar": False, "seed": 1}
 COUNTS = np.random.default_rng(0).poisson(4.0, 25).astype(float)
@@ -104,3 +106,17 @@ def test_a_probability_that_all_but_vanishes_at_the_map_is_no_start(rng):
     # alpha + starts = (5, 1): a Beta's mode in log odds has that mean
     program = fit.program
     assert program.public(np.asarray(fit.attrs["mode"]))["initial"][0] == pytest.approx(5 / 6, abs=1e-6)
+
+
+def test_the_mode_is_found_from_a_plateau():
+    """Two rates that all but coincide: where their order is a logarithm of their difference, the density is flat."""
+    y = np.random.default_rng(3).poisson(3.0, size=40).astype(float)
+    priors = {"weights": p.Dirichlet(3.0), "rates": p.Gamma(2.0, 0.3)}
+    spec = evb.Mixture(e.Poisson(), 2, priors=priors, ordered="rates")
+    apart, alike = ({"weights": [0.5, 0.5], "rates": [3.0 - gap, 3.0 + gap]} for gap in (0.6, 0.002))
+    program = compile_program(spec, y)
+    theta, flat = (program.internal(params) for params in (apart, alike))
+    density = program.density(theta)
+    mode, found = settled(density, program.unconstrain(theta)), settled(density, program.unconstrain(flat))
+    assert not found.repaired
+    assert found.height == pytest.approx(mode.height, abs=1e-6)

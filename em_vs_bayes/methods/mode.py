@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,9 +49,14 @@ def settled(density: Density, x: Array) -> Whitening:
     """The mode near ``x``, and the affine map around it.
 
     L-BFGS in coordinates that are whitened where it starts, so that no unit of measurement sets its pace, then Newton
-    steps.
+    steps. On a plateau or a saddle point the curvature says nothing of how far it is to the mode: there it is sought
+    with steps no longer than the coordinates themselves as well.
     """
     found = whiten(density, x)
+    if found.repaired:
+        spread = np.sqrt((found.root**2).sum(axis=1))
+        short = np.diag(np.minimum(spread, np.maximum(1.0, np.abs(x))))
+        found = whiten(density, _climbed(density, replace(found, root=short)))
     for _ in range(ROUNDS):  # with fresh curvature, where it stopped on a plateau or in its line search
         if _slope(density, found) < SETTLED:
             break
