@@ -52,7 +52,8 @@ def test_pages_show_what_is_printed_and_drawn():
 def test_a_failing_example_is_an_error_with_its_traceback(tmp_path, monkeypatch):
     monkeypatch.setattr(running, "KEPT", tmp_path)
     program = tmp_path / "broken.py"
-    program.write_text("# %%\nassert 1 == 2\n", encoding="utf-8")
-    assert "AssertionError" in running.outcome(program)["error"]
+    program.write_text("# %%\nx = 1\n\n# %%\nassert x == 2\n", encoding="utf-8")
+    error = running.outcome(program)["error"]
+    assert "AssertionError" in error and "line 5" in error
     program.write_text("# %%\nimport warnings\nwarnings.warn('a warning')\n", encoding="utf-8")
     assert "a warning" in running.outcome(program)["error"]

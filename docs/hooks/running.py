@@ -71,13 +71,14 @@ def _surroundings() -> str:
 def _run(program: str, name: str) -> list[dict[str, Any]]:
     """Execute cell after cell in one namespace."""
     space: dict[str, Any] = {"__name__": "__main__", "__file__": name}
-    done = []
+    done, line = [], program.split("# %%", 1)[0].count("\n")
     for kind, text in cells(program):
         if kind == "code":
             printed = io.StringIO()
             with contextlib.redirect_stdout(printed):
-                value = _execute(text.split("\n", 1)[1], space, name)
+                value = _execute("\n" * (line + 1) + text.split("\n", 1)[1], space, name)  # lines as in the file
             done.append({"text": printed.getvalue(), "images": _images(value)})
+        line += text.count("\n")
     return done
 
 
