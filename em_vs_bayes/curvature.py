@@ -13,6 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -231,4 +232,4 @@ class Differences(Curvature):
 
 def _flat(public: Params) -> Array:
     """Rows (D, Q) of the user's scalars."""
-    return np.concatenate([v.reshape(len(v), -1) for v in public.values()], axis=1)
+    return np.concatenate([v.reshape(len(v), prod(v.shape[1:])) for v in public.values()], axis=1)

@@ -509,7 +509,8 @@ class Program:
     def constrain(self, x: Array, theta: Array) -> Array:
         """theta from unconstrained coordinates; fixed elements as in ``theta``. ``x`` may have leading axes."""
         out = np.broadcast_to(theta, (*x.shape[:-1], theta.size)).copy()
-        flat_x, flat = np.ascontiguousarray(x.reshape(-1, x.shape[-1])), out.reshape(-1, theta.size)
+        flat = out.reshape(-1, theta.size)
+        flat_x = np.ascontiguousarray(x.reshape(len(flat), x.shape[-1]))  # of no coordinates, too
         for i in range(len(flat)):
             coordinate_kernels.constrain(self.tables.coordinates, flat_x[i], flat[i])
         return out

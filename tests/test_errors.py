@@ -119,6 +119,12 @@ def test_what_the_data_say_nothing_of_has_no_error():
     np.testing.assert_allclose(errors["sigmas"], [y.std() / np.sqrt(120), np.nan], rtol=1e-6)
 
 
+def test_where_all_is_held_all_errors_are_zero():
+    fit = evb.HMM(evb.emissions.Bernoulli(), 1).fit(np.ones(5), progressbar=False)
+    assert all((error == 0).all() for error in fit.std_errors().values())
+    assert (fit.summary()["sd"] == 0).all()
+
+
 def test_a_small_probability_inside_is_not_held():
     """Two rows of 3,000: its error is binomial."""
     rng = np.random.default_rng(4)
