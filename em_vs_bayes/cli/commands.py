@@ -107,12 +107,8 @@ def compare(
         fits_together(model, emission, covariance, initial, lengths_column)
         line = Line(formula, lower, upper)
         line.fits_together(model, components, columns)
-        if model.regression:
-            y, weights = read_frame(source, weights_column)
-            spec: Any = line.build(model)
-        else:
-            y, weights = read(source, columns, weights_column, lengths_column, one=model)
-            spec = build(model, emission, 2 if components is None else components, covariance, initial, y)
+        y, weights = _read_for(model, source, columns, weights_column, lengths_column)
+        spec = _spec(model, line, emission, components, covariance, initial, y)
         from em_vs_bayes.compare import compare as compare_fits
 
         settings = given(draws=draws, tune=tune, chains=chains)
@@ -177,12 +173,8 @@ def fit(
         fits_together(model, emission, covariance, initial, lengths_column)
         line = Line(formula, lower, upper)
         line.fits_together(model, components, columns)
-        if model.regression:
-            y, weights = read_frame(source, weights_column)
-            spec: Any = line.build(model)
-        else:
-            y, weights = read(source, columns, weights_column, lengths_column, one=model)
-            spec = build(model, emission, 2 if components is None else components, covariance, initial, y)
+        y, weights = _read_for(model, source, columns, weights_column, lengths_column)
+        spec = _spec(model, line, emission, components, covariance, initial, y)
         done = spec.fit(
             y,
             method,
@@ -270,6 +262,30 @@ def select(
         if output is not None:
             chosen.best.save(output)
             typer.echo(f"saved: {output}", err=as_json)
+
+
+def _read_for(
+    model: Model, source: Source, columns: str | None, weights_column: str | None, lengths_column: str | None
+) -> tuple[Any, Any]:
+    """The data that a model reads, and case weights: a whole frame for a regression's formula."""
+    if model.regression:
+        return read_frame(source, weights_column)
+    return read(source, columns, weights_column, lengths_column, one=model)
+
+
+def _spec(
+    model: Model,
+    line: Line,
+    emission: Any,
+    components: int | None,
+    covariance: Any,
+    initial: Any,
+    y: Any,
+) -> Any:
+    """The spec that the options describe; two components or states where nobody says how many."""
+    if model.regression:
+        return line.build(model)
+    return build(model, emission, 2 if components is None else components, covariance, initial, y)
 
 
 def counts(words: str) -> list[int]:
