@@ -42,9 +42,6 @@ def check_chain(initial: Any, transition: Any, starts: Any, emission: Any = None
     ValueError
         Naming the argument, what it got and what it wants.
     """
-    model = pm.Model.get_context(error_if_none=False)
-    if model is not None and not model.check_bounds:
-        return
     given = [x for x in (initial, transition, starts, emission, observed) if x is not None]
     values = _draw(given)
     if values is None:
@@ -56,7 +53,10 @@ def check_chain(initial: Any, transition: Any, starts: Any, emission: Any = None
 
 
 def _draw(tensors: list[Any]) -> list[Array] | None:
-    """Values at one draw of the priors, always the same; None where there is none."""
+    """Values at one draw of the priors, always the same; None where there is none, or the model wants no checks."""
+    model = pm.Model.get_context(error_if_none=False)
+    if model is not None and not model.check_bounds:
+        return None
     roots = [v for v in ancestors(tensors) if v.owner is None]
     if not all(isinstance(v, Constant | SharedVariable) for v in roots):
         return None  # part of a graph whose inputs come later
@@ -85,9 +85,6 @@ def check_mixture(weights: Any, emission: Any, observed: Any) -> None:
     ValueError
         Naming the argument, what it got and what it wants.
     """
-    model = pm.Model.get_context(error_if_none=False)
-    if model is not None and not model.check_bounds:
-        return
     values = _draw([weights, emission, observed])
     if values is None:
         return
