@@ -5,7 +5,7 @@ theta  natural parameters, flat      pot  potentials, flat      stats  expected 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
@@ -599,6 +599,13 @@ class Program:
                 values = np.take_along_axis(values, order[..., None, :], axis=-1)
             out[..., where] = values.reshape(*theta.shape[:-1], -1)
         return out
+
+    def emissions(self, theta: Array) -> Iterator[tuple[Array, Array]]:
+        """Each emission parameter by component or state (K, size), and its fixed values, NaN where free."""
+        values, fixed = self.tables.theta.unpack(theta), self.tables.theta.unpack(self.tables.fixed)
+        for p in self.placed[self.n_latent :]:
+            for name in (p.prefix + q.name for q in p.block.parameters if q.dims[:1] == (self.spec.leading,)):
+                yield values[name].reshape(self.k, -1), fixed[name].reshape(self.k, -1)
 
     def sample(self) -> Program:
         """The same model on rows enough to tell which label is which."""

@@ -196,6 +196,7 @@ def from_labels(program: Program, labels: NDArray[np.int64]) -> Array:
     for _ in range(2):
         pot = program.potentials(theta)
         pot[: program.placed[program.n_latent].pot] = 0.0  # labels may take a step that the model forbids
+        pot[pot == -np.inf] = 0.0  # or put a row where fixed values exclude it: its state is known all the same
         _, stats = known.expect(pot)
         if not np.isfinite(stats).all():  # truncation hides more rows there than can be counted
             break

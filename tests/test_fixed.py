@@ -143,3 +143,36 @@ def test_an_order_holds_in_every_draw_of_every_method(emission, method):
         assert (np.diff(fit.params[name]) > 0).all()
         if fit.draws is not None:
             assert (np.diff(fit.program.public(fit.draws)[name], axis=-1) > 0).all()
+
+
+def _chain(rng, transition, n):
+    cut, at, path = np.cumsum(transition, axis=1), 0, []
+    for u in rng.random(n):
+        at = min(int(np.searchsorted(cut[at], u)), len(cut) - 1)
+        path.append(at)
+    return np.array(path)
+
+
+@pytest.mark.parametrize("method", ["em", "vi"])
+@pytest.mark.parametrize("case", ["rate 0", "categories"])
+def test_starts_respect_what_excludes_rows_from_states(method, case):
+    """Rows fall into clusters of states that cannot have them; the end is near the truth all the same, and higher."""
+    rng, stay = np.random.default_rng(4), np.full((3, 3), 0.05) + 0.85 * np.eye(3)
+    path = _chain(rng, stay, 600)
+    if case == "rate 0":
+        truth = {"rates": np.array([0.0, 2.0, 9.0])}
+        spec, y = evb.HMM(e.Poisson(), 3, fixed={"rates": [0.0, np.nan, np.nan]}), rng.poisson(truth["rates"][path])
+    else:
+        truth = {"probs": np.array([[0.6, 0.4, 0.0, 0.0], [0.0, 0.5, 0.5, 0.0], [0.1, 0.0, 0.1, 0.8]])}
+        zeros = np.where(truth["probs"] == 0.0, 0.0, np.nan)
+        spec = evb.HMM(e.Categorical(4), 3, fixed={"probs": zeros})
+        y = np.array([rng.choice(4, p=truth["probs"][k]) for k in path])
+    fit = spec.fit(y, method, seed=0, progressbar=False)
+    there = spec.at(y, {"initial": np.full(3, 1 / 3), "transition": stay, **truth}).log_likelihood
+    assert fit.converged
+    assert fit.log_likelihood > there
+    ((name, value),) = truth.items()
+    mine = fit.params[name]
+    np.testing.assert_allclose(
+        np.sort(mine) if case == "rate 0" else mine, value, atol=0.5 if case == "rate 0" else 0.12
+    )

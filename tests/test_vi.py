@@ -159,3 +159,15 @@ def test_what_stands_for_a_mean_inverts_the_expected_precision():
     np.testing.assert_allclose(fit.params["means"][1], [1.0, -1.0], rtol=1e-9)
     strong = evb.GaussianMixture(2, priors={"emission": p.NormalInverseWishart([1.0, -1.0], 5.0, 3.5, scale)})
     assert strong.fit(y, "vi", labels=labels, **QUIET).converged
+
+
+def test_components_alike_are_said_and_empty_or_fixed_ones_are_not():
+    even = np.repeat([1.0, 2.0, 3.0], [5, 10, 5])  # less spread than any Poisson mixture of two
+    alike = {"weights": [0.5, 0.5], "rates": [2.5, 2.5]}
+    fit = evb.Mixture(e.Poisson(), 2).fit(even, "vi", init=alike, **QUIET)
+    assert any("0 and 1 have the same emission" in note for note in fit.notes)
+    fixed = evb.Mixture(e.Poisson(), 2, fixed={"rates": [2.0, 2.0]}).fit(even, "vi", **QUIET)
+    sparse = evb.Mixture(e.Poisson(), 5, priors={"weights": p.Dirichlet([0.01] * 5)})
+    empty = sparse.fit(np.repeat([2, 3, 29, 30, 31], 40), "vi", **QUIET)
+    assert any("Less than one" in note for note in empty.notes)
+    assert not any("same emission" in note for note in (*fixed.notes, *empty.notes))

@@ -150,11 +150,10 @@ class ScalarBlock(Block):
         return {self.name: np.where(np.isnan(self.fixed), factor.draw(rng, size), self.fixed)}
 
     def factor_log_density(self, factor: Any, params: Params) -> Array:
-        value = params[self.name]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            first, second = self._natural(value)[..., 0], self._natural(value)[..., 1]
+        first, second = np.moveaxis(self._natural(params[self.name]), -1, 0)
         terms = self._exponent(factor)
-        total = terms[0] * first + terms[1] * second
+        with np.errstate(invalid="ignore"):  # 0 * inf, of elements fixed at an edge
+            total = terms[0] * first + terms[1] * second
         return np.asarray(np.where(np.isnan(self.fixed), total, 0.0).sum(axis=1))
 
     @staticmethod
@@ -180,7 +179,8 @@ class RateBlock(ScalarBlock):
         return Gamma.flat(self._k) if stats is None else stats
 
     def _natural(self, value: Array) -> Array:
-        return np.stack([np.log(value), -value], axis=-1)
+        with np.errstate(divide="ignore"):  # a rate fixed at 0
+            return np.stack([np.log(value), -value], axis=-1)
 
     def _range(self) -> tuple[float, float]:
         return 0.0, np.inf
@@ -211,7 +211,8 @@ class ProbabilityBlock(ScalarBlock):
         return Beta.flat(self._k) if stats is None else stats
 
     def _natural(self, value: Array) -> Array:
-        return np.stack([np.log(value), np.log1p(-value)], axis=-1)
+        with np.errstate(divide="ignore"):  # a probability fixed at 0 or 1
+            return np.stack([np.log(value), np.log1p(-value)], axis=-1)
 
     def _range(self) -> tuple[float, float]:
         return 0.0, 1.0

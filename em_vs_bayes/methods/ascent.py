@@ -106,6 +106,37 @@ def emptied(program: Program, stats: Array, order: NDArray[np.int64], rest: str)
     )
 
 
+def twins(program: Program, theta: Array) -> list[tuple[int, int]]:
+    """Pairs of components or states with one emission: where the data do not hold that, EM is slow to leave it.
+
+    What the user fixed alike is as it should be.
+    """
+    first, second = np.triu_indices(program.k, 1)
+    free = np.zeros(program.k, dtype=bool)
+    for values, fixed in program.emissions(theta):
+        free |= np.isnan(fixed).any(axis=1)
+        small = 1e-9 * np.abs(values).max(initial=0.0)
+        for column in values.T:  # most pairs part at the first
+            one, other = column[first], column[second]
+            same = np.abs(one - other) <= 1e-6 * np.minimum(np.abs(one), np.abs(other)) + small
+            first, second = first[same], second[same]
+    open_ = free[first] | free[second]
+    return list(zip(first[open_].tolist(), second[open_].tolist(), strict=True))
+
+
+def alike(program: Program, theta: Array, stats: Array, order: NDArray[np.int64]) -> list[str]:
+    """A note that names components or states that are one and the same, but for empty ones: `emptied` names those."""
+    rows, part = program.latent.occupancy(stats)[order], program.spec.leading
+    pairs = [pair for pair in twins(program, theta) if rows[list(pair)].max() >= EMPTY]
+    if not pairs:
+        return []
+    which = "; ".join(f"{one} and {other}" for one, other in pairs)
+    return [
+        f"{part.capitalize()}s {which} have the same emission: the data need fewer, or the climb began where "
+        f"they were alike. Ask for fewer {part}s, or for other starts."
+    ]
+
+
 def screened(make: Callable[[int], Any], step: Callable[[Any], Any], height: Callable[[Any], Any], n: int) -> list[Any]:
     """``n`` starts, improved in two `HEATS`, best first; `FINISHERS` go on (Biernacki, Celeux & Govaert 2003).
 

@@ -20,7 +20,7 @@ from em_vs_bayes.arguments import brief, is_number, one_of, positive_integer, to
 from em_vs_bayes.contract import Array
 from em_vs_bayes.identified import astray, newton, runs_off, words_astray
 from em_vs_bayes.methods.anderson import Trail
-from em_vs_bayes.methods.ascent import FINISHERS, Climb, Interrupted, emptied, screened
+from em_vs_bayes.methods.ascent import FINISHERS, Climb, Interrupted, alike, emptied, screened, twins
 from em_vs_bayes.methods.base import Method, Outcome, Run, processors
 from em_vs_bayes.methods.maximum import ways_up
 from em_vs_bayes.program import Program, Step
@@ -336,36 +336,8 @@ class EM(Method):
         if state.astray and not state.runs_off:
             notes.append(words_astray(program, tuple(np.sort(np.argsort(order)[list(state.astray)]))))
         notes += emptied(program, state.stats, order, "where they last were" if self._flat else "at the prior's mode")
-        notes += alike(program, theta)
+        notes += alike(program, theta, state.stats, order)
         return Outcome(theta, status, notes=tuple(notes))
-
-
-def twins(program: Program, theta: Array) -> list[tuple[int, int]]:
-    """Pairs of components or states with one emission: where the data do not hold that, EM is slow to leave it."""
-    if program.k == 1:
-        return []
-    first, second = np.triu_indices(program.k, 1)
-    swaps, pair = np.tile(np.arange(program.k), (len(first), 1)), np.arange(len(first))
-    swaps[pair, first], swaps[pair, second] = second, first
-    apart = np.abs(program.permuted(np.tile(theta, (len(first), 1)), swaps) - theta)
-    alike = np.ones(len(first), dtype=bool)
-    for _, where, _ in program.tables.theta.items():
-        if where.start >= program.placed[program.n_latent].theta:
-            size = np.abs(theta[where])
-            alike &= (apart[:, where] <= 1e-6 * size + 1e-9 * size.max(initial=0.0)).all(axis=1)
-    return [(int(first[i]), int(second[i])) for i in np.flatnonzero(alike)]
-
-
-def alike(program: Program, theta: Array) -> list[str]:
-    """A note that names components or states that are one and the same."""
-    part, pairs = program.spec.leading, twins(program, theta)
-    if not pairs:
-        return []
-    which = "; ".join(f"{one} and {other}" for one, other in pairs)
-    return [
-        f"{part.capitalize()}s {which} have the same emission: the data need fewer, or the climb began where "
-        f"they were alike. Ask for fewer {part}s, or for other starts."
-    ]
 
 
 def crowded(program: Program, theta: Array, components: tuple[int, ...]) -> bool:

@@ -16,7 +16,7 @@ from em_vs_bayes import starts
 from em_vs_bayes.arguments import positive_integer, tolerance
 from em_vs_bayes.contract import Array
 from em_vs_bayes.identified import astray, words_astray
-from em_vs_bayes.methods.ascent import FINISHERS, Climb, emptied, screened
+from em_vs_bayes.methods.ascent import EMPTY, FINISHERS, Climb, alike, emptied, screened, twins
 from em_vs_bayes.methods.base import Method, Outcome, Run, processors
 from em_vs_bayes.methods.em import sorted_components
 from em_vs_bayes.program import Program
@@ -87,7 +87,7 @@ class VI(Method):
         best = screened(
             make,
             lambda state: self.step(program, state, screening=True) if self.finished(state) is None else state,
-            lambda state: (not state.astray, state.climb.objective),
+            lambda state: (not state.astray, not _symmetric(program, state), state.climb.objective),
             n,
         )
         return [Run(state, [{"objective": value} for value in state.past]) for state in best[:FINISHERS]]
@@ -142,7 +142,8 @@ class VI(Method):
             status = Status.NO_MEAN
         if state.astray:
             absent = (words_astray(program, tuple(np.sort(np.argsort(order)[list(state.astray)]))), *absent)
-        notes = (*absent, *emptied(program, state.stats, order, "those of the prior"), *dropped)
+        same = alike(program, theta, state.stats, order)
+        notes = (*absent, *emptied(program, state.stats, order, "those of the prior"), *same, *dropped)
         kept = draws[None] if len(draws) else None
         return Outcome(theta, status, draws=kept, sample_stats=stats, notes=notes, elbo=state.climb.objective)
 
@@ -157,6 +158,14 @@ class VI(Method):
         if finite.all():
             return draws, ()
         return draws[finite], (f"{(~finite).sum()} of {len(draws)} draws left floating point, and are not kept.",)
+
+
+def _symmetric(program: Program, state: State) -> bool:
+    """Whether components with rows of their own have one emission. Empty ones do, and may: they are the prior's."""
+    mean, centre = program.factor_mean(state.factors)
+    rows = program.latent.occupancy(state.stats)
+    pairs = twins(program, np.where(np.isfinite(mean), mean, centre))
+    return any(rows[list(pair)].max() >= EMPTY for pair in pairs)
 
 
 def _usable(program: Program, theta: Array) -> bool:
