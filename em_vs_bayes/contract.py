@@ -121,7 +121,6 @@ class Maximum:
 
     params: Params
     floored: tuple[int, ...] = ()
-    boundary: tuple[str, ...] = ()
     unbounded: tuple[str, ...] = ()
 
 

@@ -137,6 +137,7 @@ def loop(
     ended: list[tuple[Status, Any, list[dict[str, float]]]] = []
     seen: list[Any] = []  # where other starts were when they were given up
     left = ROUNDS
+    notes: tuple[str, ...] = ()
     with Progress(title, shown=progressbar) as bar:
         while True:
             for run in runs:
@@ -157,22 +158,27 @@ def loop(
                 if interrupted:
                     break
             best = max(ended, key=lambda end: (end[0].good, end[2][-1]["objective"]))
-            if interrupted or left == 0:
+            if interrupted:
                 break
             try:
                 beyond = method.beyond(program, best[1], best[0])
             except KeyboardInterrupt:
                 interrupted = True
                 break
-            if not beyond:
+            if not beyond.runs:
+                notes = beyond.notes
                 break
-            runs, left = [Run(run.state, [*best[2], *run.records]) for run in beyond], left - 1
+            if left == 0:
+                best = (Status.SADDLE, *best[1:])
+                break
+            runs, left = [Run(run.state, [*best[2], *run.records]) for run in beyond.runs], left - 1
             ended = [end for end in ended if end is not best]
     status, state, records = best
     status = Status.INTERRUPTED if interrupted and not status.good else status
     history = {name: np.array([r.get(name, np.nan) for r in records]) for name in records[-1]}
     outcome = method.outcome(program, state, status)
-    outcome = replace(outcome, attrs={**outcome.attrs, **_ends(method, [s for _, s, _ in ended] + seen)})
+    ends = _ends(method, [s for _, s, _ in ended] + seen)
+    outcome = replace(outcome, notes=(*outcome.notes, *notes), attrs={**outcome.attrs, **ends})
     return Driven(outcome, history, method.checkpoint(state))
 
 

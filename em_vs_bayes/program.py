@@ -118,14 +118,13 @@ class Tables:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What an M-step returns besides theta: components at the covariance floor, parameters on the boundary.
+    """What an M-step returns besides theta: components at the covariance floor.
 
     ``unbounded`` names parameters that would be infinite in a component that ``floored`` has.
     """
 
     theta: Array
     floored: tuple[int, ...]
-    boundary: tuple[str, ...]
     unbounded: tuple[str, ...]
 
 
@@ -379,14 +378,13 @@ class Program:
 
     def maximize(self, theta: Array, stats: Array, *, flat_prior: bool, floor: float) -> Step:
         """One (conditional) maximisation of every block."""
-        new, floored, boundary, unbounded = theta.copy(), set[int](), [], []
+        new, floored, unbounded = theta.copy(), set[int](), []
         for p in self.placed:
             best = p.block.maximize(p.params(theta), p.stats(stats), flat_prior=flat_prior, floor=floor)
             p.pack_params(best.params, new)
             floored |= set(best.floored)
-            boundary += [p.prefix + name for name in best.boundary]
             unbounded += [p.prefix + name for name in best.unbounded]
-        return Step(new, tuple(sorted(floored)), tuple(boundary), tuple(unbounded))
+        return Step(new, tuple(sorted(floored)), tuple(unbounded))
 
     # --- CAVI ---------------------------------------------------------------------------------------------------
 

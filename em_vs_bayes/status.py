@@ -9,7 +9,11 @@ class Status(Enum):
     """How a fit ended. ``str`` gives the sentence."""
 
     CONVERGED = "converged: the objective stopped rising and nothing collapsed."
-    MAX_ITER = "out of iterations before convergence: raise max_iter, or use accelerate='squarem'."
+    MAX_ITER = "out of iterations before convergence: go on by fit.resume(max_iter=...); see notes for how far it is."
+    SADDLE = (
+        "stopped at a saddle point: nothing moves the estimate, but there are higher points beside it. "
+        "Use more starts (n_init), others (init=), or fewer components; see notes."
+    )
     COLLAPSED = (
         "a component collapsed: its covariance fell to the floor, where the likelihood is unbounded. "
         "Use objective='map', fewer components, a simpler covariance or more starts (n_init)."

@@ -79,6 +79,11 @@ def test_out_of_iterations_is_said():
     assert fit.status is Status.MAX_ITER
     assert not fit.converged
     assert fit.n_iter == 2
+    assert "fit.resume(max_iter=4)" in fit.notes[-1]
+    assert fit.resume(max_iter=1000, progressbar=False).converged
+    plain = SPEC.fit(Y, "em", init=START, max_iter=2, accelerate=None, **QUIET)
+    assert "accelerate='auto'" in plain.notes[-1]
+    assert "fit.resume(max_iter=4)" in SPEC.fit(Y, "vi", init=START, max_iter=2, **QUIET).notes[-1]
 
 
 def test_more_starts_are_no_worse():

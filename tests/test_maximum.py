@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -80,6 +81,64 @@ def test_components_that_the_data_hold_alike_are_said():
     assert fit.converged
     np.testing.assert_allclose(fit.params["rates"], 2.0)
     assert any("0 and 1 have the same emission" in note for note in fit.notes)
+
+
+def test_a_saddle_that_is_not_left_is_called_one(monkeypatch):
+    """Murray's data without a way to go on: the climb ends at no correlation."""
+    monkeypatch.setattr("em_vs_bayes.fit.ROUNDS", 0)
+    fit = evb.GaussianMixture(1).fit(MURRAY, **QUIET)
+    np.testing.assert_allclose(fit.params["covariances"][0, 0, 1], 0.0, atol=1e-6)
+    assert fit.status is evb.Status.SADDLE
+    assert not fit.converged
+    assert any("way up" in note for note in fit.notes)
+
+
+def _answers(rng, n, columns, k):
+    """Rows of yes and no from k latent classes."""
+    yes, own = rng.uniform(0.1, 0.9, (k, columns)), rng.integers(k, size=n)
+    return pd.DataFrame((rng.random((n, columns)) < yes[own]).astype(int), columns=list("abcdef")[:columns])
+
+
+def _classes(columns, k):
+    return evb.Mixture(e.Product(**{name: e.Bernoulli() for name in "abcdef"[:columns]}), k)
+
+
+def _never_together():
+    y = RNG.normal(size=(80, 2))
+    y[:40, 0] = y[40:, 1] = np.nan
+    return y
+
+
+MANY = {  # more parameters than the data have to say, and which of them move
+    "one trial": (evb.Mixture(e.Bernoulli(), 2), RNG.integers(2, size=90), "weights, probs"),
+    "one answer": (evb.Mixture(e.Categorical(4), 2), RNG.integers(4, size=200), "7 free parameters"),
+    "two answers": (_classes(2, 2), _answers(RNG, 300, 2, 2), "5 free parameters"),
+    "never together": (evb.GaussianMixture(1), _never_together(), "covariances"),
+}
+
+
+@pytest.mark.parametrize("case", MANY)
+def test_what_the_data_do_not_identify_is_said(case):
+    spec, y, wanted = MANY[case]
+    fit = spec.fit(y, **QUIET)
+    (note,) = [note for note in fit.notes if note.startswith("Not identified")]
+    assert wanted in note
+    if case == "one answer":  # another maximum, far off, that is as high
+        other = {"weights": [0.5, 0.5], "probs": np.tile(np.bincount(y) / len(y), (2, 1))}
+        assert spec.at(y, other).log_likelihood == pytest.approx(fit.log_likelihood, abs=1e-8)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_nearly_flat_is_not_called_so(seed):
+    rng = np.random.default_rng(seed)
+    ordinary = [
+        (evb.Mixture(e.Poisson(), 2), np.r_[rng.poisson(2, 300), rng.poisson(3, 300)]),
+        (evb.Mixture(e.Normal(), 2), rng.normal(size=300)),
+        (_classes(3, 2), _answers(rng, 300, 3, 2)),  # seven parameters for the shares of eight rows
+        (evb.HMM(e.Normal(), 2), rng.normal(size=200)),
+    ]
+    for spec, y in ordinary:
+        assert not any("Not identified" in note for note in spec.fit(y, **QUIET).notes)
 
 
 @pytest.mark.parametrize("units", [np.ones(3), np.array([1e-9, 1.0, 1e12])])

@@ -106,8 +106,7 @@ class ProbabilityRows(Block):
         alpha = 1.0 if flat_prior else np.asarray(self.prior.alpha)
         counts = stats[self.statistic].reshape(self._shape)
         probs = self._rows(np.maximum(alpha - 1.0 + counts, 0.0), params[self.name].reshape(self._shape))
-        hits_zero = not probs.all() and bool(((probs == 0) & self._free & ((counts > 0) | (alpha < 1.0))).any())
-        return Maximum({self.name: self._shaped(probs)}, boundary=(self.name,) if hits_zero else ())
+        return Maximum({self.name: self._shaped(probs)})
 
     def refuses_vi(self) -> None:
         return None

@@ -76,8 +76,8 @@ class Renamed(Block):
 
     def maximize(self, params: Params, stats: Params, *, flat_prior: bool, floor: float) -> Maximum:
         best = self.inner.maximize(self._inwards(params), stats, flat_prior=flat_prior, floor=floor)
-        boundary, unbounded = (tuple(self._names[n] for n in names) for names in (best.boundary, best.unbounded))
-        return replace(best, params=self._outwards(best.params), boundary=boundary, unbounded=unbounded)
+        unbounded = tuple(self._names[name] for name in best.unbounded)
+        return replace(best, params=self._outwards(best.params), unbounded=unbounded)
 
     def refuses_vi(self) -> str | None:
         reason = self.inner.refuses_vi() or ""

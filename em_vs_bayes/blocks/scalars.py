@@ -93,12 +93,9 @@ class ScalarBlock(Block):
         else:
             value = self._maximize_numerically(params[self.name], t)
         value = np.where(np.isnan(self.fixed), value, self.fixed)
-        low, high = self._range()
-        edge = bool(np.any(((value <= low) | (value >= high)) & np.isnan(self.fixed)))
         return Maximum(
             {self.name: value},
             floored=tuple(int(k) for k in np.flatnonzero(runs)),
-            boundary=(self.name,) if edge else (),
             unbounded=(self.name,) if runs.any() else (),
         )
 

@@ -85,7 +85,7 @@ class StationaryRows(Block):
             best.reshape(-1),
             np.array(plain.params[name], dtype=float).reshape(-1),
         )
-        return Maximum({name: best}, boundary=plain.boundary)
+        return Maximum({name: best})
 
     def refuses_vi(self) -> str:
         return WHY

@@ -8,7 +8,7 @@ Little & Taylor (1989, JASA 84), with drawn ones a Gibbs step, with those of the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
@@ -75,7 +75,7 @@ class StudentBlock(Block):
 
     def maximize(self, params: Params, stats: Params, *, flat_prior: bool, floor: float) -> Maximum:
         best = self.normal.maximize(params, stats, flat_prior=flat_prior, floor=floor)
-        return Maximum(best.params | {"df": self.df}, best.floored, best.boundary)
+        return replace(best, params=best.params | {"df": self.df})
 
     def refuses_vi(self) -> str | None:
         return self.normal.refuses_vi()

@@ -9,7 +9,7 @@ import numpy as np
 
 from em_vs_bayes.arguments import brief, is_number, positive_integer
 from em_vs_bayes.contract import Array
-from em_vs_bayes.methods.base import Method, Outcome, Run, not_resumable
+from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run, not_resumable
 from em_vs_bayes.program import Program
 from em_vs_bayes.status import Status
 
@@ -66,8 +66,8 @@ class ADVI(Method):
     def finished(self, state: State) -> Status | None:
         return None if state.result is None else Status.APPROXIMATED
 
-    def beyond(self, program: Program, state: State, status: Status) -> list[Run]:
-        return []
+    def beyond(self, program: Program, state: State, status: Status) -> Beyond:
+        return Beyond()
 
     def progress(self, state: State) -> tuple[float, str]:
         return float(state.result is not None), "ADVI"

@@ -106,6 +106,16 @@ def emptied(program: Program, stats: Array, order: NDArray[np.int64], rest: str)
     )
 
 
+def unfinished(climb: Climb, tried: str) -> str:
+    """A note of a climb that ran out of iterations: what it still gained, and what there is to do."""
+    slowing = 0.0 < climb.rate < 1.0
+    left = f"about {climb.remaining:.2g} are still to come (Aitken's estimate)" if slowing else "it does not slow down"
+    return (
+        f"The last of {climb.iteration} iterations gained {climb.gain:.2g} nats, and {left}. {tried}Go on by "
+        f"fit.resume(max_iter={2 * climb.iteration}), or give the tol in nats below which a gain does not matter."
+    )
+
+
 def twins(program: Program, theta: Array) -> list[tuple[int, int]]:
     """Pairs of components or states with one emission: where the data do not hold that, EM is slow to leave it.
 

@@ -58,6 +58,14 @@ class Run:
     goes_on: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """Where to go on from a finished state that is no optimum, and otherwise what there is to say of the optimum."""
+
+    runs: tuple[Run, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 class Method(ABC):
     """Implement these; `fit` drives them. State is what the next step needs; ``record`` is what the user reads."""
 
@@ -78,8 +86,8 @@ class Method(ABC):
         """How the run ended, or None to go on."""
 
     @abstractmethod
-    def beyond(self, program: Program, state: Any, status: Status) -> list[Run]:
-        """Where to go on from the best finished state, should it be no optimum after all; their records begin there."""
+    def beyond(self, program: Program, state: Any, status: Status) -> Beyond:
+        """A look around the best finished state. Records of the runs begin where they go on."""
 
     @abstractmethod
     def progress(self, state: Any) -> tuple[float, str]:

@@ -19,9 +19,10 @@ from em_vs_bayes import starts
 from em_vs_bayes.arguments import brief, is_number, one_of, positive_integer, tolerance
 from em_vs_bayes.contract import Array
 from em_vs_bayes.identified import astray, newton, runs_off, words_astray
+from em_vs_bayes.methods import flat
 from em_vs_bayes.methods.anderson import Trail
-from em_vs_bayes.methods.ascent import FINISHERS, Climb, Interrupted, alike, emptied, screened, twins
-from em_vs_bayes.methods.base import Method, Outcome, Run, processors
+from em_vs_bayes.methods.ascent import FINISHERS, Climb, Interrupted, alike, emptied, screened, twins, unfinished
+from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run, processors
 from em_vs_bayes.methods.maximum import ways_up
 from em_vs_bayes.program import Program, Step
 from em_vs_bayes.status import Status
@@ -44,7 +45,6 @@ class State:
     stats: Array
     climb: Climb
     floored: tuple[int, ...] = ()
-    boundary: tuple[str, ...] = ()
     crawling: bool = False
     trail: Trail | None = None
     refused: int = 0
@@ -177,7 +177,7 @@ class EM(Method):
             return replace(state, climb=state.climb.then(state.climb.objective))
         step = self._maximize(program, state)
         objective, stats = self._expect(program, step.theta)
-        return State(step.theta, stats, state.climb.then(objective), step.floored, step.boundary, floor=state.floor)
+        return State(step.theta, stats, state.climb.then(objective), step.floored, floor=state.floor)
 
     def _mixed(self, program: Program, state: State) -> State:
         """One EM step with Anderson's correction; the plain step where that is no gain, SQUAREM where it is none again.
@@ -202,7 +202,7 @@ class EM(Method):
         objective, stats = self._expect(program, step.theta)
         climb = state.climb.then(objective)
         crawling = state.crawling
-        once = State(step.theta, stats, climb, step.floored, step.boundary, crawling=crawling, floor=state.floor)
+        once = State(step.theta, stats, climb, step.floored, crawling=crawling, floor=state.floor)
         if refused < PATIENT:
             return replace(once, trail=trail, refused=refused)
         return replace(self._extrapolated(program, state, once), crawling=True, refused=PATIENT - 1)
@@ -252,14 +252,19 @@ class EM(Method):
             return Status.UNBOUNDED
         return verdict
 
-    def beyond(self, program: Program, state: State, status: Status) -> list[Run]:
+    def beyond(self, program: Program, state: State, status: Status) -> Beyond:
         if status is not Status.CONVERGED or self.algorithm == "hard" or program.latent.concave:
-            return []
+            return Beyond()
         if state.runs_off == "":  # of one truncated regression, which is concave in other parameters
-            return []
+            return Beyond()
         level = state.climb.objective + state.climb.rounding
-        points = ways_up(program, state.theta, level, lambda theta: self._expect(program, theta), not self._flat)
-        return [self._onwards(program, state, theta) for theta in points]
+        found = ways_up(program, state.theta, level, lambda theta: self._expect(program, theta), not self._flat)
+        if found.points:
+            return Beyond(tuple(self._onwards(program, state, theta) for theta in found.points))
+        if twins(program, state.theta):  # said in words of their own
+            return Beyond()
+        note = found.flat or (flat.spare(program, state.theta) if self._flat else "")
+        return Beyond(notes=(note,) if note else ())
 
     def _onwards(self, program: Program, state: State, theta: Array) -> Run:
         """A climb that goes on from a higher point, its iterations counted from the first."""
@@ -267,6 +272,15 @@ class EM(Method):
         climb = Climb(objective, iteration=state.climb.iteration + 1, summed=program.summed)
         new = State(theta, stats, climb, floor=state.floor)
         return Run(new, [self.record(new)])
+
+    def _tried(self, state: State) -> str:
+        """What made the iterations fewer, for a note."""
+        if self.algorithm == "hard":
+            return ""
+        if self.accelerate is None:
+            return "They were plain EM's: accelerate='auto' needs fewer. "
+        names = {"squarem": "SQUAREM", "anderson": "Anderson's acceleration"}
+        return f"They were accelerated ({names.get(self.accelerate, names['anderson'])}). " if state.crawling else ""
 
     def progress(self, state: State) -> tuple[float, str]:
         return state.climb.iteration / self.max_iter, f"objective {state.climb.objective:.6g}"
@@ -300,8 +314,6 @@ class EM(Method):
 
     def outcome(self, program: Program, state: State, status: Status) -> Outcome:
         notes = [state.runs_off] if state.runs_off else []
-        if state.boundary:
-            notes.append(f"The estimate lies on the boundary in {', '.join(sorted(set(state.boundary)))}.")
         theta, order = state.theta, np.arange(program.k)
         if program.order.names:
             theta, order = sorted_components(program, theta)
@@ -337,6 +349,12 @@ class EM(Method):
             notes.append(words_astray(program, tuple(np.sort(np.argsort(order)[list(state.astray)]))))
         notes += emptied(program, state.stats, order, "where they last were" if self._flat else "at the prior's mode")
         notes += alike(program, theta, state.stats, order)
+        if status is Status.MAX_ITER:
+            notes.append(unfinished(state.climb, self._tried(state)))
+        if status is Status.SADDLE:
+            notes.append(
+                "From each end so far there was a way up, and it led to another saddle point; the last stands."
+            )
         return Outcome(theta, status, notes=tuple(notes))
 
 

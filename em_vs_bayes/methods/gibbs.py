@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from em_vs_bayes import starts
 from em_vs_bayes.arguments import positive_integer
 from em_vs_bayes.contract import Array
-from em_vs_bayes.methods.base import Method, Outcome, Run, processors
+from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run, processors
 from em_vs_bayes.methods.em import EM, best_start
 from em_vs_bayes.methods.slowest import where_slow
 from em_vs_bayes.program import Program
@@ -155,8 +155,8 @@ class Gibbs(Method):
         done = all(sum(map(len, c.kept)) >= self.draws for c in state.chains)
         return Status.SAMPLED if done else None
 
-    def beyond(self, program: Program, state: State, status: Status) -> list[Run]:
-        return []
+    def beyond(self, program: Program, state: State, status: Status) -> Beyond:
+        return Beyond()
 
     def progress(self, state: State) -> tuple[float, str]:
         total = self.tune + self.draws * self.thin

@@ -13,7 +13,7 @@ import numpy as np
 
 from em_vs_bayes.arguments import positive_integer
 from em_vs_bayes.contract import Array
-from em_vs_bayes.methods.base import Method, Outcome, Run, not_resumable
+from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run, not_resumable
 from em_vs_bayes.methods.em import climbed, inside_the_order
 from em_vs_bayes.methods.mode import Whitening, settled
 from em_vs_bayes.program import Density, Program
@@ -76,8 +76,8 @@ class Laplace(Method):
             return None
         return Status.SUSPECT if state.map.repaired else Status.APPROXIMATED
 
-    def beyond(self, program: Program, state: State, status: Status) -> list[Run]:
-        return []
+    def beyond(self, program: Program, state: State, status: Status) -> Beyond:
+        return Beyond()
 
     def progress(self, state: State) -> tuple[float, str]:
         return state.count / self.draws, "mode" if state.map is None else f"{state.count} draws"

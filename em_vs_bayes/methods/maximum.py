@@ -13,12 +13,14 @@ Coordinates on the boundary of the parameter space are held there.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from em_vs_bayes.contract import Array
+from em_vs_bayes.methods import flat
 from em_vs_bayes.program import Program
 
 PRODUCTS = ((300, 50_000), (20, 1_000_000), (10, np.inf))  # at most, for so many rows x components x columns
@@ -29,8 +31,16 @@ LENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0)  # of steps along the direction, in the sam
 Expect = Callable[[Array], tuple[float, Array]]
 
 
-def ways_up(program: Program, theta: Array, level: float, expect: Expect, prior: bool) -> list[Array]:
-    """Points (P,) above a stationary one, one on each side of it; none where it is a maximum.
+@dataclass(frozen=True, slots=True)
+class Around:
+    """Points (P,) above a stationary one, one on each side; without any, what is ``flat`` about it in words, or ""."""
+
+    points: tuple[Array, ...] = ()
+    flat: str = ""
+
+
+def ways_up(program: Program, theta: Array, level: float, expect: Expect, prior: bool) -> Around:
+    """What curvature says of a stationary point.
 
     Parameters
     ----------
@@ -43,7 +53,7 @@ def ways_up(program: Program, theta: Array, level: float, expect: Expect, prior:
     program = program.held(theta)
     x = program.unconstrain(theta)
     if not (program.ndim and np.isfinite(x).all()):
-        return []
+        return Around()
 
     def gradient(at: Array, stats: Array | None = None) -> Array:
         if stats is None:
@@ -60,10 +70,10 @@ def ways_up(program: Program, theta: Array, level: float, expect: Expect, prior:
     try:
         value, direction = lowest(product, unit > 0.0, _products(program))
     except ValueError:  # a step left the support
-        return []
+        return Around()
     if not value < NEGATIVE:
-        return []
-    found = []
+        return Around(flat=flat.along(program, theta, unit * direction) if abs(value) < flat.FLAT else "")
+    found: list[Array] = []
     for sign in (1.0, -1.0):
         best, top = None, level
         for length in LENGTHS:
@@ -75,7 +85,7 @@ def ways_up(program: Program, theta: Array, level: float, expect: Expect, prior:
             if height > top:
                 best, top = point, height
         found += [] if best is None else [best]
-    return found
+    return Around(tuple(found))
 
 
 def errors(gradient: Callable[[Array], Array], x: Array, groups: NDArray[np.int64]) -> Array:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from em_vs_bayes.arguments import brief, fraction, one_of, positive_integer, yes_or_no
 from em_vs_bayes.contract import Array
-from em_vs_bayes.methods.base import Method, Outcome, Run, not_resumable, processors
+from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run, not_resumable, processors
 from em_vs_bayes.methods.laplace import near_mode
 from em_vs_bayes.methods.mode import Whitening, settled
 from em_vs_bayes.program import Program
@@ -120,8 +120,8 @@ class NUTS(Method):
     def finished(self, state: State) -> Status | None:
         return None if state.draws is None else Status.SAMPLED
 
-    def beyond(self, program: Program, state: State, status: Status) -> list[Run]:
-        return []
+    def beyond(self, program: Program, state: State, status: Status) -> Beyond:
+        return Beyond()
 
     def progress(self, state: State) -> tuple[float, str]:
         return state.done, f"{self.chains} chains"

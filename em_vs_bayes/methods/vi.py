@@ -16,8 +16,8 @@ from em_vs_bayes import starts
 from em_vs_bayes.arguments import positive_integer, tolerance
 from em_vs_bayes.contract import Array
 from em_vs_bayes.identified import astray, words_astray
-from em_vs_bayes.methods.ascent import EMPTY, FINISHERS, Climb, alike, emptied, screened, twins
-from em_vs_bayes.methods.base import Method, Outcome, Run, processors
+from em_vs_bayes.methods.ascent import EMPTY, FINISHERS, Climb, alike, emptied, screened, twins, unfinished
+from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run, processors
 from em_vs_bayes.methods.em import sorted_components
 from em_vs_bayes.program import Program
 from em_vs_bayes.status import Status
@@ -110,8 +110,8 @@ class VI(Method):
             return Status.UNBOUNDED
         return state.climb.verdict(self.tol, self.max_iter)
 
-    def beyond(self, program: Program, state: State, status: Status) -> list[Run]:
-        return []
+    def beyond(self, program: Program, state: State, status: Status) -> Beyond:
+        return Beyond()
 
     def progress(self, state: State) -> tuple[float, str]:
         return state.climb.iteration / self.max_iter, f"ELBO {state.climb.objective:.6g}"
@@ -144,6 +144,8 @@ class VI(Method):
             absent = (words_astray(program, tuple(np.sort(np.argsort(order)[list(state.astray)]))), *absent)
         same = alike(program, theta, state.stats, order)
         notes = (*absent, *emptied(program, state.stats, order, "those of the prior"), *same, *dropped)
+        if status is Status.MAX_ITER:
+            notes = (*notes, unfinished(state.climb, ""))
         kept = draws[None] if len(draws) else None
         return Outcome(theta, status, draws=kept, sample_stats=stats, notes=notes, elbo=state.climb.objective)
 
