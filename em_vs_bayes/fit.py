@@ -18,6 +18,7 @@ from em_vs_bayes.compile import compile as compile_program
 from em_vs_bayes.compiling import announced
 from em_vs_bayes.contract import Array
 from em_vs_bayes.feasible import require_possible
+from em_vs_bayes.interrupts import Watch
 from em_vs_bayes.methods import METHODS
 from em_vs_bayes.methods.ascent import Interrupted
 from em_vs_bayes.methods.base import Method, Outcome, Run, not_resumable
@@ -54,7 +55,8 @@ def fit(
         compiled = perf_counter()
         driven = drive(chosen, program, _start(program, init), generator(seed), method, progressbar)
         seconds = {"compile": compiled - began, "fit": perf_counter() - compiled}
-        return Fit.from_driven(program, method, driven, seconds, _used(chosen), _begun(seed, init))
+        with Watch(holds=True):
+            return Fit.from_driven(program, method, driven, seconds, _used(chosen), _begun(seed, init))
 
 
 def _begun(seed: Any, init: Any) -> dict[str, Any]:
@@ -175,11 +177,12 @@ def loop(
             ended = [end for end in ended if end is not best]
     status, state, records = best
     status = Status.INTERRUPTED if interrupted and not status.good else status
-    history = {name: np.array([r.get(name, np.nan) for r in records]) for name in records[-1]}
-    outcome = method.outcome(program, state, status)
-    ends = _ends(method, [s for _, s, _ in ended] + seen)
-    outcome = replace(outcome, notes=(*outcome.notes, *notes), attrs={**outcome.attrs, **ends})
-    return Driven(outcome, history, method.checkpoint(state))
+    with Watch(holds=True):
+        history = {name: np.array([r.get(name, np.nan) for r in records]) for name in records[-1]}
+        outcome = method.outcome(program, state, status)
+        ends = _ends(method, [s for _, s, _ in ended] + seen)
+        outcome = replace(outcome, notes=(*outcome.notes, *notes), attrs={**outcome.attrs, **ends})
+        return Driven(outcome, history, method.checkpoint(state))
 
 
 def _ends(method: Method, states: list[Any]) -> dict[str, Any]:
@@ -229,7 +232,8 @@ def resume(fit: Fit, progressbar: bool, options: Mapping[str, Any]) -> Fit:
         driven = loop(method, fit.program, [run], fit.method, progressbar)
     seconds = {**{k: v for k, v in fit.seconds.items() if k != "total"}, "resumed": perf_counter() - began}
     begun = {name: fit.attrs.get(name) for name in ("seed", "init")}
-    return Fit.from_driven(fit.program, fit.method, driven, seconds, _used(method), begun)
+    with Watch(holds=True):
+        return Fit.from_driven(fit.program, fit.method, driven, seconds, _used(method), begun)
 
 
 def _used(method: Method) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Ctrl-C in a loop over fits: it ends the loop, though a fit on its own takes it as a wish to end that fit alone."""
+"""Ctrl-C in a loop over fits ends the loop, though a fit on its own takes it as a wish to end that fit alone.
+
+While a result is being put together it waits: hours of draws are not lost to a second of relabelling.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,19 @@ from typing import Any, Self
 class Watch:
     """Context manager that remembers whether Ctrl-C was pressed inside, whoever took it.
 
+    Parameters
+    ----------
+    holds : bool
+        Whether the first Ctrl-C is kept from the code inside. A second one gets through.
+
     Attributes
     ----------
     pressed : bool
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, holds: bool = False) -> None:
         self.pressed = False
+        self._holds = holds
         self._former: Any = None
 
     def __enter__(self) -> Self:
@@ -29,8 +38,9 @@ class Watch:
         return self
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.pressed = True
-        self._former(number, frame)
+        again, self.pressed = self.pressed, True
+        if again or not self._holds:
+            self._former(number, frame)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if self._former is not None:

@@ -3,6 +3,7 @@
 import signal
 import threading
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from em_vs_bayes.interrupts import Watch
 from em_vs_bayes.methods import base
 from em_vs_bayes.methods.em import EM
 from em_vs_bayes.methods.vi import VI
+from em_vs_bayes.results import Fit
 from em_vs_bayes.status import Status
 
 QUIET = {"progressbar": False, "seed": 1}
@@ -98,6 +100,25 @@ def test_watches_hear_each_other_and_only_the_main_thread_has_any():
     thread.start()
     thread.join()
     assert heard == [False]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_draws_are_not_lost_while_a_fit_is_put_together(monkeypatch):
+    """Relabelling takes its time: Ctrl-C is too late to stop anything then; pressed twice, it gets through."""
+    whole = Fit.from_driven
+
+    def pressing(*arguments, times):
+        for _ in range(times):
+            signal.raise_signal(signal.SIGINT)
+        return whole(*arguments)
+
+    options = {"draws": 20, "tune": 5, "chains": 2}
+    monkeypatch.setattr(Fit, "from_driven", partial(pressing, times=1))
+    fit = SPEC.fit(Y, "gibbs", **options, **QUIET)
+    assert fit.draws is not None and fit.draws.shape[:2] == (2, 20)
+    monkeypatch.setattr(Fit, "from_driven", partial(pressing, times=2))
+    with pytest.raises(KeyboardInterrupt):
+        SPEC.fit(Y, "gibbs", **options, **QUIET)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
