@@ -23,7 +23,7 @@ def scalar_names(fit: Fit) -> list[str]:
 
     Predictors go by their names, where a formula or a frame gave them any.
     """
-    names, named = [], _named_predictors(fit)
+    names, named = [], named_predictors(fit)
     for name, value in fit.params.items():
         dims = fit.spec.parameter_dims()[name]
         ticks = [named.get(dim, range(length)) for dim, length in zip(dims, value.shape, strict=True)]
@@ -31,7 +31,8 @@ def scalar_names(fit: Fit) -> list[str]:
     return [printable.name(label) for label in names]
 
 
-def _named_predictors(fit: Fit) -> dict[str, list[str]]:
+def named_predictors(fit: Fit) -> dict[str, list[str]]:
+    """Dims of predictors that a formula or a frame gave names."""
     return {
         dim: names for dim, names in fit.program.predictors.items() if names != [f"x{j}" for j in range(len(names))]
     }

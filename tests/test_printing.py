@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -26,7 +27,8 @@ def test_a_tobit_regression_prints_what_survreg_prints():
     )
     assert [float(v) for v in rows["coefficients[age]"]] == pytest.approx([-0.179, 0.079, -2.267, 0.0234], rel=5e-3)
     assert len(rows["sigma"]) == 2  # that it is zero is no hypothesis
-    assert fit._repr_html_().startswith("<pre>Tobit(")
+    page = fit._repr_html_()
+    assert "<b>Tobit(" in page and page.count("<tr") == 8 and "&lt;" not in page
 
 
 def test_rows_that_lack_something_are_counted():
@@ -56,6 +58,42 @@ def test_a_long_table_says_where_the_rest_is():
     fit = evb.Tobit().fit(np.maximum(x @ np.ones(40) + rng.normal(size=200), 0), exog=x, **QUIET)
     assert "... 11 more rows: fit.summary()" in repr(fit)
     assert len(repr(evb.GaussianMixture(2).fit(rng.normal(size=(60, 20)), n_init=1, max_iter=3, **QUIET))) < 5000
+
+
+def test_components_and_states_stand_side_by_side():
+    fit = evb.GaussianMixture(2).fit(evb.datasets.load("faithful"), **QUIET)
+    rows = {re.split(r"\s\s+", line)[0]: line for line in repr(fit).splitlines()}
+    # mclust 6: Mclust(faithful, G = 2, modelNames = "VVV"), summary(parameters = TRUE); sizes 175 and 97
+    assert rows["rows, most probably"].split()[-2:] == ["175", "97"]
+    assert rows["means[eruptions]"].split()[1:] == ["4.290", "(0.031)", "2.036", "(0.027)"]
+    assert "covariances[eruptions, waiting]" in rows and "covariances[waiting, eruptions]" not in rows
+    errors = fit.std_errors()
+    assert f"({errors['weights'][0]:.3f})" in rows["weights"]
+    chain = evb.HMM(e.Normal(), 2).fit(np.tile(np.repeat([0.0, 5.0], 10), 4) + np.arange(80) % 7, **QUIET)
+    after = repr(chain).split("transition, from row to column")[1].splitlines()
+    assert [line.split()[:2] for line in after[2:4]] == [["state", "0"], ["state", "1"]]
+    assert f"{chain.params['transition'][0, 1]:.3f}" in after[2]
+    diagonal = evb.GaussianMixture(1, covariance="diag").fit(evb.datasets.load("faithful"), **QUIET)
+    assert "covariances[waiting, waiting]" in repr(diagonal) and "[eruptions, waiting]" not in repr(diagonal)
+
+
+def test_mixtures_of_lines_have_tests_of_their_coefficients():
+    rng = np.random.default_rng(0)
+    x, up = rng.normal(size=200), rng.random(200) < 0.5
+    y = np.where(up, 3.0 * x, 8.0 - 3.0 * x) + rng.normal(size=200)
+    fit = evb.Mixture(e.LinearRegression(), 2).fit(y, exog=np.c_[np.ones(200), x], **QUIET)
+    line = next(line for line in repr(fit).splitlines() if line.startswith("coefficients[0, 1]")).split()[2:]
+    estimate, se, z = fit.params["coefficients"][0, 1], fit.std_errors()["coefficients"][0, 1], float(line[2])
+    assert [float(v) for v in line[:2]] == pytest.approx([estimate, se], rel=1e-3)
+    assert z == pytest.approx(estimate / se, rel=1e-3) and line[3] == "<2e-16"
+
+
+def test_errors_that_take_long_are_left_to_the_summary(monkeypatch):
+    from em_vs_bayes import layout
+
+    fit = evb.GaussianMixture(2).fit(evb.datasets.load("faithful"), **QUIET)
+    monkeypatch.setattr(layout, "WORK", 1.0)
+    assert "standard errors take longer: fit.summary()" in repr(fit) and "(0.0" not in repr(fit)
 
 
 def test_nothing_keeps_it_from_printing():

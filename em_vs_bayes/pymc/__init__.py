@@ -1,5 +1,6 @@
 """PyMC: our specs as models, and our marginal likelihoods inside users' own models."""
 
+from em_vs_bayes.pymc import jaxed
 from em_vs_bayes.pymc.build import initial_values, to_pymc
 from em_vs_bayes.pymc.gaussian import SPDTransform, inverse_wishart, mvnormal_log_density, scaled_normal
 from em_vs_bayes.pymc.hmm import HMM
@@ -20,6 +21,7 @@ __all__ = [
     "hmm_log_likelihood",
     "initial_values",
     "inverse_wishart",
+    "jaxed",
     "log_marginal",
     "mvnormal_log_density",
     "responsibilities",

@@ -84,6 +84,9 @@ def HMM(
     States that are exchangeable under the priors have labels that may switch between chains and within them: order
     something, as in ``transform=pm.distributions.transforms.ordered``, and give a start in that order.
 
+    Under JAX (``nuts_sampler="numpyro"``) the recursion is called back from JAX, on the CPU; nutpie runs it within its
+    own compiled code, and is the faster.
+
     Examples
     --------
     >>> with pm.Model() as model:
