@@ -133,6 +133,15 @@ def test_refusals_are_one_line(arguments, words, tmp_path, monkeypatch):
     assert "Traceback" not in out.output
 
 
+def test_a_column_with_a_comma_in_its_name(tmp_path):
+    path = tmp_path / "s.csv"
+    pd.DataFrame({"x, y": [1.0, 2.0, 9.0, 8.0], "z": [1e30, 2e30, 4e30, 3e30]}).to_csv(path, index=False)
+    y, _ = read(Source(str(path)), "x, y", None, None, one=Model.gmm)
+    assert list(y.columns) == ["x, y"]
+    path.write_text(f"a\n{10**25}\n{3 * 10**25}\n")  # whole numbers of more than 64 bits
+    assert read(Source(str(path)), None, None, None, one=Model.gmm)[0]["a"].tolist() == [1e25, 3e25]
+
+
 def test_words_where_numbers_are_wanted(table):
     out = run("fit", table)
     assert out.exit_code == 2 and "name holds no numbers" in out.stderr
@@ -338,6 +347,13 @@ TABLES = {
     "zeros": ("s.csv", "a,b\n1,\0\n", [], "is no text"),
     "no Parquet": ("s.parquet", "a,b\n1,2\n", [], "cannot be read as Parquet"),
     "sep of Parquet": ("s.parquet", "a,b\n1,2\n", ["--sep", ";"], "--sep ; is for text files"),
+    "short row": ("s.csv", "a,b\n1,2\n2\n3,4\n", [], "line 3 has 1 field(s), the first line 2"),
+    "spaces": ("s.csv", "a b\n1 2\n2 3\n", [], "2 words in every line; give --sep ' '"),
+    "thousands": ("s.csv", 'a,b\n"1,234.5",2\n"2,345.6",3\n', [], "thousands are grouped ('1,234.5')"),
+    "units": ("s.csv", "a,b\n5 %,2\n6 %,3\n", [], "a holds no numbers but numbers with signs around them ('5 %')"),
+    "a question": ("s.csv", "a,b\n5,2\n?,3\n", [], "a holds no numbers but numbers as text ('5', but also '?')"),
+    "dates": ("s.csv", "a,b\n2020-01-02,2\n2020-02-02,3\n", [], "dates as text ('2020-01-02')"),
+    "packed": ("s.csv.gz", "", [], "is compressed; unpack it first"),
     "unnamed": ("s.csv", ",b\n7,2\n3,4\n5,1\n", [], "the first column has no name"),
 }
 
@@ -367,6 +383,8 @@ def written(sep=",", decimal=".", index=False, header=True, **options):
         ("s.csv", written(), [], ""),
         ("s.tsv", written("\t"), [], ""),
         ("s.csv", written(";", ","), ["--sep", ";", "--decimal", ","], ""),
+        ("s.csv", written(",", ",", quoting=2), ["--decimal", ","], ""),
+        ("s.csv", written().replace("\n", ",\n"), [], "(column 3) has neither a name nor a value; it is left out"),
         ("s.csv", written("\t"), ["--sep", "tab"], ""),
         ("s.csv", "\ufeff" + written(), [], ""),
         ("s.csv", written(index=True), [], "has no name and says which row it is; it is left out"),

@@ -284,6 +284,21 @@ def assigned(**columns):
     return lambda: FORMULA.fit(TABLE.assign(**columns), progressbar=False)
 
 
+def test_words_with_digits_in_them_are_words():
+    from em_vs_bayes.emissions.texts import really
+
+    for words in (
+        ["18-25", "26-35", "36+"],
+        ["a1", "b2"],
+        ["Q1", "Q2", "3"],
+        ["m", "f", "1"],
+        ["<5", "5-9"],
+        [""],
+        ["1st", "2nd"],
+    ):
+        assert really(words) is None
+
+
 def plain(y, **rest):
     return lambda: evb.GaussianMixture(2).fit(y, progressbar=False, **rest)
 
@@ -295,6 +310,9 @@ def plain(y, **rest):
         (assigned(x=DATES.to_period("D")), TypeError, "Predictor 'x' holds dates"),
         (assigned(x=DATES - DATES[0]), TypeError, "Predictor 'x' holds durations"),
         (assigned(x=TABLE["x"].astype(str)), TypeError, r"Predictor 'x' holds numbers as text \('.*'\): convert it by astype"),
+        (assigned(x=[*TABLE["x"].astype(str)[1:], "?"]), TypeError, "Predictor 'x' holds numbers as text .*but also '\\?'"),
+        (assigned(x=TABLE["x"].round(3).astype(str).str.replace(".", ",")), TypeError, "holds numbers with decimal commas"),
+        (assigned(x=DATES.strftime("%d.%m.%Y")), TypeError, "holds dates as text .*: convert them to numbers, or write C"),
         (assigned(g=[1, *TABLE["g"][1:]]), TypeError, r"Predictor 'g' mixes numbers \(1\) and text \('a'\)"),
         (assigned(x=[{"a": 1}] * N), TypeError, r"Predictor 'x' holds values of type dict"),
         (assigned(x=X["u"] + 1j), TypeError, "Predictor 'x' holds complex numbers"),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from em_vs_bayes.cli.options import Model
+from em_vs_bayes.emissions import texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +44,8 @@ class Source:
             return self._of_text(sys.stdin.read())
         if path.is_dir():
             raise ValueError(f"{self.data} is a directory; wants a .csv, .tsv or .parquet file")
+        if suffix in (".gz", ".zip", ".bz2", ".xz", ".zst") and path.exists():
+            raise ValueError(f"{self.data} is compressed; unpack it first")
         if suffix not in (".csv", ".tsv", ".txt", ".parquet"):
             if path.exists():
                 raise ValueError(f"{self.data} is neither .csv, .tsv nor .parquet")
@@ -92,7 +95,7 @@ class Source:
         sep, decimal = self._sep, self.decimal or "."
         if decimal not in (".", ","):
             raise ValueError(f"--decimal {self.decimal!r} must be '.' or ','")
-        if decimal == sep:
+        if decimal == sep and '"' not in text[:10_000]:
             raise ValueError(f"--decimal {decimal!r} separates the fields, too; give another --sep, such as ';'")
         if not text.strip():
             raise ValueError(f"{self.data} is empty")
@@ -109,6 +112,7 @@ class Source:
             raise ValueError(f"{self.data} is no table: {' '.join(str(error).split())[:150]}") from None
         if not len(frame):
             raise ValueError(f"{self.data} has names of columns but no rows")
+        frame = self._without_nothing(frame)
         self._check_decimals(frame, decimal)
         return self._without_index(frame)
 
@@ -128,17 +132,26 @@ class Source:
                 f"line; give --sep {_called(sign) if sign == chr(9) else repr(sign)}"
                 + (", and --decimal ',' where numbers have decimal commas" if sign == ";" else "")
             )
-        width = len(rows[0])
+        width, words = len(rows[0]), len(lines[0].split())
+        if width == 1 and words > 1 and all(len(line.split()) == words for line in lines) and len(lines) > 1:
+            raise ValueError(
+                f"{self.data}: no {_called(sep)} in the first line, but {words} words in every line; give --sep ' '"
+            )
         longer = next((i for i, row in enumerate(rows) if len(row) > width), None)
         if longer is not None:
             raise ValueError(
                 f"{self.data}: line {longer + 1} has {len(rows[longer])} fields, the first line {width}; is a name "
                 "missing there, or do numbers have decimal commas (--sep ';' --decimal ',')?"
             )
+        for i, row in enumerate(csv.reader(io.StringIO(text), delimiter=sep, skipinitialspace=True)):
+            if 0 < len(row) < width and not (width > 1 and len(row) == 1 and not row[0].strip()):
+                raise ValueError(
+                    f"{self.data}: line {i + 1} has {len(row)} field(s), the first line {width}; is it whole?"
+                )
         if not named:
             return [f"x{j}" for j in range(width)]
         names = [name.strip() for name in rows[0]]
-        if self.header is None and all(_is_number(name) for name in names):
+        if self.header is None and all(texts.is_number(name) for name in names):
             raise ValueError(
                 f"{self.data}: the first line has numbers ({', '.join(names)[:60]}) where names of columns are wanted; "
                 "add a line of names, or give --no-header (--header: these are the names)"
@@ -154,12 +167,19 @@ class Source:
             if frame[name].dtype.kind in "biufM":
                 continue
             seen = [str(value) for value in frame[name].dropna().head(LOOKED_AT)]
-            if any(wrong.match(v) for v in seen) and all(wrong.match(v) or _is_number(v) for v in seen):
+            if any(wrong.match(v) for v in seen) and all(wrong.match(v) or texts.is_number(v) for v in seen):
                 example = next(v for v in seen if wrong.match(v))
                 raise ValueError(
                     f"{self.data}: {name} has numbers such as {example.strip()}; give --decimal '{right}' if that is "
-                    "their decimal sign"
+                    "their decimal sign; signs between thousands have to go"
                 )
+
+    def _without_nothing(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Without columns that have neither a name nor a value, as separators at the ends of lines make them."""
+        nothing = [name for name in frame.columns if name.startswith("(column ") and frame[name].isna().all()]
+        if nothing:
+            _note(f"{self.data}: {', '.join(nothing)} has neither a name nor a value; it is left out")
+        return frame.drop(columns=nothing)
 
     def _without_index(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Without a first column that has no name and says what the row is: numbers from 0 or 1 on, or words."""
@@ -176,14 +196,6 @@ class Source:
 
 def _called(sign: str) -> str:
     return SEPARATORS.get(sign, repr(sign))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _counts(column: Any) -> bool:
@@ -205,7 +217,8 @@ def read_frame(source: Source, weights_column: str | None) -> tuple[pd.DataFrame
     if weights_column not in frame.columns:
         raise ValueError(f"{data} has no column {weights_column}; it has {', '.join(map(str, frame.columns))}")
     if frame[weights_column].dtype.kind not in "biuf":
-        raise ValueError(f"{data}: {weights_column} holds no numbers; --weights-column wants some")
+        said = _held(frame[weights_column])
+        raise ValueError(f"{data}: {weights_column} holds no numbers{said}; --weights-column wants some")
     return frame, frame[weights_column].to_numpy(float)
 
 
@@ -215,21 +228,38 @@ def read(
     """The columns to fit, all numbers, with that of the sequences last, and the case weights (or None)."""
     frame, data = source.frame(), source.data
     apart = [c for c in (lengths_column, weights_column) if c is not None]
-    chosen = split(columns) if columns else [c for c in frame.columns if c not in apart]
+    whole = columns in frame.columns  # a name with a comma in it
+    chosen = (
+        [columns] if whole and columns else split(columns) if columns else [c for c in frame.columns if c not in apart]
+    )
     wanted = [*chosen, *apart]
     if absent := [c for c in wanted if c not in frame.columns]:
         raise ValueError(f"{data} has no column {', '.join(absent)}; it has {', '.join(map(str, frame.columns))}")
     if lengths_column in chosen:
         raise ValueError(f"--lengths-column {lengths_column} is among --columns {columns}; it says whose each row is")
+    for name in wanted:
+        frame[name] = _whole(frame[name])
     if words := [c for c in wanted if c != lengths_column and frame[c].dtype.kind not in "biuf"]:
         raise ValueError(
-            f"{data}: {', '.join(map(str, words))} holds no numbers; choose by --columns "
+            f"{data}: {', '.join(map(str, words))} holds no numbers{_held(frame[words[0]])}; choose by --columns "
             f"among {', '.join(map(str, frame.columns))}"
         )
     if not one.gaussian and len(chosen) != 1:
         raise ValueError(f"--model {one} wants one column; {data} gives {', '.join(chosen)}; choose by --columns")
     weights = frame[weights_column].to_numpy(float) if weights_column else None
     return frame[[*chosen, *([lengths_column] if lengths_column else [])]], weights
+
+
+def _held(column: Any) -> str:
+    """What a column holds in place of numbers, with an example: the end of a sentence."""
+    known = [str(value) for value in column.dropna()]
+    return f" but {texts.really(known) or f'text ({known[0][:40]!r})'}" if known else ""
+
+
+def _whole(column: Any) -> Any:
+    """Whole numbers beyond 64 bits as floats."""
+    large = column.dtype == object and column.map(lambda value: isinstance(value, int)).all()
+    return column.astype(float) if large else column
 
 
 def split(words: str) -> list[str]:

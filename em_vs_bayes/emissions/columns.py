@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from em_vs_bayes.emissions import numbers
+from em_vs_bayes.emissions import numbers, texts
 
 
 def plain(frame: Any, left: set[str], right: set[str], factors: set[str]) -> Any:
@@ -98,21 +98,13 @@ def _objects(values: Any, name: str, factor: bool) -> Any:
         raise TypeError(f"Predictor {name!r} mixes {said}; make it one or the other.")
     (kind,) = kinds
     if kind == "text":
-        if not factor and len(known) and _all_numbers(known):
+        if not factor and (what := texts.really(known)):
+            how = "it by astype(float)" if what.startswith("numbers as") else "them to numbers"
             raise TypeError(
-                f"Predictor {name!r} holds numbers as text ({known.iloc[0]!r}): convert it by astype(float), or write "
-                f"C({name}) where they are categories."
+                f"Predictor {name!r} holds {what}: convert {how}, or write C({name}) where they are categories."
             )
         return values.where(values.notna(), None)
     if factor and kind in ("dates", "durations", "times of day"):
         return values.astype(str)
     advice = f" {numbers.ADVICE[kind]}" if kind in numbers.ADVICE else ""
     raise TypeError(f"Predictor {name!r} holds {kind} ({numbers.short(known.iloc[0])}).{advice}")
-
-
-def _all_numbers(text: Any) -> bool:
-    try:
-        np.asarray(text.unique(), dtype=str).astype(float)
-    except ValueError:
-        return False
-    return True
