@@ -158,13 +158,17 @@ def _check_rows(streams: tuple[Stream, ...], spec: Spec, n: int, *, fitting: boo
             f"y has {nothing.sum()} row(s) with no observed value (first: row {int(np.argmax(nothing))}): "
             "they say nothing. Drop them."
         )
-    if fitting and k > 1 and not spec.latent.sequential:  # states differ in what follows them, too
+    meant = any(name not in spec.latent_dims for name in spec.priors)  # priors of one's own see to a posterior
+    if fitting and k > 1 and not (spec.latent.sequential or meant):  # states differ in what follows them, too
         head, distinct = max(20 * k, 1000), 0
         for stop in (head, n):  # the first rows nearly always settle it
             if distinct < k:
                 distinct = len(np.unique(np.hstack([s.columns[:stop] for s in streams]), axis=0))
         if distinct < k:
-            raise ValueError(f"n_components={k} is more than the {distinct} distinct row(s) of y.")
+            raise ValueError(
+                f"n_components={k} is more than the {distinct} distinct row(s) of y. Ask for fewer, or give the "
+                "emission's parameters priors that you mean."
+            )
 
 
 def _unseen(stream: Stream) -> NDArray[np.bool_]:

@@ -80,6 +80,8 @@ class Layout:
 
     def unpack(self, flat: Array) -> Params:
         """Named views of the last axis of ``flat``, leading axes kept."""
+        if flat.ndim == 1:  # once or twice per block of every iteration
+            return {name: flat[where].reshape(shape) for name, where, shape in self._items}
         lead = flat.shape[:-1]
         return {name: flat[..., where].reshape(lead + shape) for name, where, shape in self._items}
 

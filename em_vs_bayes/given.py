@@ -57,6 +57,8 @@ def left_out(program: Program, params: Mapping[str, Any]) -> list[str]:
 
 def _fixed_whole(program: Program) -> Params:
     """Public parameters that are fixed in every element."""
+    if not program.spec.fixed:
+        return {}
     fixed = {n: np.asarray(v, dtype=float) for n, v in program.spec.fixed.items()}
     shapes = {n: v.shape for n, v in program.public(program.neutral()).items()}
     return {n: np.array(np.broadcast_to(v, shapes[n])) for n, v in fixed.items() if not np.isnan(v).any()}

@@ -252,7 +252,7 @@ class Program:
         own = zip(self.placed[self.n_latent :], *self.streams[:3], strict=True)
         return [row for row in own if row[0].prefix + "design" in self.designs]
 
-    @property
+    @cached_property
     def truncates(self) -> bool:
         """Whether rows are missing for what their responses were."""
         return tables.TRUNCATED in self.streams.kind
@@ -568,11 +568,17 @@ class Program:
         return 0.99 * theta + 0.01 * self.with_fixed(self.neutral())
 
     def opened(self, theta: Array) -> Array:
-        """theta with the latent structure's probabilities a little nearer to even: EM never leaves a zero."""
-        out, even = theta.copy(), self.with_fixed(self.neutral())
-        end = self.placed[self.n_latent].theta
-        out[:end] = (1.0 - OPEN) * theta[:end] + OPEN * even[:end]
-        return out
+        """theta with the latent structure's probabilities a little nearer to even: EM never leaves a zero.
+
+        So are the emission's where they are on the edge: a partition of symbols has every other one at zero, in the
+        whole row of the component or state.
+        """
+        moved = np.zeros(theta.size, dtype=bool)
+        moved[: self.placed[self.n_latent].theta] = True
+        edge = at_the_edge(self.placed, self.tables.theta, theta)
+        for _, where, shape in self.tables.theta.items():
+            moved[where] |= np.repeat(edge[where].reshape(shape[0], -1).any(axis=1), prod(shape[1:]))
+        return np.where(moved, (1.0 - OPEN) * theta + OPEN * self.with_fixed(self.neutral()), theta)
 
     def with_fixed(self, theta: Array) -> Array:
         """theta with the user's fixed values in place."""

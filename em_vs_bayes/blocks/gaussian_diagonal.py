@@ -183,8 +183,9 @@ class DiagonalGaussianBlock(Block):
         else:
             means = self._conditional_means(params["means"], old, stats, flat_prior)
             spread = self._conditional_spread(old, means, stats, flat_prior)
-        means = np.where(np.isfinite(means), means, params["means"])
-        spread = np.where(np.isfinite(spread), spread, old)
+        if not (np.isfinite(means).all() and np.isfinite(spread).all()):
+            means = np.where(np.isfinite(means), means, params["means"])
+            spread = np.where(np.isfinite(spread), spread, old)
         spread, floored = self._floored(spread, floor)
         if self._anything_fixed:
             spread = np.where(self._free_spread, spread, self.fixed_spread)

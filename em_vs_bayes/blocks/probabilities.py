@@ -56,6 +56,10 @@ class ProbabilityRows(Block):
         return bool(self._free.all())
 
     @cached_property
+    def _any_free(self) -> bool:
+        return bool(self._free.any())
+
+    @cached_property
     def _mass(self) -> Array:
         """What is left for the free elements of each row (R,)."""
         return 1.0 - np.nansum(self.fixed, axis=1)
@@ -101,7 +105,7 @@ class ProbabilityRows(Block):
         return ("conjugate",)
 
     def maximize(self, params: Params, stats: Params, *, flat_prior: bool, floor: float) -> Maximum:
-        if not self._free.any():
+        if not self._any_free:
             return Maximum(params)
         alpha = 1.0 if flat_prior else np.asarray(self.prior.alpha)
         counts = stats[self.statistic].reshape(self._shape)

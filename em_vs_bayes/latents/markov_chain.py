@@ -115,15 +115,16 @@ class MarkovChain(Latent):
         return data
 
     def expect(self, data: Any, streams: Any, pot: Array, stats: Array, cores: int) -> float:
-        sequences, longest = data.starts.size - 1, int(np.diff(data.starts).max())
+        starts, sequences = data.starts, data.starts.size - 1
+        longest = int((starts[1:] - starts[:-1]).max())
         cores = min(cores, sequences)
-        cuts = np.searchsorted(data.starts, [data.columns.shape[1] * i // cores for i in range(cores)])
+        cuts = [int(np.searchsorted(starts, data.columns.shape[1] * i // cores)) for i in range(1, cores)]
 
         def part(first: int, last: int, own: Array) -> float:
             with working_memory(longest, self.n_states) as memory:
                 return float(chain.expect(data, streams, pot, self.n_states, first, last, own, memory))
 
-        return shared(part, [*cuts.tolist(), sequences], stats)
+        return shared(part, [0, *cuts, sequences], stats)
 
     def decode(self, data: Any, streams: Any, pot: Array, stats: Array) -> float:
         z = np.empty(data.columns.shape[1], dtype=np.int64)

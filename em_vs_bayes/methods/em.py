@@ -140,9 +140,8 @@ class EM(Method):
 
     def _expect(self, program: Program, theta: Array) -> tuple[float, Array]:
         pot = program.potentials(theta)
-        evidence, stats = (
-            program.decode(pot) if self.algorithm == "hard" else program.expect(pot, min(self.cores, processors()))
-        )
+        cores = 1 if self.cores == 1 else min(self.cores, processors())
+        evidence, stats = program.decode(pot) if self.algorithm == "hard" else program.expect(pot, cores)
         return (evidence if self._flat else evidence + program.log_prior(theta)), stats
 
     def step(self, program: Program, state: State, *, screening: bool = False) -> State:
@@ -152,6 +151,8 @@ class EM(Method):
             new = self._once(program, replace(state, floor=NARROWEST, trail=None))
         past = (*state.past, self.record(new)) if screening else ()
         lost = () if state.runs_off == "" else astray(program, new.stats)
+        if not past and not lost and state.runs_off is None:  # as most steps are; `new` has none of these
+            return new
         return replace(new, past=past, runs_off=state.runs_off, astray=lost)
 
     def _once(self, program: Program, state: State) -> State:
