@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from naive.hmm import recursions
+from scipy.special import gammaln, logsumexp
 from scipy.stats import multivariate_normal, norm, poisson
 
 import em_vs_bayes as evb
@@ -90,6 +93,38 @@ def test_a_constant_column_under_a_prior_of_ones_own(covariance):
     assert fixed.log_likelihood == pytest.approx(9 * norm.logpdf(0, 0, 2))
 
 
+def test_a_constant_column_among_columns_of_one_variance():
+    y = np.column_stack([np.full(50, 715.0), np.random.default_rng(0).normal(size=50)])
+    fit = evb.GaussianMixture(1, "spherical").fit(y, **QUIET)
+    variance = ((y - y.mean(axis=0)) ** 2).mean()
+    assert fit.converged
+    np.testing.assert_allclose(fit.params["covariances"][0], variance * np.eye(2), rtol=1e-12)
+    assert fit.log_likelihood == pytest.approx(norm.logpdf(y, y.mean(axis=0), variance**0.5).sum(), rel=1e-12)
+    with pytest.raises(ValueError, match=r"constant in column\(s\) \[0, 1\]"):
+        evb.GaussianMixture(1, "spherical").fit(np.ones((5, 2)), **QUIET)
+
+
+def test_more_components_than_distinct_rows_under_a_prior_of_ones_own():
+    y, k, a, shape, rate = np.array([0, 2, 2, 0, 2]), 3, 1.5, 2.0, 1.0
+    spec = evb.Mixture(e.Poisson(), k, priors={"weights": p.Dirichlet(a), "rates": p.Gamma(shape, rate)})
+    terms = []  # of the evidence: every assignment, weights and rates integrated out
+    for z in product(range(k), repeat=len(y)):
+        n = np.bincount(z, minlength=k)
+        s = np.bincount(z, y, minlength=k)
+        terms.append(
+            gammaln(k * a) - gammaln(k * a + n.sum()) + (gammaln(a + n) - gammaln(a)).sum() - gammaln(y + 1).sum()
+            + (shape * np.log(rate) - gammaln(shape) + gammaln(shape + s) - (shape + s) * np.log(rate + n)).sum()
+        )  # fmt: skip
+    vi = spec.fit(y, "vi", **QUIET)
+    assert vi.converged and logsumexp(terms) - 3.0 < vi.elbo < logsumexp(terms)
+    assert np.isfinite(spec.fit(y, "gibbs", draws=20, tune=20, chains=1, **QUIET).log_likelihood)
+    assert spec.fit(y, objective="map", **QUIET).converged
+    normal = evb.GaussianMixture(3, priors={"emission": PRIORS["full"]})
+    assert normal.fit(np.eye(2)[[0, 1, 1]], **QUIET).status is evb.Status.COLLAPSED  # the likelihood alone
+    with pytest.raises(ValueError, match="n_components=3 is more than the 2 distinct row"):
+        evb.Mixture(e.Poisson(), 3).fit(y, **QUIET)
+
+
 # --- parameters that are none ---------------------------------------------------------------------------------------
 
 
@@ -153,6 +188,14 @@ def test_nothing_can_be_simulated(spec):
     for bad in (-1, 1.5, "3", True, 10**12):
         with pytest.raises((TypeError, ValueError), match="n must be a"):
             fit.simulate(bad)
+
+
+def test_categories_and_counts_are_simulated_as_integers():
+    spec = evb.HMM(e.Product(a=e.Categorical(3), b=e.Poisson(), c=e.Bernoulli(), d=e.Normal()), 1)
+    params = {"initial": [1.0], "transition": [[1.0]], "a_probs": [[0.2, 0.3, 0.5]], "b_rates": [3.0], "c_probs": [0.4]}
+    y = {name: [0.0, 1.0] for name in "abcd"}
+    drawn = spec.at(y, params | {"d_means": [0.0], "d_sigmas": [1.0]}).simulate(5, seed=1)
+    assert [drawn[name].dtype.kind for name in "abcd"] == ["i", "i", "i", "f"]
 
 
 # --- parameters are what they are called ----------------------------------------------------------------------------

@@ -89,6 +89,34 @@ def test_kinds_take_turns(rng):
             assert np.isfinite(program.log_likelihood(starts.start(program, None, rng, attempt)))
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_no_start_is_caught_at_zero(seed):
+    """Clusters of symbols have the other symbols at probability zero, where EM would stay, and end "converged".
+
+    Two classes of three yes-no answers have as many parameters as the table has cells, less one: at a maximum inside
+    the table is fitted exactly.
+    """
+    rng = np.random.default_rng(seed)
+    answers = rng.random((2000, 3)) < np.where(np.arange(2000) % 2, 0.7, 0.2)[:, None]
+    cells = np.bincount(answers @ [1, 2, 4], minlength=8)
+    saturated = (cells * np.log(cells / 2000)).sum()
+    bernoulli = evb.emissions.Bernoulli()
+    spec = evb.Mixture(evb.emissions.Product(a=bernoulli, b=bernoulli, c=bernoulli), 2)
+    y = dict(zip("abc", answers.T.astype(float), strict=True))
+    for init in ("kmeans++", "random"):
+        fit = spec.fit(y, n_init=1, init=init, seed=seed, progressbar=False)
+        assert fit.converged
+        assert fit.log_likelihood == pytest.approx(saturated, abs=1e-6)
+
+
+def test_only_rows_on_the_edge_are_moved_off_it():
+    program = compile_program(evb.HMM(evb.emissions.Categorical(3), 2), [0, 1, 2, 1, 0, 2])
+    given = {"initial": [1.0, 0.0], "transition": np.eye(2), "probs": [[0.5, 0.5, 0.0], [0.2, 0.3, 0.5]]}
+    opened = program.public(program.opened(program.theta_of(given)))
+    np.testing.assert_allclose(opened["probs"], [[0.45 + 1 / 30, 0.45 + 1 / 30, 1 / 30], [0.2, 0.3, 0.5]])
+    np.testing.assert_allclose(opened["transition"], [[0.95, 0.05], [0.05, 0.95]])
+
+
 def fed_funds():
     data = evb.datasets.load("fedfunds")
     data["lagged"] = data["fedfunds"].shift(1)

@@ -107,7 +107,8 @@ def coordinate_ascent(
             x0 = float(np.log(value[index]) if positive else value[index])
             width = 0.1 if positive else 0.1 * float(steps[index])
             before = negative(x0)
-            best = optimize.minimize_scalar(negative, bracket=(x0 - width, x0 + width), tol=1e-12)
+            with np.errstate(over="ignore", invalid="ignore"):  # parabolas through minus infinity
+                best = optimize.minimize_scalar(negative, bracket=(x0 - width, x0 + width), tol=1e-12)
             x = best.x if best.fun <= before else x0
             value[index] = np.exp(x) if positive else x
     return value

@@ -46,7 +46,7 @@ class Bernoulli(LinearEmission):
         return {"probs": ()}
 
     def simulate(self, params: Mapping[str, Array], z: Any, rng: np.random.Generator) -> Array:
-        return (rng.random(len(z)) < params["probs"][z]).astype(float)
+        return (rng.random(len(z)) < params["probs"][z]).astype(np.int64)
 
     def symbolic_log_density(self, y: Any, params: Mapping[str, Any], n_components: int) -> Any:
         import pymc as pm

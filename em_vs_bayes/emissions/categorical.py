@@ -73,7 +73,7 @@ class Categorical(Emission):
 
     def simulate(self, params: Mapping[str, Array], z: Any, rng: np.random.Generator) -> Array:
         cumulative = params["probs"].cumsum(axis=1)
-        return (rng.random(len(z))[:, None] > cumulative[z][:, :-1]).sum(axis=1).astype(float)
+        return (rng.random(len(z))[:, None] > cumulative[z][:, :-1]).sum(axis=1)
 
     def symbolic_log_density(self, y: Any, params: Mapping[str, Any], n_components: int) -> Any:
         import pytensor.tensor as pt

@@ -25,8 +25,11 @@ class Moments:
     covariance: Array
 
 
-def moments(values: Array, name: str, context: Context) -> Moments:
-    """Available-case moments. New data for a fitted model keep that model's centre."""
+def moments(values: Array, name: str, context: Context, *, shared: bool = False) -> Moments:
+    """Available-case moments. New data for a fitted model keep that model's centre.
+
+    With one variance ``shared`` by all columns, a constant one leaves it to the others.
+    """
     d = values.shape[1]
     if context.like is not None:
         return Moments(np.asarray(context.like["y"]), np.ones(d), np.eye(d))
@@ -48,6 +51,8 @@ def moments(values: Array, name: str, context: Context) -> Moments:
     constant = variance <= (1e-14 * np.maximum(np.abs(centre), 1e-300)) ** 2
     if not constant.any():
         return Moments(centre, variance, covariance)
+    if shared and not constant.all():
+        return Moments(centre, np.where(constant, variance.mean(), variance), covariance)
     if context.fitting and not _has_spread(context):
         if len(values) == 1 and d > 1:
             raise ValueError(f"{name} is one row of {d} columns; did you mean a column, (n,) or (n, 1)?")

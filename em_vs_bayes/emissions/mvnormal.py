@@ -58,7 +58,7 @@ class MvNormal(Emission):
             raise ValueError(
                 f"{name} has {values.shape[1]} column(s); the model was fitted to {len(context.like['y'])}."
             )
-        seen = moments(values, name, context)
+        seen = moments(values, name, context, shared=self.covariance == "spherical")
         build = self._full_block if self._full else self._diagonal_block
         kind = tables.GAUSS_FULL if self._full else tables.GAUSS_DIAG
         return (Stream(kind, values, seen.centre, values.shape[1], build(n_components, seen, context)),)

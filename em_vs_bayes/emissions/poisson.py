@@ -52,7 +52,7 @@ class Poisson(LinearEmission):
         return {"rates": ()}
 
     def simulate(self, params: Mapping[str, Array], z: Any, rng: np.random.Generator) -> Array:
-        return rng.poisson(params["rates"][z]).astype(float)
+        return rng.poisson(params["rates"][z])
 
     def symbolic_log_density(self, y: Any, params: Mapping[str, Any], n_components: int) -> Any:
         import pymc as pm
