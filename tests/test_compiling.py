@@ -3,7 +3,8 @@
 import numba
 import pytest
 
-from em_vs_bayes.compiling import MESSAGE, announced
+from em_vs_bayes import compiling
+from em_vs_bayes.compiling import MESSAGE, MODEL, announced
 
 
 def compile_in(module):
@@ -24,4 +25,15 @@ def test_said_once_and_only_to_those_who_watch(shown, capsys):
 def test_other_people_s_kernels_are_not_announced(capsys):
     with announced(True):
         compile_in("somebody.else")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_model_that_pytensor_compiles_for_long_is_announced_once(capsys, monkeypatch):
+    monkeypatch.setattr(compiling, "PATIENCE", 0.0)
+    with announced(True):
+        for _ in range(3):
+            compile_in("pytensor.link.anything")
+    assert capsys.readouterr().err == MODEL + "\n"
+    with announced(False):
+        compile_in("pytensor.link.anything")
     assert capsys.readouterr().err == ""

@@ -132,4 +132,6 @@ def symbolic_lines(params: Mapping[str, Any]) -> tuple[Any, Any]:
     """PyTensor: means (n, K) and standard deviations (K,)."""
     import pytensor.tensor as pt
 
-    return pt.dot(params["exog"], pt.as_tensor(params["coefficients"]).T), pt.as_tensor(params["sigmas"])
+    from em_vs_bayes.pymc.products import product
+
+    return product(params["exog"], pt.as_tensor(params["coefficients"]).T), pt.as_tensor(params["sigmas"])

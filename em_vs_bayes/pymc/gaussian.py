@@ -6,6 +6,7 @@ prior on Sigma, and the chain runs on its Cholesky factor.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, final
 
 import numpy as np
@@ -16,6 +17,7 @@ from scipy.special import multigammaln
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.priors import InverseWishart as InverseWishartFamily
+from em_vs_bayes.pymc.products import product
 from em_vs_bayes.pymc.python_draws import draw_in_python
 from em_vs_bayes.pymc.whiten import inverse_cholesky
 
@@ -61,7 +63,7 @@ def _complete(y: Array, means: Any, covariances: Any, k: int) -> Any:
     n, d = y.shape
     centre = y.mean(axis=0)
     w = inverse_cholesky(covariances)
-    z = pt.dot(y - centre, w.reshape((k * d, d)).T).reshape((n, k, d)) - _apply(w, means - centre)
+    z = product(y - centre, w.reshape((k * d, d)).T).reshape((n, k, d)) - _apply(w, means - centre)
     return _log_det(w) - 0.5 * (d * LOG_2PI + (z**2).sum(axis=-1))
 
 
@@ -105,7 +107,9 @@ class SPDTransform(Transform):
 
     def backward(self, value: Any, *inputs: Any) -> Any:
         root = self._root(value)
-        return pt.matmul(root, root.mT)
+        d, batch = self.d, [value.shape[i] for i in range(value.ndim - 1)]
+        stack = root.reshape((-1, d, d))
+        return product(stack, stack.mT).reshape((*batch, d, d))
 
     def log_jac_det(self, value: Any, *inputs: Any) -> Any:
         power = self.d - np.arange(self.d) + 1.0
@@ -126,7 +130,9 @@ def inverse_wishart_log_density(sigma: Any, df: Array, scale: Array) -> Any:
     log_det = 2.0 * np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1)
     constant = 0.5 * df * (log_det - d * np.log(2.0)) - multigammaln(0.5 * df, d)
     w = inverse_cholesky(sigma)
-    return constant + (df + d + 1.0) * _log_det(w) - 0.5 * (pt.matmul(w, root) ** 2).sum(axis=(-2, -1))
+    k = max(1, prod(scale.shape[:-2]))
+    white = product(w.reshape((k, d, d)), root.reshape((k, d, d))).reshape(scale.shape)
+    return constant + (df + d + 1.0) * _log_det(w) - 0.5 * (white**2).sum(axis=(-2, -1))
 
 
 def inverse_wishart(name: str, df: Array, scale: Array, dims: Any = None) -> Any:

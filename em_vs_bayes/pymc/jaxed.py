@@ -19,6 +19,7 @@ from pytensor.graph.rewriting.basic import GraphRewriter
 from em_vs_bayes.kernels import chain_rows
 from em_vs_bayes.pymc.chain import ChainGradient, ChainTerms, ChainWalk
 from em_vs_bayes.pymc.marginal import LogMarginal
+from em_vs_bayes.pymc.products import Products
 from em_vs_bayes.pymc.whiten import InverseCholesky
 
 NAME = "em_vs_bayes_in_jax"
@@ -46,6 +47,7 @@ def register() -> None:
 
     conversions = {
         LogMarginal: _marginal(),
+        Products: _products,
         InverseCholesky: _inverse_cholesky,
         ChainTerms: _terms(),
         ChainGradient: _run_back,
@@ -77,6 +79,12 @@ def _marginal() -> Any:
     out = jax.custom_vjp(both)
     out.defvjp(forward, back)
     return out
+
+
+def _products(a: Any, b: Any) -> Any:
+    import jax.numpy as jnp
+
+    return jnp.matmul(a, b)
 
 
 def _inverse_cholesky(covariances: Any) -> Any:

@@ -16,6 +16,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
+from em_vs_bayes.pymc.products import product
 from em_vs_bayes.pymc.versions import source_version
 
 
@@ -72,8 +73,8 @@ class InverseCholesky(Op):
         """From W Sigma W' = I: dW = -Phi(W dSigma W') W, Phi = lower triangle, half the diagonal (Murray 2016)."""
         (w,), (g,) = outputs, cotangents
         d = w.shape[-1]
-        inner = pt.matmul(g, w.mT) * (pt.tri(d, dtype="float64") - 0.5 * pt.eye(d))
-        return [-0.5 * pt.matmul(w.mT, pt.matmul(inner + inner.mT, w))]
+        inner = product(g, w.mT) * (pt.tri(d, dtype="float64") - 0.5 * pt.eye(d))
+        return [-0.5 * product(w.mT, product(inner + inner.mT, w))]
 
 
 @register_funcify_default_op_cache_key(InverseCholesky)
