@@ -12,7 +12,9 @@ import numpy as np
 from em_vs_bayes import align
 from em_vs_bayes.arguments import brief, fraction, one_of, yes_or_no
 from em_vs_bayes.atomic import destination, write_text
+from em_vs_bayes.datatree import observed_of
 from em_vs_bayes.interrupts import Watch
+from em_vs_bayes.progress import Progress
 from em_vs_bayes.status import Status
 
 if TYPE_CHECKING:
@@ -157,8 +159,12 @@ def compare(
                 left_out[method] = str(refusal)
     if watch.pressed and not done:
         raise KeyboardInterrupt("Interrupted before a fit was finished.")
-    fitted = [done[method] for method in dict.fromkeys(asked) if method in done]
-    return Comparison(_of_kind(fitted, log_likelihood), level, seed, left_out)
+    fitted = _of_kind([done[method] for method in dict.fromkeys(asked) if method in done], log_likelihood)
+    with Watch(holds=True), Progress("log-likelihood of draws", shown=progressbar) as bar:
+        for number, fit in enumerate(fitted):
+            bar.show(number / len(fitted), fit.method)
+            _ = fit.idata  # made here, where it can be seen, and where Ctrl-C does not cost what was fitted
+        return Comparison(fitted, level, seed, left_out)
 
 
 def _of_kind(fits: "Sequence[Fit]", kind: str | None) -> "tuple[Fit, ...]":
@@ -376,16 +382,16 @@ def _same_data(a: "Fit", b: "Fit") -> bool:
     mine, theirs = a.program.data, b.program.data
     if not all(np.array_equal(getattr(mine, n), getattr(theirs, n)) for n in ("starts", "weights", "labels")):
         return False
-    one, other = a.idata["observed_data"].dataset, b.idata["observed_data"].dataset
+    one, other = observed_of(a)[0], observed_of(b)[0]
     designs = a.program.exogs, b.program.exogs
     if designs[0].keys() != designs[1].keys() or not all(
         np.array_equal(x, designs[1][n]) for n, x in designs[0].items()
     ):
         return False
-    return set(one.data_vars) == set(other.data_vars) and all(
+    return one.keys() == other.keys() and all(
         one[name].shape == other[name].shape
         and np.array_equal(one[name], other[name], equal_nan=one[name].dtype.kind == "f")
-        for name in one.data_vars
+        for name in one
     )
 
 

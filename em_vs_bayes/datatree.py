@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from em_vs_bayes.latents.threads import each
 from em_vs_bayes.times import coordinate
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def to_datatree(fit: Fit) -> xr.DataTree:
     posterior = {name: np.asarray(v) for name, v in program.public(theta).items()}
     dims = {name: list(d) for name, d in fit.spec.parameter_dims().items()}
     coords = _coords(fit, posterior, dims)
-    observed, observed_dims = _observed(fit)
+    observed, observed_dims = observed_of(fit)
     kind, labels = fit.log_likelihood_kind, coordinate(program.index, program.n)
     rows = np.arange(len(program.data.starts) - 1) if kind == "sequence" else _seen(observed)
     terms, thinned = _log_likelihood(fit, theta, kind, rows)
@@ -89,7 +90,7 @@ def _seen(observed: dict[str, Any]) -> Any:
     return np.flatnonzero(np.any(known, axis=0))
 
 
-def _observed(fit: Fit) -> tuple[dict[str, Any], dict[str, list[str]]]:
+def observed_of(fit: Fit) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """The data as the user gave them: ``y``, or one variable per stream of a product."""
     from em_vs_bayes.emissions import Product, read
 
@@ -115,7 +116,12 @@ def _totals(fit: Fit, theta: Any, terms: Any, rows: Any) -> dict[str, Any]:
     """
     program = fit.program
     if program.latent.sequential:
-        total = np.array([[program.log_likelihood(draw) for draw in chain] for chain in theta])
+        flat, total = theta.reshape(-1, theta.shape[-1]), np.empty(theta.shape[:2])
+
+        def whole(i: int) -> None:
+            total.flat[i] = program.log_likelihood(flat[i])
+
+        each(whole, len(flat))
     elif terms is None:
         return {}
     else:
@@ -150,7 +156,11 @@ def _log_likelihood(fit: Fit, theta: Any, kind: str, rows: Any) -> tuple[Any, in
     step = max(1, -(-chains * draws * len(rows) // LARGEST))
     kept = theta[:, ::step]
     out = np.empty((*kept.shape[:2], len(rows)))
-    for c in range(out.shape[0]):
-        for d in range(out.shape[1]):
-            out[c, d] = fit.program.pointwise(kept[c, d], kind)[rows]
+
+    flat, terms = kept.reshape(-1, kept.shape[-1]), out.reshape(-1, len(rows))
+
+    def term(i: int) -> None:
+        terms[i] = fit.program.pointwise(flat[i], kind)[rows]
+
+    each(term, len(flat))
     return out, (step if step > 1 else 0)

@@ -6,7 +6,6 @@ A method is a frozen dataclass of its options. It supplies ``init``, ``step`` an
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
@@ -104,12 +103,6 @@ class Method(ABC):
     @abstractmethod
     def outcome(self, program: Program, state: Any, status: Status) -> Outcome:
         """The result, also of an interrupted run."""
-
-
-def processors() -> int:
-    """How many this process may run on: threads beyond them would only wait."""
-    allowed = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(allowed(0)) if allowed is not None else os.cpu_count() or 1
 
 
 def not_resumable(method: str) -> ValueError:

@@ -19,10 +19,11 @@ from em_vs_bayes import starts
 from em_vs_bayes.arguments import brief, is_number, one_of, positive_integer, tolerance
 from em_vs_bayes.contract import Array
 from em_vs_bayes.identified import astray, newton, runs_off, words_astray
+from em_vs_bayes.latents.threads import processors
 from em_vs_bayes.methods import flat
 from em_vs_bayes.methods.anderson import Trail
 from em_vs_bayes.methods.ascent import FINISHERS, Climb, Interrupted, alike, emptied, screened, twins, unfinished
-from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run, processors
+from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run
 from em_vs_bayes.methods.maximum import ways_up
 from em_vs_bayes.program import Program, Step
 from em_vs_bayes.status import Status

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from em_vs_bayes import starts
 from em_vs_bayes.arguments import positive_integer
 from em_vs_bayes.contract import Array
-from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run, processors
+from em_vs_bayes.latents.threads import processors
+from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run
 from em_vs_bayes.methods.em import EM, best_start
 from em_vs_bayes.methods.slowest import where_slow
 from em_vs_bayes.program import Program

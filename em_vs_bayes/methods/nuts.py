@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from em_vs_bayes.arguments import brief, fraction, one_of, positive_integer, yes_or_no
 from em_vs_bayes.contract import Array
-from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run, not_resumable, processors
+from em_vs_bayes.latents.threads import processors
+from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run, not_resumable
 from em_vs_bayes.methods.laplace import near_mode
 from em_vs_bayes.methods.mode import Whitening, settled
 from em_vs_bayes.program import Program

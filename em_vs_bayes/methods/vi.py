@@ -16,8 +16,9 @@ from em_vs_bayes import starts
 from em_vs_bayes.arguments import positive_integer, tolerance
 from em_vs_bayes.contract import Array
 from em_vs_bayes.identified import astray, words_astray
+from em_vs_bayes.latents.threads import processors
 from em_vs_bayes.methods.ascent import EMPTY, FINISHERS, Climb, alike, emptied, screened, twins, unfinished
-from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run, processors
+from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run
 from em_vs_bayes.methods.em import sorted_components
 from em_vs_bayes.program import Program
 from em_vs_bayes.status import Status
