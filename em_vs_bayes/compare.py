@@ -12,7 +12,6 @@ import numpy as np
 from em_vs_bayes import align
 from em_vs_bayes.arguments import brief, fraction, one_of, yes_or_no
 from em_vs_bayes.atomic import destination, write_text
-from em_vs_bayes.datatree import observed_of
 from em_vs_bayes.interrupts import Watch
 from em_vs_bayes.progress import Progress
 from em_vs_bayes.status import Status
@@ -382,16 +381,16 @@ def _same_data(a: "Fit", b: "Fit") -> bool:
     mine, theirs = a.program.data, b.program.data
     if not all(np.array_equal(getattr(mine, n), getattr(theirs, n)) for n in ("starts", "weights", "labels")):
         return False
-    one, other = observed_of(a)[0], observed_of(b)[0]
+    one, other = a.idata["observed_data"].dataset, b.idata["observed_data"].dataset
     designs = a.program.exogs, b.program.exogs
     if designs[0].keys() != designs[1].keys() or not all(
         np.array_equal(x, designs[1][n]) for n, x in designs[0].items()
     ):
         return False
-    return one.keys() == other.keys() and all(
+    return set(one.data_vars) == set(other.data_vars) and all(
         one[name].shape == other[name].shape
         and np.array_equal(one[name], other[name], equal_nan=one[name].dtype.kind == "f")
-        for name in one
+        for name in one.data_vars
     )
 
 

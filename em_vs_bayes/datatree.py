@@ -35,7 +35,7 @@ def to_datatree(fit: Fit) -> xr.DataTree:
     posterior = {name: np.asarray(v) for name, v in program.public(theta).items()}
     dims = {name: list(d) for name, d in fit.spec.parameter_dims().items()}
     coords = _coords(fit, posterior, dims)
-    observed, observed_dims = observed_of(fit)
+    observed, observed_dims = _observed(fit)
     kind, labels = fit.log_likelihood_kind, coordinate(program.index, program.n)
     rows = np.arange(len(program.data.starts) - 1) if kind == "sequence" else _seen(observed)
     terms, thinned = _log_likelihood(fit, theta, kind, rows)
@@ -90,7 +90,7 @@ def _seen(observed: dict[str, Any]) -> Any:
     return np.flatnonzero(np.any(known, axis=0))
 
 
-def observed_of(fit: Fit) -> tuple[dict[str, Any], dict[str, list[str]]]:
+def _observed(fit: Fit) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """The data as the user gave them: ``y``, or one variable per stream of a product."""
     from em_vs_bayes.emissions import Product, read
 

@@ -10,7 +10,7 @@ import pytest
 
 import em_vs_bayes as evb
 from em_vs_bayes.interrupts import Watch
-from em_vs_bayes.methods import base
+from em_vs_bayes.latents import threads
 from em_vs_bayes.methods.em import EM
 from em_vs_bayes.methods.vi import VI
 from em_vs_bayes.results import Fit
@@ -133,7 +133,7 @@ def test_no_more_threads_than_processors(method, options, monkeypatch):
     )
     before = threading.active_count()
     SPEC.fit(Y, method, cores=1000, init=SPEC.fit(Y, **QUIET), **options, **QUIET)
-    assert max(most, default=0) <= before + base.processors()
+    assert max(most, default=0) <= before + threads.processors()
 
 
 @pytest.mark.parametrize("method", [EM, VI])
