@@ -143,7 +143,7 @@ def loop(
     with Progress(title, shown=progressbar) as bar:
         while True:
             for run in runs:
-                if not run.goes_on:
+                if not run.goes_on or (run.spare and any(status.good for status, _, _ in ended)):
                     seen.append(run.state)
                     continue
                 state, records = run.state, run.records or [method.record(run.state)]

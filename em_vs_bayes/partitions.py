@@ -44,8 +44,10 @@ def partition(
         best = int(left.sum(axis=0).argmin())
         centres, nearest = np.vstack([centres, sample[picks[best]]]), left[:, best]
     for _ in range(lloyd):
-        labels = _squared(sample, centres).argmin(axis=1)
-        moved = np.array([sample[labels == j].mean(axis=0) if (labels == j).any() else centres[j] for j in range(k)])
+        labels = (0.5 * (centres**2).sum(axis=1) - sample @ centres.T).argmin(axis=1)  # rounds need no last digits
+        rows = np.bincount(labels, minlength=k)[:, None]
+        sums = np.stack([np.bincount(labels, column, minlength=k) for column in sample.T], axis=1)
+        moved = np.where(rows > 0, sums / np.maximum(rows, 1), centres)
         if np.array_equal(moved, centres):
             break
         centres = moved
@@ -130,4 +132,9 @@ def _stretch(starts: NDArray[np.int64], k: int, rng: np.random.Generator) -> flo
 
 def _squared(x: Array, centres: Array) -> Array:
     """Squared distances (n, k), exact differences rather than expanded squares."""
-    return np.stack([((x - c) ** 2).sum(axis=1) for c in centres], axis=1)
+    columns, out, apart = np.ascontiguousarray(x.T), np.zeros((len(centres), len(x))), np.empty(len(x))
+    for total, centre in zip(out, centres, strict=True):
+        for column, there in zip(columns, centre, strict=True):
+            np.subtract(column, there, out=apart)
+            total += np.multiply(apart, apart, out=apart)
+    return out.T

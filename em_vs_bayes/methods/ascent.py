@@ -16,6 +16,8 @@ from em_vs_bayes.status import Status
 EMPTY = 1.0  # expected rows below which a component or state is said to be empty
 HEATS = (10, 20)  # iterations each start gets; iterations the better half gets on top
 FINISHERS = 3  # how many go on from there
+BEHIND = 40.0  # nats below the best from which on a start may be given up; it could have no share of the mass
+CHASE = 200  # iterations of its last gain in which it would have to catch up
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,11 @@ class Climb:
         if self.iteration >= 1 and (stalled or (self.iteration >= 2 and self.remaining < tol)):
             return Status.CONVERGED
         return Status.MAX_ITER if self.iteration >= max_iter else None
+
+
+def hopeless(climb: Climb, best: Climb) -> bool:
+    """Whether a start, screened as the best was, is so far behind that it would not catch up."""
+    return best.objective - climb.objective > BEHIND + CHASE * max(climb.gain, 0.0)
 
 
 def emptied(program: Program, stats: Array, order: NDArray[np.int64], rest: str) -> tuple[str, ...]:

@@ -50,11 +50,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One candidate for the driver: its state, the records of iterations already made, and whether to make more."""
+    """One candidate for the driver: its state, the records of iterations already made, and whether to make more.
+
+    A ``spare`` one goes on only if none before it ended well.
+    """
 
     state: Any
     records: list[dict[str, float]] = field(default_factory=list)
     goes_on: bool = True
+    spare: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,17 @@ from em_vs_bayes.identified import astray, newton, runs_off, words_astray
 from em_vs_bayes.latents.threads import processors
 from em_vs_bayes.methods import flat
 from em_vs_bayes.methods.anderson import Trail
-from em_vs_bayes.methods.ascent import FINISHERS, Climb, Interrupted, alike, emptied, screened, twins, unfinished
+from em_vs_bayes.methods.ascent import (
+    FINISHERS,
+    Climb,
+    Interrupted,
+    alike,
+    emptied,
+    hopeless,
+    screened,
+    twins,
+    unfinished,
+)
 from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run
 from em_vs_bayes.methods.maximum import ways_up
 from em_vs_bayes.program import Program, Step
@@ -131,7 +141,10 @@ class EM(Method):
             ),
             n,
         )
-        return [Run(state, list(state.past), goes_on=i < FINISHERS) for i, state in enumerate(best)]
+        return [
+            Run(state, list(state.past), goes_on=i < FINISHERS, spare=hopeless(state.climb, best[0].climb))
+            for i, state in enumerate(best)
+        ]
 
     def _at(self, program: Program, theta: Array) -> State:
         objective, stats = self._expect(program, theta)

@@ -17,7 +17,7 @@ from em_vs_bayes.arguments import positive_integer, tolerance
 from em_vs_bayes.contract import Array
 from em_vs_bayes.identified import astray, words_astray
 from em_vs_bayes.latents.threads import processors
-from em_vs_bayes.methods.ascent import EMPTY, FINISHERS, Climb, alike, emptied, screened, twins, unfinished
+from em_vs_bayes.methods.ascent import EMPTY, FINISHERS, Climb, alike, emptied, hopeless, screened, twins, unfinished
 from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run
 from em_vs_bayes.methods.em import sorted_components
 from em_vs_bayes.program import Program
@@ -91,7 +91,10 @@ class VI(Method):
             lambda state: (not state.astray, not _symmetric(program, state), state.climb.objective),
             n,
         )
-        return [Run(state, [{"objective": value} for value in state.past]) for state in best[:FINISHERS]]
+        return [
+            Run(state, [{"objective": value} for value in state.past], spare=hopeless(state.climb, best[0].climb))
+            for state in best[:FINISHERS]
+        ]
 
     def _at(self, program: Program, factors: tuple[Any, ...], made_from: Array, seed: int) -> State:
         evidence, stats = program.expect(program.expected_potentials(factors), min(self.cores, processors()))
