@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "compare"]
 
 METHODS = ("em", "vi", "gibbs", "nuts")
+FAILURES = (ValueError, TypeError, ArithmeticError, RuntimeError)  # refusals, and what numbers do to a method
 CHAINS = ("gibbs", "nuts")  # methods whose draws come from Markov chains and want rhat, ess and mcse
 COLUMNS = ("estimate", "sd", "lower", "upper", "rhat", "ess_bulk", "mcse")
 LABEL_DIMS = ("component", "component_to", "state", "state_to")  # dims that relabelling permutes
@@ -74,8 +75,8 @@ def compare(
         ``init``; where EM's starts ended in several maxima with a share of the mass, chains are spread over them.
     y : data, with a spec only
     methods : names of methods
-        By default em, vi, gibbs and nuts; a finding says which of them the model or the data cannot have, and why.
-        Named here, such a method raises.
+        By default em, vi, gibbs and nuts. A method that the model or the data cannot have, or that fails, is left out;
+        `Comparison.left_out` and a finding say why.
     seed : int
         Given to every method.
     progressbar : bool
@@ -99,8 +100,8 @@ def compare(
     Raises
     ------
     ValueError
-        If there is nothing to compare, the fits differ in spec, data or kind of log-likelihood terms, or nothing can be
-        left out by these terms.
+        If there is nothing to compare, no method could be fitted, the fits differ in spec, data or kind of
+        log-likelihood terms, or nothing can be left out by these terms.
     """
     from em_vs_bayes.fit import make_method
     from em_vs_bayes.methods import METHODS as EVERY_METHOD
@@ -130,12 +131,12 @@ def compare(
     options, asked = dict(options or {}), METHODS if methods is None else tuple(methods)
     if strangers := set(options) - set(asked):
         raise ValueError(f"options names {sorted(strangers)}, not among methods {list(asked)}")
-    optional = set(asked) - {"em"} if methods is None else set()
     for method in asked:  # before anything is fitted
         make_method(method, {name: value for name, value in options.get(method, {}).items() if name != "init"})
     shared = {"exog": exog, "lengths": lengths, "weights": weights, "labels": labels, "seed": seed}
     done: dict[str, Fit] = {}
     left_out: dict[str, str] = {}
+    first: Exception | None = None
     with Watch() as watch:
         for method in sorted(dict.fromkeys(asked), key=lambda m: m != "em"):
             own = dict(options.get(method, {}))
@@ -152,18 +153,26 @@ def compare(
                 done[method] = fit
             except KeyboardInterrupt:
                 watch.pressed, left_out[method] = True, "Interrupted before it was fitted."
-            except (ValueError, NotImplementedError) as refusal:
-                if method not in optional:
-                    raise
-                left_out[method] = str(refusal)
+            except FAILURES as failure:  # the other fits may have taken hours
+                first, left_out[method] = first or failure, _in_words(failure)
     if watch.pressed and not done:
         raise KeyboardInterrupt("Interrupted before a fit was finished.")
+    if first is not None and not done:
+        raise first
     fitted = _of_kind([done[method] for method in dict.fromkeys(asked) if method in done], log_likelihood)
     with Watch(holds=True), Progress("log-likelihood of draws", shown=progressbar) as bar:
         for number, fit in enumerate(fitted):
             bar.show(number / len(fitted), fit.method)
             _ = fit.idata  # made here, where it can be seen, and where Ctrl-C does not cost what was fitted
         return Comparison(fitted, level, seed, left_out)
+
+
+def _in_words(failure: Exception) -> str:
+    """Its message; with its kind where it is no refusal of ours, nor its message a sentence."""
+    said = str(failure)
+    return (
+        said if type(failure) in (ValueError, TypeError, NotImplementedError) else f"{type(failure).__name__}: {said}"
+    )
 
 
 def _of_kind(fits: "Sequence[Fit]", kind: str | None) -> "tuple[Fit, ...]":

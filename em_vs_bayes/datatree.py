@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
     from em_vs_bayes.results import Fit
 
+NO_DRAWS = "no_draws_only_a_point_estimate"
 LARGEST = 200_000_000  # elements of the log_likelihood group; beyond, draws are thinned and the attrs say so
 
 
 def to_datatree(fit: Fit) -> xr.DataTree:
     """Groups posterior, log_likelihood, observed_data and sample_stats; for EM the posterior is the point itself.
+
+    A fit without draws has a second variable in log_likelihood, named `NO_DRAWS`: ArviZ's ``loo``, which weighs draws,
+    then refuses to choose between the two, and its message has that name.
 
     Notes
     -----
@@ -40,6 +44,8 @@ def to_datatree(fit: Fit) -> xr.DataTree:
     rows = np.arange(len(program.data.starts) - 1) if kind == "sequence" else _seen(observed)
     terms, thinned = _log_likelihood(fit, theta, kind, rows)
     groups: dict[str, Any] = {"posterior": posterior, "log_likelihood": {"y": terms}}
+    if fit.draws is None:
+        groups["log_likelihood"][NO_DRAWS] = np.full((1, 1), np.nan)
     groups["sample_stats"] = dict(fit.sample_stats) | _totals(fit, theta, None if thinned else terms, rows)
     if fit.permutation is not None:
         groups["sample_stats"]["permutation"] = fit.permutation

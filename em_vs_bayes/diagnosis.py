@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from em_vs_bayes.results import Fit
 
 FEWEST = 30  # importance ratios from which a Pareto tail can be fitted: six in the upper fifth
+EXACT = 1e-10  # relative difference of log importance ratios that are one
 NOISE = 1e-4  # probability below which means of chains differ by more than their own Monte-Carlo errors
 
 
@@ -168,11 +169,16 @@ def pareto_khat(fit: Fit) -> float:
 
 
 def khat(log_ratios: Any) -> float:
-    """Pareto k-hat of log importance ratios (S,); NaN where they are too few to fit a tail to."""
+    """Pareto k-hat of log importance ratios (S,); NaN where they are too few to fit a tail to.
+
+    0 where they are all one but for rounding, as of an approximation that is exact: there is no tail.
+    """
     from arviz_stats.base import array_stats
 
     finite = log_ratios[np.isfinite(log_ratios)]
     if len(finite) < FEWEST:
         return float("nan")
+    if np.ptp(finite) <= EXACT * (1.0 + np.abs(finite).max()):
+        return 0.0
     _, shape = array_stats.psislw(-(finite - finite.max()))  # it wants minus the log weights
     return float(shape)

@@ -103,6 +103,7 @@ def _start(program: Program, init: Any) -> Any:
 
 
 ANEW = "anew"  # in a checkpoint: the state of the generator, from which the fit begins again
+SPAWNS = "seed_sequence"  # beside it: what children of the generator are made of
 MOST_KEPT = 1_000_000  # numbers that a fit keeps of where its starts ended
 ROUNDS = 10  # times that a method may go on from where it had ended, at most
 
@@ -127,9 +128,12 @@ def drive(
         driven = loop(method, program, [Run(stop.states[0])], title, progressbar, interrupted=True)
         return replace(driven, checkpoint={ANEW: began})  # the other starts are part of the run that was not stopped
     except KeyboardInterrupt:
-        note = "Interrupted before the first iteration: the parameters are neutral ones, not estimates."
+        note = (
+            "Interrupted before the first iteration: the parameters are neutral ones, not estimates. "
+            "fit.resume() begins anew."
+        )
         theta = program.with_fixed(program.neutral())
-        return Driven(Outcome(theta, Status.INTERRUPTED, notes=(note,)), {"objective": np.empty(0)}, {})
+        return Driven(Outcome(theta, Status.INTERRUPTED, notes=(note,)), {"objective": np.empty(0)}, {ANEW: began})
 
 
 def loop(
@@ -199,8 +203,10 @@ def _ends(method: Method, states: list[Any]) -> dict[str, Any]:
 
 
 def _state(rng: np.random.Generator) -> Any:
-    """Where a generator is, as the bytes of its JSON."""
-    text = json.dumps(rng.bit_generator.state, default=lambda array: array.tolist())
+    """Where a generator is, and what it would spawn, as the bytes of its JSON."""
+    sequence = rng.bit_generator.seed_seq
+    own = dict(sequence.state) if isinstance(sequence, np.random.SeedSequence) else {}
+    text = json.dumps({**rng.bit_generator.state, SPAWNS: own}, default=lambda array: array.tolist())
     return np.frombuffer(text.encode(), dtype=np.uint8).copy()
 
 
@@ -208,7 +214,8 @@ def _generator(state: Array) -> np.random.Generator:
     """The generator that was there."""
     found = json.loads(state.tobytes())
     kinds = {kind.__name__: kind for kind in (MT19937, PCG64, PCG64DXSM, SFC64, Philox)}
-    bits = kinds[found["bit_generator"]]()
+    own = found.pop(SPAWNS, {})  # files of older versions have none
+    bits = kinds[found["bit_generator"]](np.random.SeedSequence(**own))
     bits.state = found
     return np.random.Generator(bits)
 

@@ -5,6 +5,7 @@ Nothing is sorted or filled in here: a chain takes rows as they come, and the us
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +19,7 @@ from em_vs_bayes import printable
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+ISO = re.compile(r"\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?)?")
 EVEN = 0.1  # of a step: times this near to whole steps are evenly spaced
 HOLIDAYS = 4  # working days in a row that may be missing without a word
 MONTHS, DAYS = 12, 7
@@ -44,20 +46,38 @@ class Clock:
 
 
 def tidied(index: Any) -> Any:
-    """The index with times as pandas' own, where they were Arrow's or Python's; None for labels without a hash."""
+    """The index with times as pandas' own, where they were Arrow's or Python's, or dates in text as ISO 8601 has them.
+
+    None for labels without a hash.
+    """
     import pandas as pd
 
     try:
         hash(index[0]) if len(index) and index.dtype == object else None
     except TypeError:
         return None
-    kind = pd.api.types.infer_dtype(index, skipna=False) if index.nlevels == 1 and index.dtype == object else ""
+    text = pd.api.types.is_string_dtype(index.dtype) if index.nlevels == 1 else False  # object is, too
+    kind = pd.api.types.infer_dtype(index, skipna=False) if text else ""
+    if kind == "string":
+        return _dated(index)
     if kind in ("date", "datetime", "datetime64") or str(index.dtype).startswith(("timestamp", "date32", "date64")):
         try:
             return pd.DatetimeIndex(pd.to_datetime(index), name=index.name)
         except (TypeError, ValueError, OverflowError):  # beyond what times can be, or of several zones
             return index
     return index
+
+
+def _dated(index: Any) -> Any:
+    """An index of text as times, where each label is a date, or a month, and perhaps a time."""
+    import pandas as pd
+
+    if not all(ISO.fullmatch(label) for label in index):
+        return index
+    try:
+        return pd.DatetimeIndex(pd.to_datetime(index, format="ISO8601"), name=index.name)
+    except (TypeError, ValueError, OverflowError):  # no such day, or times of several zones
+        return index
 
 
 def remarks(index: Any, starts: NDArray[np.int64]) -> tuple[str, ...]:

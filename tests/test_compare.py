@@ -229,8 +229,13 @@ def test_methods_that_the_model_cannot_have_are_left_out_in_words():
     c = compare(spec, y, seed=1, options=options, progressbar=False)
     assert [f.method for f in c.fits] == ["em", "gibbs", "nuts"]
     assert only(c, "left_out").sentence.startswith("vi is left out: method='vi' (CAVI) needs conjugate priors")
+    named = compare(spec, y, methods=("vi", "em"), progressbar=False)  # what the others found is kept
+    assert [f.method for f in named.fits] == ["em"]
+    assert "needs conjugate priors" in only(named, "left_out").sentence
     with pytest.raises(ValueError, match="needs conjugate priors"):
-        compare(spec, y, methods=("em", "vi"), progressbar=False)
+        compare(spec, y, methods=("vi",), progressbar=False)
+    with pytest.raises(ValueError, match="y"):  # the data suit no method
+        compare(spec, [np.inf, 2.0, 3.0], progressbar=False)
     with pytest.raises(TypeError, match="darws"):
         compare(spec, y, options={"nuts": {"darws": 3}})
 

@@ -515,6 +515,19 @@ def test_results_are_labelled_by_the_index_and_forecasts_go_on_from_it(kind, tmp
     assert evb.load(tmp_path / "fit").forecast(2).index.equals(ahead.index)
 
 
+@pytest.mark.parametrize("kind", ["object", "string"])
+def test_dates_in_text_are_times(kind):
+    days = pd.date_range("1990-02-27", periods=LENGTH)
+    text = pd.Series(COUNTS, pd.Index([str(day.date()) for day in days], dtype=kind))
+    fit = POISSON.fit(text, **QUIET)
+    assert fit.idata["observed_data"].dataset["obs"].to_index().equals(days.as_unit("us"))
+    assert fit.forecast(2).index[0] == days[-1] + pd.Timedelta(days=1)
+    cut = POISSON.fit(text.drop(text.index[CUT]), **QUIET)
+    assert any("30 days are missing between" in note for note in cut.notes)
+    wrong = POISSON.fit(pd.Series(COUNTS[:3], ["2020-01-01", "2020-02-30", "2020-03-01"]), **QUIET)  # no such day
+    assert "2020-02-30" in list(wrong.idata["observed_data"]["obs"].to_numpy())
+
+
 def test_labels_that_are_no_times():
     names = [f"r{i}" for i in range(LENGTH)]
     fit = POISSON.fit(pd.Series(COUNTS, names), **QUIET)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import arviz as az
 import numpy as np
 import pytest
 from scipy import stats
@@ -89,3 +90,22 @@ def test_an_approximation_that_misses_too_much_is_not_ranked():
     blind = replace(fit, sample_stats={})
     assert np.isnan(evb.compare([blind]).elpd["elpd"]["vi"])
     assert "–" in str(c) and "not ranked" in c._repr_html_()
+
+
+def test_an_exact_factor_has_an_elpd():
+    """One rate under a gamma prior: q is the posterior, and a row left out is negative binomial given the rest."""
+    y, prior = np.random.default_rng(0).poisson(3, 60), p.Gamma(2.0, 1.0)
+    fit = evb.Mixture(e.Poisson(), 1, priors={"rates": prior}).fit(y, "vi", draws=4000, seed=0, progressbar=False)
+    row = evb.compare([fit]).elpd.loc["vi"]
+    shape, rate = 2.0 + y.sum() - y, float(len(y))  # of the posterior without the row
+    assert row["elpd"] == pytest.approx(stats.nbinom.logpmf(y, shape, rate / (rate + 1.0)).sum(), abs=0.15)
+    assert row["khat"] == 0.0
+    chosen = evb.select(fit.spec, y, [1], criterion="loo", method="vi", seed=0, progressbar=False)
+    assert chosen.best.spec.size == 1
+
+
+def test_arviz_says_that_a_point_estimate_has_no_draws():
+    fit = evb.Mixture(e.Poisson(), 1).fit([1, 2, 3, 1], progressbar=False)
+    with pytest.raises(TypeError, match="no_draws"):
+        az.loo(fit.idata)
+    assert fit.idata["log_likelihood"]["y"].sum().item() == pytest.approx(fit.log_likelihood)

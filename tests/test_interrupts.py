@@ -11,6 +11,7 @@ import pytest
 import em_vs_bayes as evb
 from em_vs_bayes.interrupts import Watch
 from em_vs_bayes.latents import threads
+from em_vs_bayes.methods import METHODS
 from em_vs_bayes.methods.em import EM
 from em_vs_bayes.methods.vi import VI
 from em_vs_bayes.results import Fit
@@ -49,6 +50,27 @@ def test_a_fit_on_its_own_is_ended_alone(pressed):
     pressed(EM, 1)
     assert SPEC.fit(Y, **QUIET).ended is Status.INTERRUPTED
     assert SPEC.fit(Y, **QUIET).converged
+
+
+@pytest.mark.parametrize("method", ["gibbs", "laplace", "em"])
+def test_a_fit_stopped_before_its_first_iteration_begins_anew(method, monkeypatch):
+    kind, calls = METHODS[method], Counter()
+    init, options = kind.init, {"gibbs": {"draws": 20, "tune": 20, "chains": 2}}.get(method, {})
+
+    def interrupted(self, *arguments):
+        calls["fits"] += 1
+        if calls["fits"] == 1:
+            raise KeyboardInterrupt
+        return init(self, *arguments)
+
+    monkeypatch.setattr(kind, "init", interrupted)
+    stopped = SPEC.fit(Y, method, **options, **QUIET)
+    assert stopped.ended is Status.INTERRUPTED
+    assert "neutral" in stopped.notes[0] and "fit.resume() begins anew" in stopped.notes[0]
+    whole = SPEC.fit(Y, method, **options, **QUIET)
+    again = stopped.resume(progressbar=False)
+    for name, value in whole.params.items():
+        np.testing.assert_array_equal(again.params[name], value)
 
 
 def test_bootstrap(pressed):

@@ -158,3 +158,25 @@ def test_starts_respect_fixed_elements_of_emissions(fixed):
     start = {"initial": np.full(3, 1 / 3), "transition": 0.05 + 0.85 * np.eye(3), "rates": rates}
     good = spec.fit(y, init=start, progressbar=False).log_likelihood
     assert spec.fit(y, seed=0, n_init=4, progressbar=False).log_likelihood >= good - 1e-6
+
+
+def test_a_start_far_behind_is_climbed_only_where_none_before_it_ends_well():
+    from em_vs_bayes.fit import drive
+    from em_vs_bayes.methods.ascent import Climb, hopeless
+    from em_vs_bayes.methods.em import EM
+
+    assert hopeless(Climb(-500.0, gain=0.01), Climb(-300.0))
+    assert not hopeless(Climb(-500.0, gain=2.0), Climb(-300.0))  # it still climbs
+    assert not hopeless(Climb(-310.0, gain=0.0), Climb(-300.0))  # it may share the mass
+    rng = np.random.default_rng(0)
+    centres = rng.normal(0.0, 9.0, (12, 4))
+    y = np.vstack([rng.normal(c, 1.0, (100, 4)) for c in centres])
+    program = compile_program(evb.GaussianMixture(12), y)
+    runs = EM(n_init=3).init(program, None, np.random.default_rng(0))
+    assert any(run.spare for run in runs[:3])
+    every = max(
+        drive(EM(n_init=1), program, program.public(run.state.theta), rng, "em", False).history["objective"][-1]
+        for run in runs[:3]
+    )
+    fit = evb.GaussianMixture(12).fit(y, n_init=3, seed=0, progressbar=False)
+    assert fit.log_likelihood == pytest.approx(every, abs=1e-6)
