@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+NO_NUMBERS = (bool, np.bool_, complex, np.complexfloating, np.timedelta64)  # though NumPy says of some that they are
 MOST_BYTES = 2**36  # 64 GiB: what a call that asks for more can only have got by mistake
 
 
@@ -20,13 +23,42 @@ def brief(value: Any, most: int = 100) -> str:
 
 
 def is_number(value: Any) -> bool:
-    """A real number that is no bool; NaN is one."""
-    return isinstance(value, (Real, np.number)) and not isinstance(value, (bool, np.bool_, complex, np.complexfloating))
+    """A real number that is no bool and that a float can hold; NaN is one."""
+    known = isinstance(value, (Real, np.number)) and not isinstance(value, NO_NUMBERS)
+    return known and not (isinstance(value, Integral) and abs(int(value)) > sys.float_info.max)
+
+
+def is_whole(value: Any) -> bool:
+    """An integer that is no bool."""
+    return isinstance(value, Integral) and not isinstance(value, NO_NUMBERS)
+
+
+def as_array(value: Any) -> NDArray[Any] | None:
+    """``value`` as an array, None where it is none, whatever its own methods raise; what is masked is NaN."""
+    if isinstance(value, (bytes, bytearray, memoryview)):  # numbers to NumPy
+        return None
+    try:
+        if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+            return np.ma.filled(value.astype(float), np.nan)
+        return np.asarray(value)
+    except Exception:  # a stranger's __array__, a range that no memory holds
+        return None
+
+
+def as_floats(value: Any) -> NDArray[np.float64] | None:
+    """``value`` as an array of floats, None where it holds anything but real numbers that floats can hold."""
+    array = as_array(value)
+    if array is None or array.dtype.kind not in "biufO":
+        return None
+    try:
+        return np.asarray(array, dtype=np.float64)
+    except Exception:  # objects, whose conversion is their own
+        return None
 
 
 def positive_integer(name: str, value: Any, least: int = 1, most: int = 10**9) -> None:
     """Refuse anything but an integer of at least ``least``, and what nobody can wait for."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral) or int(value) < least:
+    if not is_whole(value) or int(value) < least:
         raise ValueError(f"{name} must be an integer of at least {least}; got {brief(value)}.")
     if int(value) > most:
         raise ValueError(f"{name} must be at most {most:,}; got {brief(value)}.")
@@ -60,7 +92,7 @@ def generator(seed: Any) -> np.random.Generator:
     """The generator of a ``seed``."""
     if seed is None or isinstance(seed, np.random.Generator):
         return np.random.default_rng(seed)
-    if isinstance(seed, (bool, np.bool_)) or not isinstance(seed, Integral) or int(seed) < 0:
+    if not is_whole(seed) or int(seed) < 0:
         raise ValueError(f"seed must be None, a non-negative integer or a numpy Generator; got {brief(seed)}.")
     return np.random.default_rng(int(seed))
 

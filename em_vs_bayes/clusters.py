@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from em_vs_bayes.arguments import brief
+from em_vs_bayes.arguments import as_array, brief
 from em_vs_bayes.emissions.numbers import is_series
 from em_vs_bayes.intake import aligned_with
 
@@ -39,13 +39,12 @@ def cluster_codes(fit: Fit, clusters: Any) -> tuple[NDArray[np.int64], int]:
     elif is_series(clusters) and not isinstance(clusters, pd.Index):
         own = pd.RangeIndex(program.n) if program.index is None else program.index
         clusters = aligned_with(own, clusters, "clusters")
-    try:
-        np.shape(clusters)
-    except ValueError:
-        raise ValueError(f"clusters must be ({program.n},), one label per row; got {brief(clusters)}.") from None
-    values = pd.Series(np.asarray(clusters).ravel() if np.ndim(clusters) <= 1 else [], dtype=object)
-    if len(values) != program.n or np.ndim(clusters) != 1:
-        raise ValueError(f"clusters must be ({program.n},), one label per row; got shape {np.shape(clusters)}.")
+    labels = as_array(clusters)
+    if labels is None:
+        raise ValueError(f"clusters must be ({program.n},), one label per row; got {brief(clusters)}.")
+    if labels.shape != (program.n,):
+        raise ValueError(f"clusters must be ({program.n},), one label per row; got shape {labels.shape}.")
+    values = pd.Series(labels, dtype=object)
     if values.isna().any():
         raise ValueError(
             f"clusters is missing in {int(values.isna().sum())} row(s) (first: row {values.isna().argmax()})."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from em_vs_bayes.arguments import brief
+from em_vs_bayes.arguments import as_floats, brief
 from em_vs_bayes.contract import Array, Params
 
 if TYPE_CHECKING:
@@ -76,10 +76,10 @@ def _to(dims: tuple[str, ...]) -> str:
 
 
 def _numbers(value: Any, name: str) -> Array:
-    try:
-        return np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise TypeError(f"params[{name!r}] must hold numbers; got {brief(value)}.") from None
+    array = as_floats(value)
+    if array is None:
+        raise TypeError(f"params[{name!r}] must hold numbers; got {brief(value)}.")
+    return array
 
 
 def check_support(value: Array, name: str, support: str) -> None:

@@ -9,6 +9,7 @@ from em_vs_bayes.arguments import brief, one_of, positive_integer
 from em_vs_bayes.interrupts import Watch
 from em_vs_bayes.progress import Progress
 from em_vs_bayes.status import Status
+from em_vs_bayes.values import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,6 +110,7 @@ def select(
 
 def _sizes(name: str, asked: Any) -> list[int]:
     """The numbers to try, each once."""
+    asked = plain(asked)
     if isinstance(asked, (str, bytes, Mapping)) or not isinstance(asked, Iterable):
         raise TypeError(f"{name} must be a list of numbers to try, such as range(1, 8); got {brief(asked)}.")
     sizes: list[int] = []

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from em_vs_bayes.arguments import brief
+from em_vs_bayes.arguments import as_array, brief
 from em_vs_bayes.emissions import numbers, read
 
 
@@ -49,10 +49,8 @@ def begun(starts: NDArray[np.int64]) -> str:
 
 def whole_numbers(lengths: Any) -> NDArray[Any]:
     """Lengths of sequences (S,), each at least one row; ValueError in words for anything else."""
-    try:
-        array = np.atleast_1d(np.asarray(lengths))
-    except (TypeError, ValueError):  # ragged
-        array = np.empty(0, dtype=object)
+    found = as_array(lengths)
+    array = np.empty(0, dtype=object) if found is None else np.atleast_1d(found)
     if (
         array.ndim != 1
         or array.dtype.kind not in "iuf"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from em_vs_bayes import partitions
-from em_vs_bayes.arguments import brief
+from em_vs_bayes.arguments import as_floats, brief
 from em_vs_bayes.contract import Array, Params
 from em_vs_bayes.feasible import impossible
 from em_vs_bayes.given import left_out
@@ -79,7 +79,9 @@ def like_given(program: Program, given: Mapping[str, Any], usual: Params) -> Par
     dims, leading, k = program.spec.parameter_dims(), program.spec.leading, program.k
     distance = np.zeros((k, k))
     for name, value in usual.items():
-        mine = np.asarray(given[name], dtype=float) if name in given else np.empty(0)
+        mine = as_floats(given[name]) if name in given else np.empty(0)
+        if mine is None:
+            raise TypeError(f"init[{name!r}] must hold numbers; got {brief(given[name])}.")
         if dims[name][:1] != (leading,) or dims[name][1:] == (f"{leading}_to",) or mine.shape != value.shape:
             continue
         theirs, mine = value.reshape(k, -1), mine.reshape(k, -1)

@@ -9,16 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from em_vs_bayes.arguments import brief
+from em_vs_bayes.arguments import as_floats, brief
 from em_vs_bayes.contract import Array
 
 
 def plain(value: Any) -> Any:
     """A scalar of NumPy, an array of one number without axes, a Decimal or a Fraction as Python's own; others as is."""
+    if value is np.ma.masked:
+        return float("nan")
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         return float(value) if value.dtype == np.longdouble else value.item()
     if isinstance(value, (Decimal, Fraction)):
-        return float(value)
+        return float("nan") if isinstance(value, Decimal) and value.is_snan() else float(value)
     if type(value) is tuple:
         return tuple(map(plain, value))
     return value
@@ -37,10 +39,9 @@ def broadcast(value: Any, shape: tuple[int, ...], name: str) -> Array:
     """``value`` as a float array of ``shape``; all NaN where nothing was given."""
     if value is None:
         return np.full(shape, np.nan)
-    try:
-        array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise TypeError(f"fixed[{name!r}] must hold numbers, NaN where free; got {brief(value)}.") from None
+    array = as_floats(value)
+    if array is None:
+        raise TypeError(f"fixed[{name!r}] must hold numbers, NaN where free; got {brief(value)}.")
     if np.isinf(array).any():
         raise ValueError(f"fixed[{name!r}] must be finite, NaN where free; got {brief(array.tolist())}.")
     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import warnings
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ import pytest
 import em_vs_bayes as evb
 from em_vs_bayes import emissions as e
 from em_vs_bayes import priors as p
+from em_vs_bayes.arguments import as_floats
 from em_vs_bayes.methods import METHODS
 
 RNG = np.random.default_rng(0)
@@ -25,9 +28,27 @@ class Unprintable:
         raise RuntimeError("no repr")
 
 
+class Unreadable:
+    """What NumPy cannot read."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("no array")
+
+
+class Endless:
+    def __len__(self):
+        return 10**9
+
+    def __getitem__(self, i):
+        raise RuntimeError("nothing here")
+
+
 BAD = (
     *(None, "x", "", -1, 0, 1.5, np.nan, np.inf, 10**12, -(10**12), True, 1j, b"x", "\x00\x1b[31m", "9" * 500),
     *([], {}, (1, 2), {1, 2}, [None, None], ["a", "b"], [[1, [2, 3]]], {"a": 1}, range(3), object(), type),
+    *(10**400, 2**64, Decimal("sNaN"), np.timedelta64(3, "D"), np.datetime64("2020"), np.ma.masked, pd.NA),
+    *(bytearray(b"x"), range(10**12), np.array("em"), np.array(None), Unreadable(), Endless(), "\ud800", "x" * 5000),
+    *([10**400], [[1, 2], [3]], pd.DataFrame(), np.zeros((0, 0)), np.ma.masked_all(40), np.zeros(3, [("a", float)])),
     Unprintable(),
     *(np.zeros((2, 3, 4)), np.array(["a"]), np.empty(0), pd.DataFrame({"a": ["u"]}), pd.Timestamp("2020"), lambda: 1),
 )  # fmt: skip
@@ -87,6 +108,14 @@ def calls():
 
 
 OTHER_NAMES = {"params": "'", "fits": "y ", "y": "", "exog": "", "text": "", "alpha": "", "n_boot": "", "means": ""}
+
+
+def test_numbers_of_any_kind_are_taken():
+    two = (2, np.int8(2), np.uint64(2), np.array(2), 2.0, np.float32(2), np.array(2.0), Fraction(2), Decimal(2))
+    for value in two:
+        assert evb.Tobit(lower=value).lower == 2.0 and e.StudentT(df=value).df == 2.0
+        np.testing.assert_array_equal(p.Normal(value, [value, value]).sd, 2.0)
+    assert np.isnan(as_floats(np.ma.masked_equal([1.0, 2.0], 2.0))).tolist() == [False, True]
 
 
 def stop(*_):

@@ -312,8 +312,11 @@ def test_refusals_of_a_regression(left, both, truncated, frame):
 def test_draws_must_be_a_number():
     spec, y, X = sample()
     fit = spec.fit(y, "gibbs", exog=X, draws=20, chains=1, **QUIET)
-    with pytest.raises(ValueError, match="draws must be a positive number"):
-        fit.predict(draws=0)
+    point = spec.fit(y, exog=X, **QUIET)
+    for call in (fit.predict, fit.margins, point.predict, point.margins):
+        for wrong in (0, "many", 2.5):
+            with pytest.raises(ValueError, match="draws must be an integer of at least 1"):
+                call(draws=wrong)
 
 
 def test_other_models_keep_their_meaning():

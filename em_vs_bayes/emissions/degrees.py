@@ -18,7 +18,7 @@ def checked_df(given: Any) -> float | None:
         return None
     if isinstance(given, bool) or not isinstance(given, (int, float, np.integer, np.floating)):
         raise TypeError(f"df must be a number, or None for normal errors; got {brief(given)}.")
-    if not SMALLEST_DF <= float(given) <= LARGEST_DF:
+    if not SMALLEST_DF <= given <= LARGEST_DF:
         raise ValueError(
             f"df must be positive, from {SMALLEST_DF:g} (below, responses leave floating point) to {LARGEST_DF:g} "
             f"(beyond, errors are normal: df=None); got {brief(given)}."

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 import warnings
 from typing import Any
 
 import numpy as np
 
-from em_vs_bayes.arguments import brief
+from em_vs_bayes.arguments import as_array, brief
 from em_vs_bayes.contract import Array
 from em_vs_bayes.emissions import read
 from em_vs_bayes.emissions.formula import check_length
@@ -23,15 +24,17 @@ def check_limits(lower: Any, upper: Any) -> None:
     for name, value in (("lower", lower), ("upper", upper)):
         if value is None:
             continue
-        if isinstance(value, (list, tuple)) or np.ndim(value):
+        array = as_array(value)
+        if array is None or array.ndim:
+            several = "no number" if array is None else f"{array.size} values"
             raise TypeError(
-                f"{name} must be one number for all rows, or None; got {len(value)} values. Responses censored at "
+                f"{name} must be one number for all rows, or None; got {several}. Responses censored at "
                 "limits of their own are CensoredRegression's: y (n, 2), or 'censored(low, high) ~ x', with the "
                 "interval of each."
             )
         if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
             raise TypeError(f"{name} must be a number or None; got {brief(value)}.")
-        if not np.isfinite(value):
+        if not abs(value) <= sys.float_info.max:
             raise ValueError(f"{name} must be finite, or None for no limit; got {brief(value)}.")
     if lower is not None and upper is not None and not lower < upper:
         raise ValueError(f"lower must be less than upper; got lower={lower!r}, upper={upper!r}.")

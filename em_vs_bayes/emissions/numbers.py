@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from em_vs_bayes.arguments import brief
+from em_vs_bayes.arguments import as_array, brief
 from em_vs_bayes.contract import Array
 
 KINDS = {"c": "complex numbers", "M": "dates", "m": "durations", "S": "text", "U": "text", "T": "text", "V": "records"}
@@ -29,12 +29,11 @@ def floats(values: Any, name: str, of: str = "") -> Array:
     """
     if is_series(values):
         values = plain(values)
-    if np.ma.isMaskedArray(values):
-        values = np.ma.filled(values.astype(float), np.nan)
-    try:
-        array = np.asarray(values)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must hold numbers; got {kind_of(values)} whose rows have different lengths.") from None
+    array = as_array(values)
+    if array is None:
+        raise TypeError(
+            f"{name} must hold numbers; got {kind_of(values)} whose rows have different lengths, or are none."
+        )
     if array.dtype.kind in KINDS:
         raise refused(name, of, KINDS[array.dtype.kind], _first(array))
     if array.dtype == object:
@@ -112,11 +111,15 @@ def _exact(values: Any) -> bool:
     return "decimal" in str(values.dtype) or str(values.dtype) == "category"
 
 
-def _from_objects(array: np.ndarray, name: str, of: str) -> Array:
+def _missing(value: Any) -> bool:
     from pandas import isna
 
+    return value.is_nan() if isinstance(value, Decimal) else np.ndim(value) == 0 and bool(isna(value))
+
+
+def _from_objects(array: np.ndarray, name: str, of: str) -> Array:
     flat = array.ravel()
-    known = np.array([np.ndim(v) > 0 or not isna(v) for v in flat], dtype=bool) if flat.size else flat.astype(bool)
+    known = np.array([not _missing(v) for v in flat], dtype=bool) if flat.size else flat.astype(bool)
     by_type = {type(v): v for v in flat[known][::-1]}  # the first of each type
     for value in by_type.values():
         what = strange(value)

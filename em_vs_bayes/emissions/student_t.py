@@ -50,7 +50,7 @@ class StudentT(Emission):
         given: Any = self.df
         if isinstance(given, bool) or not isinstance(given, (int, float, np.integer, np.floating)):
             raise TypeError(f"StudentT(df=...) must be a number; got {brief(given)}.")
-        if not 0.0 < float(given) <= LARGEST_DF:
+        if not 0.0 < given <= LARGEST_DF:
             raise ValueError(
                 f"StudentT(df=...) must be positive, at most {LARGEST_DF:g} (then use Normal); got {brief(given)}."
             )

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self, final
 
 import numpy as np
 
-from em_vs_bayes.arguments import brief
+from em_vs_bayes.arguments import as_floats, brief
 
 type Array = np.ndarray
 type Values = Any  # scalar or array when written by the user; a read-only float64 array once stored
@@ -81,7 +81,7 @@ class Value(ABC):
         """The value whose ``to_dict`` is ``data``. Errors: ValueError if names or values do not fit."""
         if data.get("family") != cls.__name__:
             raise ValueError(f"family: got {data.get('family')!r}, wants {cls.__name__!r}")
-        values = {name: value for name, value in data.items() if name not in ("family", "improper")}
+        values = {name: unplain(value) for name, value in data.items() if name not in ("family", "improper")}
         if set(values) != set(cls.__dataclass_fields__):
             raise ValueError(f"{cls.__name__}: got keys {sorted(values)}, wants {sorted(cls.__dataclass_fields__)}")
         return cls._unchecked(**values) if data.get("improper") else cls(**values)
@@ -169,10 +169,19 @@ def plain(value: Any) -> Any:
     return value if not isinstance(value, float) or np.isfinite(value) else str(value)
 
 
+def unplain(value: Any) -> Any:
+    """What `plain` was given."""
+    if isinstance(value, list):
+        return [unplain(item) for item in value]
+    return float(value) if value in ("inf", "-inf", "nan") else value
+
+
 def _frozen(name: str, value: Values) -> Array:
-    try:
-        array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name}: got {brief(value)}, wants a number or a rectangular array of numbers") from None
+    array = as_floats(value)
+    if array is None:
+        raise TypeError(f"{name}: got {brief(value)}, wants a number or a rectangular array of numbers")
+    if not array.size:
+        raise ValueError(f"{name}: got an empty array, wants a number or a rectangular array of numbers")
+    array = np.array(array)  # a copy of our own
     array.flags.writeable = False
     return array

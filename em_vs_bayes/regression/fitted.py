@@ -147,7 +147,5 @@ def some_draws(fit: Fit, at_most: int) -> tuple[Array, Array]:
     """Coefficients (S, p) and sigmas (S,) of evenly thinned posterior draws; of the estimate where there are none."""
     from em_vs_bayes.states import some_draws as thetas
 
-    if isinstance(at_most, bool) or not isinstance(at_most, (int, np.integer)) or at_most < 1:
-        raise ValueError(f"draws must be a positive number of posterior draws; got {at_most!r}.")
     public = fit.program.public(thetas(fit, at_most))
     return public["coefficients"], public["sigma"]

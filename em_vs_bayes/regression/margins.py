@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from em_vs_bayes.arguments import brief, fraction, one_of
+from em_vs_bayes.arguments import as_floats, brief, fraction, one_of, positive_integer
 from em_vs_bayes.contract import Array
 from em_vs_bayes.regression import expectations
 from em_vs_bayes.regression.expectations import NO_LIMITS, Curve, Function, curve
@@ -42,6 +42,7 @@ def margins(fit: Fit, at: Any, kind: str, level: float, vcov: Any, draws: int) -
     columns = np.flatnonzero((fitted.design != fitted.design[0]).any(axis=0))  # a constant has no effect to speak of
     if columns.size == 0:
         raise ValueError("margins wants a predictor; the design is constant.")
+    positive_integer("draws", draws)
     if fit.draws is None:
         table = _by_delta(fit, fitted, groups, columns, function, level, vcov)
     elif vcov is not None:
@@ -86,7 +87,7 @@ def _groups(fit: Fit, fitted: Fitted, at: Any) -> list[tuple[Array, Array]]:
     try:
         design = new_design(fit, None, at) if fit.spec.formula is None else new_design(fit, at, None)  # type: ignore[attr-defined]
     except (TypeError, ValueError) as error:
-        raise type(error)(f"at must be 'mean', 'each', or a frame (or exog) of rows: {error}") from None
+        raise type(error)(f"at must be 'mean', 'each', or a frame (or exog) of rows: {str(error)[:200]}") from None
     return [(row[None], np.ones(1)) for row in design]
 
 
@@ -127,11 +128,8 @@ def _covariance(fit: Fit, vcov: Any) -> Array:
     if vcov is None or isinstance(vcov, str):
         return fit.vcov(vcov).to_numpy()
     wanted = fit.params["coefficients"].size + 1
-    try:
-        matrix = np.asarray(vcov, dtype=float)
-    except (TypeError, ValueError):
-        matrix = np.empty(0)
-    if matrix.shape != (wanted, wanted) or not np.allclose(matrix, matrix.T):
+    matrix = as_floats(vcov)
+    if matrix is None or matrix.shape != (wanted, wanted) or not np.allclose(matrix, matrix.T):
         raise ValueError(
             f"vcov must be a kind of Fit.vcov or a symmetric ({wanted}, {wanted}) matrix of (coefficients, sigma); "
             f"got {brief(vcov)}."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import ndtri
 
-from em_vs_bayes.arguments import brief, fraction, one_of
+from em_vs_bayes.arguments import brief, fraction, one_of, positive_integer
 from em_vs_bayes.contract import Array
 from em_vs_bayes.regression import expectations
 from em_vs_bayes.regression.expectations import NO_LIMITS, Curve, curve
@@ -31,6 +31,7 @@ def predict(fit: Fit, y: Any, exog: Any, kind: str | None, level: float | None, 
     if level is not None:
         fraction("level", level)
     design = fitted.design if y is None and exog is None else new_design(fit, y, exog)
+    positive_integer("draws", draws)
     if fit.draws is None:
         tables = {name: _by_delta(fit, fitted, design, function, level, bounds) for name, function in functions.items()}
     else:
