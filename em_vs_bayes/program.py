@@ -567,7 +567,7 @@ class Program:
         """theta a hundredth of the way to the neutral one: inside, for the parameter space is convex."""
         return 0.99 * theta + 0.01 * self.with_fixed(self.neutral())
 
-    def opened(self, theta: Array) -> Array:
+    def opened(self, theta: Array, share: float = OPEN) -> Array:
         """theta with the latent structure's probabilities a little nearer to even: EM never leaves a zero.
 
         So are the emission's where they are on the edge: a partition of symbols has every other one at zero, in the
@@ -578,7 +578,7 @@ class Program:
         edge = at_the_edge(self.placed, self.tables.theta, theta)
         for _, where, shape in self.tables.theta.items():
             moved[where] |= np.repeat(edge[where].reshape(shape[0], -1).any(axis=1), prod(shape[1:]))
-        return np.where(moved, (1.0 - OPEN) * theta + OPEN * self.with_fixed(self.neutral()), theta)
+        return np.where(moved, (1.0 - share) * theta + share * self.with_fixed(self.neutral()), theta)
 
     def with_fixed(self, theta: Array) -> Array:
         """theta with the user's fixed values in place."""

@@ -302,3 +302,34 @@ def test_rounding_is_that_of_what_was_summed():
     assert small.verdict(0.0, 10) is evb.Status.OBJECTIVE_FELL
     assert replace(small, summed=1e9).verdict(0.0, 10) is not evb.Status.OBJECTIVE_FELL
     assert replace(small, gain=-1.0, summed=1e9).verdict(0.0, 10) is evb.Status.OBJECTIVE_FELL
+
+
+# --- zeros that EM never leaves ---------------------------------------------------------------------------------------
+
+
+def test_zeros_of_the_start_that_are_no_maximum_are_said():
+    rng, b = np.random.default_rng(0), e.Bernoulli()
+    y = pd.DataFrame(
+        (rng.random((800, 3)) < np.where(np.arange(800) % 2, 0.7, 0.2)[:, None]).astype(int), columns=[*"abc"]
+    )
+    spec = evb.Mixture(e.Product(a=b, b=b, c=b), 2)
+    inside = spec.fit(y, **QUIET)
+    start = {"weights": [0.5, 0.5], "a_probs": [0.3, 0.6], "b_probs": [0.3, 0.6], "c_probs": [0.0, 1.0]}
+    at_zero = spec.fit(y, init=start, **QUIET)
+    assert at_zero.log_likelihood < inside.log_likelihood - 1.0
+    assert any("No maximum in c_probs[0] = 0, c_probs[1] = 1: the climb began there" in note for note in at_zero.notes)
+    assert not any("began there" in note for note in inside.notes)
+    meant = evb.Mixture(e.Product(a=b, b=b, c=b), 2, fixed={"c_probs": [0.0, 1.0]}).fit(y, init=start, **QUIET)
+    assert not any("began there" in note for note in meant.notes)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_zeros_that_a_climb_from_inside_found_are_maxima(seed):
+    rng = np.random.default_rng(seed)
+    for spec, y in (
+        (evb.HMM(e.Categorical(4), 2), rng.integers(0, 4, 150)),
+        (evb.Mixture(e.Poisson(), 2), rng.poisson(0.8, 150) * rng.integers(0, 2, 150)),
+        (evb.GaussianHMM(2), rng.normal(size=100)),
+    ):
+        fit = spec.fit(y, n_init=3, seed=seed, progressbar=False)
+        assert not any("began there" in note for note in fit.notes), spec

@@ -32,6 +32,10 @@ class ScalarBlock(Block):
         """The prior (None: the flat member) as its conjugate family, both columns (K,)."""
 
     @abstractmethod
+    def _most_likely(self, t: Array) -> Array:
+        """(K,) maximum of t . eta(theta): infinite where nothing bounds it, NaN without any row."""
+
+    @abstractmethod
     def _natural(self, value: Array) -> Array:
         """eta(theta), (..., 2)."""
 
@@ -83,21 +87,19 @@ class ScalarBlock(Block):
         """The family's two hyperparameters."""
 
     def maximize(self, params: Params, stats: Params, *, flat_prior: bool, floor: float) -> Maximum:
-        t, runs = stats["t"], np.zeros(self._k, dtype=bool)
+        t, free = stats["t"], np.isnan(self.fixed)
         if flat_prior or self._conjugate:
-            family = self._family(None if flat_prior else self.prior)
             with np.errstate(divide="ignore", invalid="ignore"):
-                value = np.asarray(family.update(t[:, 0], t[:, 1]).mode())
-            runs = np.isinf(value) & np.isnan(self.fixed)  # nothing bounds it; without any row it is NaN
-            value = np.where(np.isfinite(value), value, params[self.name])
+                after = None if flat_prior else self._family(self.prior).update(t[:, 0], t[:, 1])
+                value = self._most_likely(t) if after is None else np.asarray(after.mode())
         else:
             value = self._maximize_numerically(params[self.name], t)
-        value = np.where(np.isnan(self.fixed), value, self.fixed)
-        return Maximum(
-            {self.name: value},
-            floored=tuple(int(k) for k in np.flatnonzero(runs)),
-            unbounded=(self.name,) if runs.any() else (),
-        )
+        value = value if free.all() else np.where(free, value, self.fixed)
+        if np.isfinite(value).all():
+            return Maximum({self.name: value})
+        runs = tuple(int(k) for k in np.flatnonzero(np.isinf(value)))
+        value = np.where(np.isfinite(value), value, params[self.name])
+        return Maximum({self.name: value}, floored=runs, unbounded=(self.name,) if runs else ())
 
     def _maximize_numerically(self, start: Array, t: Array) -> Array:
         """The objective is separable over components (generalised EM)."""
@@ -175,6 +177,9 @@ class RateBlock(ScalarBlock):
     def _family(self, stats: Any) -> Gamma:
         return Gamma.flat(self._k) if stats is None else stats
 
+    def _most_likely(self, t: Array) -> Array:
+        return np.asarray(t[:, 0] / t[:, 1])
+
     def _natural(self, value: Array) -> Array:
         with np.errstate(divide="ignore"):  # a rate fixed at 0
             return np.stack([np.log(value), -value], axis=-1)
@@ -206,6 +211,9 @@ class ProbabilityBlock(ScalarBlock):
 
     def _family(self, stats: Any) -> Beta:
         return Beta.flat(self._k) if stats is None else stats
+
+    def _most_likely(self, t: Array) -> Array:
+        return np.asarray(t[:, 0] / (t[:, 0] + t[:, 1]))
 
     def _natural(self, value: Array) -> Array:
         with np.errstate(divide="ignore"):  # a probability fixed at 0 or 1

@@ -20,7 +20,7 @@ from em_vs_bayes.arguments import brief, is_number, one_of, positive_integer, to
 from em_vs_bayes.contract import Array
 from em_vs_bayes.identified import astray, newton, runs_off, words_astray
 from em_vs_bayes.latents.threads import processors
-from em_vs_bayes.methods import flat
+from em_vs_bayes.methods import edge, flat
 from em_vs_bayes.methods.anderson import Trail
 from em_vs_bayes.methods.ascent import (
     FINISHERS,
@@ -186,6 +186,9 @@ class EM(Method):
     def _maximize(self, program: Program, state: State) -> Step:
         floor = 0.0 if state.runs_off == "" else state.floor  # there is a maximum: sigma may be what it is
         return program.maximize(state.theta, state.stats, flat_prior=self._flat, floor=floor)
+
+    def _stepped(self, program: Program, theta: Array) -> Array:
+        return self._maximize(program, State(theta, self._expect(program, theta)[1], Climb(0.0))).theta
 
     def _plain(self, program: Program, state: State) -> State:
         if program.truncates and not np.isfinite(state.stats).all():  # astray
@@ -364,6 +367,11 @@ class EM(Method):
             notes.append(words_astray(program, tuple(np.sort(np.argsort(order)[list(state.astray)]))))
         notes += emptied(program, state.stats, order, "where they last were" if self._flat else "at the prior's mode")
         notes += alike(program, theta, state.stats, order)
+        if status is Status.CONVERGED and self.algorithm == "em":
+            note = edge.trapped(
+                program, theta, lambda at: self._expect(program, at)[0], lambda at: self._stepped(program, at)
+            )
+            notes += [note] if note else []
         if status is Status.MAX_ITER:
             notes.append(unfinished(state.climb, self._tried(state)))
         if status is Status.SADDLE:
