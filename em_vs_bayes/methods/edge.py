@@ -38,8 +38,10 @@ def trapped(program: Program, theta: Array, height: Callable[[Array], float], st
     with np.errstate(all="ignore"):
         try:
             leaves = edge & (np.abs(step(inside) - theta) > np.abs(inside - theta))
-            rises = leaves.any() and max(height(_moved(program, theta, leaves, way)) for way in WAYS)
-            if not (leaves.any() and rises > height(theta) + GAIN):
+            if not leaves.any():
+                return ""
+            top = max(height(_moved(program, theta, leaves, way)) for way in WAYS)
+            if not top > height(theta) + GAIN:
                 return ""
         except ValueError:  # left the support
             return ""
