@@ -364,12 +364,13 @@ class Comparison:
 
         return gather(self)
 
-    def report(self, path: str | PathLike[str]) -> Path:
+    def report(self, path: str | PathLike[str], *, progressbar: bool = True) -> Path:
         """Write one self-contained HTML page to ``path``; it needs no network."""
         from em_vs_bayes.report import page
 
+        yes_or_no("progressbar", progressbar)
         destination(path)  # refused before all is drawn
-        write_text(path, page.render(self))
+        write_text(path, page.render(self, progressbar=progressbar))
         return Path(path)
 
     def __repr__(self) -> str:

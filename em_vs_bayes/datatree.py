@@ -96,6 +96,11 @@ def _seen(observed: dict[str, Any]) -> Any:
     return np.flatnonzero(np.any(known, axis=0))
 
 
+def rows_of_terms(fit: Fit) -> Any:
+    """Numbers of the rows that have terms in the log_likelihood group, where terms are rows'."""
+    return _seen(_observed(fit)[0])
+
+
 def _observed(fit: Fit) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """The data as the user gave them: ``y``, or one variable per stream of a product."""
     from em_vs_bayes.emissions import Product, read

@@ -133,7 +133,7 @@ def compare(
 
             terminal.show(result, Console())
         if report is not None:
-            result.report(report)
+            result.report(report, progressbar=not (quiet or as_json))
             typer.echo(f"report: {report}", err=as_json)
 
 

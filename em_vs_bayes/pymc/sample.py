@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -84,7 +86,7 @@ def advi(program: Program, method: Any, theta: Array, seed: int) -> tuple[Array,
         Noisy estimates, one per step.
     """
     built = build(program)
-    with built.model:
+    with built.model, _silent():
         approximation = pm.fit(
             n=method.n_steps,
             method="advi",
@@ -95,6 +97,18 @@ def advi(program: Program, method: Any, theta: Array, seed: int) -> tuple[Array,
         )
         trace = approximation.sample(method.draws, random_seed=seed + 1)
     return _theta(program, trace["posterior"]), -np.asarray(approximation.hist, dtype=float)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without what PyMC logs of its progress."""
+    logger = logging.getLogger("pymc")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _initvals(program: Program, built: Built, start: Any, seed: int) -> dict[str, Array]:

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from em_vs_bayes import printable
 from em_vs_bayes.findings import headline, sequential
 from em_vs_bayes.findings.regressions import is_regression
+from em_vs_bayes.progress import Progress
 from em_vs_bayes.regressions import CensoredRegression, TruncatedRegression
 from em_vs_bayes.report import chains, densities, figures, limited, states, words
 from em_vs_bayes.thresholds import BULK, RHAT, TABLE, TAIL
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from em_vs_bayes.compare import Aligned, Comparison
 
 PACKAGES = ("em-vs-bayes", "numpy", "numba", "scipy", "arviz-stats", "pymc", "nutpie", "matplotlib", "pandas")
+FIGURES = 11  # of a page, without traces
 DESCRIBE = (
     "states",
     "dwell_times",
@@ -31,9 +33,11 @@ DESCRIBE = (
 )  # findings that describe rather than judge
 
 
-def render(c: "Comparison") -> str:
+def render(c: "Comparison", *, progressbar: bool = False) -> str:
     """The report of a comparison as a complete HTML document."""
-    return printable.page(_environment().get_template("page.html.j2").render(**_content(c)))
+    with Progress("report", shown=progressbar) as bar:
+        content = _content(c, bar)
+        return printable.page(_environment().get_template("page.html.j2").render(**content))
 
 
 def fragment(c: "Comparison") -> str:
@@ -78,21 +82,23 @@ def _cell(c: "Comparison", a: "Aligned", label: str) -> dict[str, str]:
     }
 
 
-def _content(c: "Comparison") -> dict[str, Any]:
+def _content(c: "Comparison", bar: Progress) -> dict[str, Any]:
+    bar.show(0.0, "parameters and findings")
+    image = _Images(c, bar)
     sampled, y = [a for a in c.aligned if a.is_chain], densities.observed(c)
     return _numbers(c) | {
         "spec": str(c.fits[0].spec),
         "title": " vs ".join(a.name for a in c.aligned),
         "data": _data(c),
-        "density": _image(densities.densities, c),
-        "paths": _image(states.paths, c),
+        "density": image(densities.densities),
+        "paths": image(states.paths),
         "shown": _shown(c),
-        "transitions": _image(states.transitions, c),
+        "transitions": image(states.transitions),
         "states": _states(c),
-        "ahead": _image(states.ahead, c),
-        "limited": _image(limited.fits, c),
-        "mixture": _image(limited.mixture, c),
-        "distributions": _image(limited.distributions, c),
+        "ahead": image(states.ahead),
+        "limited": image(limited.fits),
+        "mixture": image(limited.mixture),
+        "distributions": image(limited.distributions),
         "has_line": limited.has_line(c),
         "drawn": any(a.sample is not None for a in c.aligned),
         "truncated": isinstance(c.fits[0].spec, TruncatedRegression),
@@ -100,19 +106,19 @@ def _content(c: "Comparison") -> dict[str, Any]:
         "reference": c.reference.method,
         "censored": limited.censored(c),
         "margins": limited.margins(c),
-        "residuals": _image(states.residuals, c),
+        "residuals": image(states.residuals),
         "decoder": states.reference(c).name,
         "kind": c.fits[0].log_likelihood_kind,
-        "forest": _image(figures.forest, c),
+        "forest": image(figures.forest),
         "parts": c.fits[0].spec.leading,
         "curves": y is not None and y.shape[1] == 1,
         "forest_left_out": max(0, len(c.table) - figures.ROWS),
-        "histories": _image(figures.histories, c),
-        "seconds": _image(figures.seconds, c),
+        "histories": image(figures.histories),
+        "seconds": image(figures.seconds),
         "traces": [
             {
                 "name": a.name,
-                "image": _image(partial(chains.traces, a=a), c),
+                "image": image(partial(chains.traces, a=a)),
                 "shown": len(chains.worst(c, a)),
             }
             for a in sampled
@@ -141,10 +147,17 @@ def _diagnostic(c: "Comparison", a: "Aligned", label: str) -> dict[str, Any]:
     }
 
 
-def _image(draw: "Callable[[Comparison], Any]", c: "Comparison") -> str:
-    """The figure as a data address, or "" where it has nothing to show."""
-    figure = draw(c)
-    return "" if figure is None else figures.data_uri(figure)
+class _Images:
+    """Figures as data addresses, "" where one has nothing to show; the bar says how many are drawn."""
+
+    def __init__(self, c: "Comparison", bar: Progress) -> None:
+        self._c, self._bar, self._drawn = c, bar, 0
+
+    def __call__(self, draw: "Callable[[Comparison], Any]") -> str:
+        self._drawn += 1
+        self._bar.show(self._drawn / (FIGURES + len(self._c.aligned) + 1), f"figure {self._drawn}")
+        figure = draw(self._c)
+        return "" if figure is None else figures.data_uri(figure)
 
 
 def _shown(c: "Comparison") -> str:

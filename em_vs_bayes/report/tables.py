@@ -11,6 +11,7 @@ from scipy.special import logsumexp
 
 from em_vs_bayes import printable
 from em_vs_bayes.compare import COLUMNS
+from em_vs_bayes.datatree import rows_of_terms
 from em_vs_bayes.describe import mixing
 from em_vs_bayes.diagnosis import khat
 from em_vs_bayes.thresholds import khat_limit
@@ -150,7 +151,7 @@ def _term_weights(fit: "Fit") -> np.ndarray:
     data, terms = fit.program.data, fit.idata["log_likelihood"]["y"]
     if not data.weights.size:
         return data.weights
-    return data.weights[data.starts[:-1]] if "sequence" in terms.dims else data.weights[np.asarray(terms["obs"])]
+    return data.weights[data.starts[:-1]] if "sequence" in terms.dims else data.weights[rows_of_terms(fit)]
 
 
 def _sum(terms: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
