@@ -135,6 +135,7 @@ def compile(
         index=given.index,
         names=given.names,
         remarks=given.remarks,
+        undetermined=next((stream.undetermined for stream in streams if stream.undetermined), ""),
         raw=_raw(streams),
     ).addressed()
 

@@ -251,6 +251,8 @@ class Stream:
         Coordinates of the coefficients, where those of a regression are not the user's: see `emissions.basis`.
     seen : ndarray (n, c) or None
         The columns as the user sees them, where there is a basis.
+    undetermined : str
+        What the rows alone do not tell, in words, where the user's priors do.
     """
 
     kind: int
@@ -264,6 +266,7 @@ class Stream:
     products: Array | None = None
     basis: Array | None = None
     seen: Array | None = None
+    undetermined: str = ""
 
 
 class Emission(ABC):

@@ -83,24 +83,6 @@ def _truncated(program: Program) -> str:
     )
 
 
-def newton(program: Program, theta: Array) -> Array:
-    """theta after one of Newton's steps uphill on the likelihood of one truncated regression."""
-    from em_vs_bayes.regression.natural import newton as step
-
-    block, p, columns = program.placed[-1], int(program.streams.size[0]) - 1, program.data.y
-    rows, x, free, shift, spread = _free_design(program, p, columns)
-    y, low, high = (columns[rows, p + j] - shift for j in range(3))
-    values = block.params(theta)
-    first, second = values
-    coefficients, sigma = np.array(values[first]), values[second]
-    coefficients.ravel()[free], moved = step(
-        x, y, low, high, program.case_weights[rows], np.ravel(coefficients)[free], float(np.ravel(sigma)[0]), spread
-    )
-    out = theta.copy()
-    block.pack_params({first: coefficients, second: np.full_like(sigma, moved)}, out)
-    return program.with_fixed(out)
-
-
 def _free_design(program: Program, p: int, columns: Array) -> tuple[Any, Array, Any, Array, bool]:
     """Rows that count, columns and places of free coefficients, what fixed ones add to lines, whether sigma is free."""
     coefficients, sigma = (np.ravel(v) for v in program.placed[-1].block.fixed_values().values())
@@ -124,6 +106,7 @@ def _size(low: Array, high: Array) -> float:
     return float(ends[np.isfinite(ends)].max(initial=0.0)) or 1.0
 
 
+HIDDEN = 1e5  # imagined rows per seen one in all, from where VI cannot begin: E-steps at a point count to 1e6
 MOST_IMAGINED = 1e10  # hidden rows per seen one: beyond, what the seen ones say is lost in the sums' rounding
 
 
@@ -133,6 +116,11 @@ def astray(program: Program, stats: Array) -> tuple[int, ...]:
         return ()
     rows = _imagined(program, stats)
     return tuple(int(k) for k in np.flatnonzero(~(rows <= MOST_IMAGINED * program.total_weight)))
+
+
+def far_off(program: Program, stats: Array) -> bool:
+    """Whether truncation hides nearly all rows at the point of these expected statistics."""
+    return program.truncates and float(_imagined(program, stats).sum()) > HIDDEN * program.total_weight
 
 
 def words_astray(program: Program, components: tuple[int, ...]) -> str:
@@ -150,11 +138,3 @@ def _imagined(program: Program, stats: Array) -> Array:
     blocks = zip(program.placed[program.n_latent :], program.streams.kind, strict=True)
     rows = [block.stats(stats)["n"] for block, kind in blocks if kind == tables.TRUNCATED]
     return np.asarray(np.max(rows, axis=0))
-
-
-def imagined(program: Program, theta: Array) -> float:
-    """Rows that truncation hides for each one seen, as expected at theta."""
-    if not program.truncates:
-        return 0.0
-    stats = program.expect(program.potentials(theta))[1]
-    return float(_imagined(program, stats).sum()) / program.total_weight

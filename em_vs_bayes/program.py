@@ -150,6 +150,7 @@ class Program:
     index: Any = None  # labels of the rows (a pandas Index); None where they are numbered
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of the columns of y and exog
     remarks: tuple[str, ...] = ()  # on how the data were read
+    undetermined: str = ""  # what the rows alone do not tell, in words, where the user's priors do
 
     # --- to another process and back ----------------------------------------------------------------------------
 
@@ -208,6 +209,11 @@ class Program:
     def total_weight(self) -> float:
         """Number of observations, case weights counted."""
         return float(self.data.weights.sum()) if self.data.weights.size else float(self.n)
+
+    @cached_property
+    def kept(self) -> dict[Any, Any]:
+        """What others work out once from the rows and the priors, under keys of their own."""
+        return {}
 
     @cached_property
     def summed(self) -> float:

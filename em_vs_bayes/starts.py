@@ -14,7 +14,6 @@ from em_vs_bayes.arguments import as_floats, brief
 from em_vs_bayes.contract import Array, Params
 from em_vs_bayes.feasible import impossible
 from em_vs_bayes.given import left_out
-from em_vs_bayes.identified import MOST_IMAGINED, imagined
 from em_vs_bayes.program import OPEN, Program
 
 PERMUTED = 4  # components whose names are tried in every order: 24
@@ -54,11 +53,6 @@ def start(program: Program, init: Any, rng: np.random.Generator, attempt: int = 
             raise type(error)(f"init: {error}") from None
         if impossible(program, theta):
             raise ValueError("init: the data have probability zero at these parameters; start from others.")
-        if imagined(program, theta) > MOST_IMAGINED:
-            raise ValueError(
-                "init: at these parameters truncation would hide all but one row in ten thousand million: nothing can "
-                "climb from there. Start nearer to the data, or leave init out."
-            )
         return theta
     if init is not None and not isinstance(init, str):
         raise TypeError(f"init must be a Fit, a dict of parameters or one of {NAMED}; got {type(init).__name__}.")

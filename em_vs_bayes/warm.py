@@ -18,14 +18,15 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from em_vs_bayes.blocks.elementwise import element_density, element_slopes
+from em_vs_bayes import truncation
+from em_vs_bayes.blocks.elementwise import climbed, climbed_vectors
 from em_vs_bayes.compile import compile as compile_program
 from em_vs_bayes.kernels import chain_rows, gibbs, shelf, streams
 from em_vs_bayes.kernels.stationary_mode import maximum
 from em_vs_bayes.priors import Prior
 from em_vs_bayes.program import Program
 from em_vs_bayes.regression.moments import between, student_between
-from em_vs_bayes.regressions import Tobit
+from em_vs_bayes.regressions import Tobit, TruncatedRegression
 from em_vs_bayes.spec import GaussianHMM, GaussianMixture
 
 SIZE = 20
@@ -97,10 +98,15 @@ def _posterior() -> None:
 
 
 def _moments() -> None:
-    """What priors, stationary chains and predictions of regressions call."""
-    element_density(Prior("Normal", mu=0.0, sigma=1.0), ())((), 0.0)
-    element_slopes(Prior("Normal", mu=0.0, sigma=1.0), ())([()], np.zeros(1))
+    """What priors, truncation, stationary chains and predictions of regressions call."""
+    one, prior = np.ones((1, 1)), Prior("Normal", mu=0.0, sigma=1.0)
+    climbed("MEAN", prior, one, one > 0.0, one, one)
+    climbed_vectors(prior, one, one > 0.0, one[None], one)
     maximum(np.ones(4), np.ones(2), np.ones(4, np.bool_), np.ones(2), np.full(4, 0.5), np.full(4, 0.5))
+    y = np.random.default_rng(0).exponential(size=SIZE)
+    truncated = compile_program(TruncatedRegression(lower=0.0), y)
+    theta = truncated.neutral()
+    truncation.maximize(truncated, theta, truncated.expect(truncated.potentials(theta))[1], flat_prior=True, floor=0.0)
     between(-1.0, 1.0)
     student_between(-1.0, 1.0, 4.0)
 

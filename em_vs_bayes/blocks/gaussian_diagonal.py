@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import digamma
 
 from em_vs_bayes.blocks import densities
-from em_vs_bayes.blocks.elementwise import coordinate_ascent, element_density, uncentred
+from em_vs_bayes.blocks.elementwise import climbed, uncentred
 from em_vs_bayes.blocks.fixed import over_variances
 from em_vs_bayes.contract import Array, Block, Maximum, Parameter, Params, Shapes
 from em_vs_bayes.kernels import tables
@@ -216,7 +216,9 @@ class DiagonalGaussianBlock(Block):
 
     def _conditional_means(self, start: Array, spread: Array, stats: Params, flat_prior: bool) -> Array:
         if isinstance(self.mean_prior, Prior) and not flat_prior:
-            return self._ascend_means(start, 1.0 / self._variances(spread), stats)
+            precision = 1.0 / self._variances(spread)
+            sums = stats["s1"] * precision, stats["n"] * precision
+            return climbed("MEAN", self.mean_prior, start, self._free_means, *sums, self.centre)
         with np.errstate(divide="ignore", invalid="ignore"):
             if not flat_prior:
                 return self._means_given(1.0 / self._variances(spread), stats)[0]
@@ -234,15 +236,6 @@ class DiagonalGaussianBlock(Block):
             total, linear = total + weight, linear + weight * self.mean_prior.mean
         free = self._free_means
         return np.where(free, linear / total, self.fixed_means), np.where(free, 1.0 / total, 0.0)
-
-    def _ascend_means(self, start: Array, precision: Array, stats: Params) -> Array:
-        log_density = element_density(self.mean_prior, (self._k, self._d))
-
-        def objective(mean: Array, k: int, j: int) -> float:
-            fit = precision[k, j] * mean[k, j] * (stats["s1"][k, j] - 0.5 * stats["n"][k, j] * mean[k, j])
-            return float(fit + log_density((k, j), mean[k, j] + self.centre[j]))
-
-        return coordinate_ascent(objective, start, self._free_means, np.sqrt(self.scale))
 
     def _counts_and_scatter(self, mean: Array, stats: Params, variance: Array | float = 0.0) -> tuple[Array, Array]:
         """Counts and E sum (x - mu)^2 in the spread parameter's shape; the joint prior's term is the caller's."""
@@ -276,24 +269,11 @@ class DiagonalGaussianBlock(Block):
                 variance = scatter / n
             return np.sqrt(variance) if self._sd else variance
         if isinstance(self.spread_prior, Prior):
-            return self._ascend_spread(start, n, scatter)
+            kind = "SIGMA" if self._sd else "VARIANCE"
+            return climbed(kind, self.spread_prior, start, self._free_spread, n, scatter)
         posterior = self._spread_given(mean, stats)
         power = posterior.shape + (0.5 if self._sd else 1.0)
         return np.sqrt(posterior.rate / power) if self._sd else posterior.rate / power
-
-    def _ascend_spread(self, start: Array, n: Array, scatter: Array) -> Array:
-        power = 1.0 if self._sd else 0.5
-        log_density = element_density(self.spread_prior, start.shape)
-
-        def objective(value: Array, *index: int) -> float:
-            v = value[index]
-            variance = v**2 if self._sd else v
-            if not 0.0 < variance < np.inf:
-                return -np.inf
-            fit = -power * n[index] * np.log(v) - 0.5 * scatter[index] / variance
-            return float(fit + log_density(index, v))
-
-        return coordinate_ascent(objective, start, self._free_spread, np.ones(1), positive=True, sweeps=1)
 
     # --- CAVI ---------------------------------------------------------------------------------------------------
 

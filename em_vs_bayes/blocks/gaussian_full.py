@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 
 from em_vs_bayes.blocks import densities
-from em_vs_bayes.blocks.elementwise import coordinate_ascent, element_density, uncentred
+from em_vs_bayes.blocks.elementwise import climbed_vectors, uncentred
 from em_vs_bayes.blocks.fixed import over_covariance
 from em_vs_bayes.contract import Array, Block, Maximum, Parameter, Params, Shapes
 from em_vs_bayes.kernels import tables
@@ -195,7 +195,9 @@ class FullGaussianBlock(Block):
         """argmax over the free means given covariances and the fixed means."""
         full = np.broadcast_to(precision, (self._k, self._d, self._d))
         if isinstance(self.mean_prior, Prior) and not flat_prior:
-            return self._ascend_means(start, full, stats)
+            free, linear = np.isnan(self.fixed_means), np.einsum("kij,kj->ki", full, stats["s1"])
+            total = stats["n"][:, None, None] * full
+            return climbed_vectors(self.mean_prior, start, free, total, linear, self.centre)
         mean, _ = self._means_given(full, stats, flat_prior, start)
         return mean
 
@@ -221,16 +223,6 @@ class FullGaussianBlock(Block):
             mean[j, free] = np.linalg.solve(block, rest)
             covariance[j][np.ix_(free, free)] = np.linalg.inv(block)
         return mean, covariance
-
-    def _ascend_means(self, start: Array, precision: Array, stats: Params) -> Array:
-        log_density = element_density(self.mean_prior, (self._k, self._d))
-
-        def objective(mean: Array, k: int, j: int) -> float:
-            residual = stats["s1"][k] - 0.5 * stats["n"][k] * mean[k]
-            fit = mean[k] @ precision[k] @ residual
-            return float(fit + log_density((k, j), mean[k, j] + self.centre[j]))
-
-        return coordinate_ascent(objective, start, np.isnan(self.fixed_means), np.sqrt(self.scale))
 
     def _spread_given(self, means: GaussianFactor, stats: Params) -> InverseWishart:
         """Inverse-Wishart conditional of the covariances given the means."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 
 from em_vs_bayes.blocks import densities
-from em_vs_bayes.blocks.elementwise import SMOOTH, coordinate_ascent, element_density, element_slopes, newton_ascent
+from em_vs_bayes.blocks.elementwise import climbed, climbed_vectors
 from em_vs_bayes.blocks.fixed import over_variances
 from em_vs_bayes.contract import Array, Block, Maximum, Parameter, Params, Shapes
 from em_vs_bayes.kernels import tables
@@ -192,13 +192,15 @@ class RegressionBlock(Block):
         sigmas = np.where(np.isfinite(sigmas), sigmas, params["sigmas"])
         lowest = np.sqrt(floor * self.scale)
         low = (sigmas < lowest) & np.isnan(self.fixed_sigmas)
-        floored = tuple(int(k) for k in np.flatnonzero(low))
-        return Maximum(self._with_fixed(coefficients, np.where(low, lowest, sigmas)), floored)
+        best = self._with_fixed(coefficients, np.where(low, lowest, sigmas))
+        return Maximum(best, tuple(int(k) for k in np.flatnonzero(low)))
 
     def _conditional_coefficients(self, params: Params, stats: Params, flat_prior: bool) -> Array:
         tau = params["sigmas"] ** -2.0
         if "coefficients" in self.elementwise() and not flat_prior:
-            return self._ascend_coefficients(params["coefficients"], tau, stats)
+            xx, xy = tau[:, None, None] * stats["cross"][:, :-1, :-1], tau[:, None] * stats["cross"][:, :-1, -1]
+            free = np.isnan(self.fixed_coefficients)
+            return climbed_vectors(self.coefficient_prior, params["coefficients"], free, xx, xy)
         precision, linear = self._conditional_terms(tau, stats, flat_prior)
         free = np.isnan(self.fixed_coefficients)
         held = np.where(free, 0.0, self.fixed_coefficients)
@@ -218,47 +220,13 @@ class RegressionBlock(Block):
             precision, linear = precision + shrink, linear + apply(shrink, self.coefficient_prior.mean)
         return precision, linear
 
-    def _ascend_coefficients(self, start: Array, tau: Array, stats: Params) -> Array:
-        if self.coefficient_prior.name in SMOOTH:
-            return self._climb_coefficients(start, tau, stats)
-        log_density = element_density(self.coefficient_prior, (self._k, self._p))
-        xx, xy = stats["cross"][:, :-1, :-1], stats["cross"][:, :-1, -1]
-
-        def objective(b: Array, k: int, j: int) -> float:
-            fit = tau[k] * (b[k] @ xy[k] - 0.5 * b[k] @ xx[k] @ b[k])
-            return float(fit + log_density((k, j), b[k, j]))
-
-        with np.errstate(divide="ignore"):
-            step = 1.0 / np.sqrt(tau[:, None] * np.diagonal(xx, axis1=1, axis2=2))
-        step = np.where(np.isfinite(step), step, 1.0)
-        return coordinate_ascent(objective, start, np.isnan(self.fixed_coefficients), step, sweeps=5)
-
-    def _climb_coefficients(self, start: Array, tau: Array, stats: Params) -> Array:
-        slopes, out = element_slopes(self.coefficient_prior, (self._k, self._p)), start.copy()
-        for k, free in enumerate(np.isnan(self.fixed_coefficients)):
-            xx, xy = tau[k] * stats["cross"][k, :-1, :-1], tau[k] * stats["cross"][k, :-1, -1]
-            places = [(k, int(j)) for j in np.flatnonzero(free)]
-
-            def height(
-                x: Array, k: int = k, free: Any = free, xx: Array = xx, xy: Array = xy, places: Any = places
-            ) -> Any:
-                b = np.where(free, 0.0, out[k])
-                b[free] = x
-                value, first, second = slopes(places, x)
-                bend = xx[np.ix_(free, free)] + np.diag(np.maximum(-second, 0.0))
-                return float(b @ xy - 0.5 * b @ xx @ b) + value, (xy - xx @ b)[free] + first, bend
-
-            if places:
-                out[k, free] = newton_ascent(height, start[k, free])
-        return out
-
     def _conditional_sigmas(self, start: Array, coefficients: Array, stats: Params, flat_prior: bool) -> Array:
         squares = residual_squares(coefficients, stats["cross"])
         if flat_prior:
             with np.errstate(divide="ignore", invalid="ignore"):
                 return np.sqrt(squares / stats["n"])
         if isinstance(self.sigma_prior, Prior):
-            return self._ascend_sigmas(start, stats["n"], squares)
+            return climbed("SIGMA", self.sigma_prior, start, np.isnan(self.fixed_sigmas), stats["n"], squares)
         if self.prior is not None:
             squares = squares + quadratic(self.prior.kappa, coefficients - self.prior.mean)
         return np.asarray(self._variances_given(stats["n"], squares).mode("sd"))
@@ -268,36 +236,6 @@ class RegressionBlock(Block):
         own = self.sigma_prior if self.prior is None else self.prior
         extra = 0.0 if self.prior is None else self._p
         return InverseGamma(own.shape + 0.5 * (n + extra), own.rate + 0.5 * squares)
-
-    def _ascend_sigmas(self, start: Array, n: Array, squares: Array) -> Array:
-        if self.sigma_prior.name in SMOOTH:
-            return self._climb_sigmas(start, n, squares)
-        log_density = element_density(self.sigma_prior, start.shape)
-
-        def objective(sigmas: Array, k: int) -> float:
-            s = sigmas[k]
-            if not 0.0 < s**2 < np.inf:
-                return -np.inf
-            return float(-n[k] * np.log(s) - 0.5 * squares[k] / s**2 + log_density((k,), s))
-
-        return coordinate_ascent(objective, start, np.isnan(self.fixed_sigmas), np.ones(1), positive=True, sweeps=1)
-
-    def _climb_sigmas(self, start: Array, n: Array, squares: Array) -> Array:
-        slopes, out = element_slopes(self.sigma_prior, start.shape), start.copy()
-        for k in np.flatnonzero(np.isnan(self.fixed_sigmas)):
-
-            def height(u: Array, k: int = int(k)) -> tuple[float, Array, Array]:
-                with np.errstate(over="ignore", under="ignore"):
-                    s = np.exp(u)
-                if not 0.0 < s[0] ** 2 < np.inf:
-                    return -np.inf, np.zeros(1), np.ones((1, 1))
-                value, first, second = slopes([(k,)], s)
-                fit = squares[k] / s[0] ** 2
-                bend = 2.0 * fit + max(-float(second[0] * s[0] ** 2 + first[0] * s[0]), 0.0)
-                return value - n[k] * u[0] - 0.5 * fit, fit - n[k] + first * s, np.array([[bend or 1.0]])
-
-            out[k] = np.exp(newton_ascent(height, np.log(start[[k]]))[0])
-        return out
 
     # --- CAVI ---------------------------------------------------------------------------------------------------
 

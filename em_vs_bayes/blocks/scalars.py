@@ -12,7 +12,7 @@ from typing import Any, final
 
 import numpy as np
 
-from em_vs_bayes.blocks.elementwise import coordinate_ascent, element_density
+from em_vs_bayes.blocks.elementwise import climbed
 from em_vs_bayes.contract import Array, Block, Maximum, Parameter, Params, Shapes
 from em_vs_bayes.kernels import tables
 from em_vs_bayes.priors import Beta, Gamma, Prior
@@ -38,6 +38,11 @@ class ScalarBlock(Block):
     @abstractmethod
     def _natural(self, value: Array) -> Array:
         """eta(theta), (..., 2)."""
+
+    @staticmethod
+    @abstractmethod
+    def _kind() -> str:
+        """What the two statistics are to `elementwise.climbed`."""
 
     @abstractmethod
     def _range(self) -> tuple[float, float]:
@@ -93,24 +98,13 @@ class ScalarBlock(Block):
                 after = None if flat_prior else self._family(self.prior).update(t[:, 0], t[:, 1])
                 value = self._most_likely(t) if after is None else np.asarray(after.mode())
         else:
-            value = self._maximize_numerically(params[self.name], t)
+            value = climbed(self._kind(), self.prior, params[self.name], free, t[:, 0], t[:, 1])
         value = value if free.all() else np.where(free, value, self.fixed)
         if np.isfinite(value).all():
             return Maximum({self.name: value})
         runs = tuple(int(k) for k in np.flatnonzero(np.isinf(value)))
         value = np.where(np.isfinite(value), value, params[self.name])
         return Maximum({self.name: value}, floored=runs, unbounded=(self.name,) if runs else ())
-
-    def _maximize_numerically(self, start: Array, t: Array) -> Array:
-        """The objective is separable over components (generalised EM)."""
-        log_density = element_density(self.prior, (self._k,))
-
-        def objective(value: Array, k: int) -> float:
-            if not self._range()[0] < value[k] < self._range()[1]:
-                return -np.inf
-            return float(self._natural(value[k]) @ t[k] + log_density(k, value[k]))
-
-        return coordinate_ascent(objective, start, np.isnan(self.fixed), np.ones(1), positive=True, sweeps=1)
 
     def refuses_vi(self) -> str | None:
         if self._conjugate:
@@ -184,6 +178,10 @@ class RateBlock(ScalarBlock):
         with np.errstate(divide="ignore"):  # a rate fixed at 0
             return np.stack([np.log(value), -value], axis=-1)
 
+    @staticmethod
+    def _kind() -> str:
+        return "RATE"
+
     def _range(self) -> tuple[float, float]:
         return 0.0, np.inf
 
@@ -218,6 +216,10 @@ class ProbabilityBlock(ScalarBlock):
     def _natural(self, value: Array) -> Array:
         with np.errstate(divide="ignore"):  # a probability fixed at 0 or 1
             return np.stack([np.log(value), np.log1p(-value)], axis=-1)
+
+    @staticmethod
+    def _kind() -> str:
+        return "PROBABILITY"
 
     def _range(self) -> tuple[float, float]:
         return 0.0, 1.0

@@ -12,6 +12,7 @@ from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Array, Context
 from em_vs_bayes.emissions import design as designs
 from em_vs_bayes.emissions.basis import basis_of
+from em_vs_bayes.emissions.gaussian_priors import LARGEST, SMALLEST
 from em_vs_bayes.priors import GPrior, InverseGamma, Normal, NormalInverseGamma, Prior
 
 DEFAULT = 0.01  # rows that the default prior is worth
@@ -19,14 +20,15 @@ APART = 1e-2  # pivots of X'X, on unit diagonals, below which it gets coordinate
 OFFSET = 100.0  # of y, relative to its residuals: likewise
 FARTHEST = 1e11  # of y, relative to its residuals: beyond, they have no digits
 NEAR = 1e-3  # residual squares, as a share of y'y, below which they are summed themselves
-LARGEST = 1e6  # of y, relative to its residuals: y'y then holds their squares to four digits
+OFFSETTABLE = 1e6  # of y, relative to its residuals: y'y then holds their squares to four digits
 
 
 @dataclass(frozen=True, slots=True)
 class Pooled:
     """One regression for all rows: coefficients (p,), residual variance (divisor n), X'X (p, p) and n.
 
-    ``basis`` (p, p + 1): coordinates that keep more digits, None where there is no need; see `basis`.
+    ``basis`` (p, p + 1): coordinates that keep more digits, None where there is no need; see `basis`. ``undetermined``:
+    what rows alone do not tell, in words, where the user's priors do.
     """
 
     coefficients: Array
@@ -34,6 +36,7 @@ class Pooled:
     products: Array
     total: float
     basis: Array | None = None
+    undetermined: str = ""
 
     @property
     def second(self) -> Array:
@@ -64,13 +67,22 @@ def pooled(values: Array, rows: Rows, context: Context, *, limited: bool = False
     x, y = (rows.matrix, values) if everywhere else (rows.matrix[seen], values[seen])
     own = None if given is None else given if everywhere else given[seen]
     total = float(len(y) if own is None else own.sum())
+    _within_reach(y, f"{context.prefix}y")
+    told, undetermined = _told_by_priors(context), ""
     with np.errstate(invalid="ignore", over="ignore"):  # infinities are refused below
         second = x.T @ x
     if not np.isfinite(second).all():
         designs.check_finite(rows.matrix, rows.design.names, rows.label)
-    sure = designs.well_conditioned(second)
+    sure = designs.well_conditioned(second) and bool((np.diagonal(second) > SMALLEST**2).all())
     if not sure:
-        designs.check_rank(x, rows.design.names, rows.label, turned=free)
+        for name, column in zip(rows.design.names, x.T, strict=True):
+            _within_reach(column, f"{rows.label}, column {name!r},")
+        try:
+            designs.check_rank(x, rows.design.names, rows.label, turned=free)
+        except ValueError as error:
+            if "coefficients" not in told:
+                raise
+            undetermined = str(error)
     heavy = x if own is None else own[:, None] * x
     if own is not None:
         second = heavy.T @ x
@@ -95,18 +107,41 @@ def pooled(values: Array, rows: Rows, context: Context, *, limited: bool = False
                 f"A line goes through all that is known of {context.prefix}y: the likelihood has no maximum, default "
                 f"priors no scale. Give priors for {context.name('coefficients')!r} and {context.name('sigmas')!r}."
             )
-        raise ValueError(
+        exact = (
             f"{context.prefix}y is an exact linear function of the {x.shape[1]} predictor(s) in its {len(y)} row(s): "
             "there is no variance to estimate. Give more rows or fewer predictors."
         )
+        if "sigmas" not in told:
+            raise ValueError(exact)
+        undetermined = undetermined or exact
+        variance = float(np.average((y - np.average(y, weights=own)) ** 2, weights=own)) or squares / total or 1.0
     size = float(np.sqrt(squares / total))
-    if size > (FARTHEST if free else LARGEST) * np.sqrt(variance):
+    if size > (FARTHEST if free else OFFSETTABLE) * np.sqrt(variance):
         raise ValueError(
             f"{context.prefix}y is of size {size:.3g} and varies by {np.sqrt(variance):.1g} about its regression: sums "
             "of squares would lose those digits. Subtract an offset from y."
         )
+    if undetermined:
+        return Pooled(coefficients, variance, second, total, undetermined=undetermined)
     far = size > OFFSET * np.sqrt(variance) or not designs.well_conditioned(second, APART)
     return Pooled(coefficients, variance, second, total, basis_of(x, own, coefficients) if free and far else None)
+
+
+def _told_by_priors(context: Context) -> set[str]:
+    """Parameters of which the user's own priors tell enough, whatever the rows do: proper ones."""
+    if isinstance(context.priors.get("emission"), NormalInverseGamma):
+        return {"coefficients", "sigmas"}
+    own = {name: context.priors[name] for name in ("coefficients", "sigmas") if name in context.priors}
+    return {name for name, prior in own.items() if not (isinstance(prior, Prior) and prior.name.endswith("Flat"))}
+
+
+def _within_reach(values: Array, name: str) -> None:
+    size = float(np.abs(values).max(initial=0.0))
+    if size < np.inf and (size > LARGEST or 0.0 < size < SMALLEST):
+        raise ValueError(
+            f"{name} ranges from {values.min():.3g} to {values.max():.3g}: squares of such numbers leave floating "
+            "point. Give it in other units."
+        )
 
 
 def _sum(a: Array, b: Array, weights: Array | None) -> float:
@@ -124,16 +159,19 @@ def regression_priors(context: Context, whole: Pooled, shape: tuple[int, int]) -
             f"priors has both {joint!r} (joint) and {[context.name(name) for name in own]}: give one or the other."
         )
     if not own:
-        default = NormalInverseGamma(mean=whole.coefficients, kappa=DEFAULT * whole.second, shape=2.0, rate=rate)
-        prior = context.priors.get("emission", default)
+        prior = context.priors.get("emission")
+        if prior is None:
+            prior = NormalInverseGamma(mean=whole.coefficients, kappa=DEFAULT * whole.second, shape=2.0, rate=rate)
         if isinstance(prior, GPrior):
             prior = _fitted(lambda: prior.at(whole.products, rate), joint)
         if not isinstance(prior, NormalInverseGamma):
             raise TypeError(f"priors[{joint!r}] must be NormalInverseGamma or GPrior; got {brief(prior)}.")
         _check_vectors(prior, shape, joint, ("mean",))
         return _fitted(lambda: prior.regression(k, p), joint), None, None
-    sd = 10.0 * np.sqrt(whole.variance * np.diagonal(np.linalg.inv(whole.second)))
-    coefficients = context.priors.get("coefficients", Normal(whole.coefficients, sd))
+    coefficients = context.priors.get("coefficients")
+    if coefficients is None:
+        sd = 10.0 * np.sqrt(whole.variance * np.diagonal(np.linalg.inv(whole.second)))
+        coefficients = Normal(whole.coefficients, sd)
     sigmas = context.priors.get("sigmas", InverseGamma(2.0, rate))
     for name, prior, family in (("coefficients", coefficients, Normal), ("sigmas", sigmas, InverseGamma)):
         if not isinstance(prior, (family, Prior)):

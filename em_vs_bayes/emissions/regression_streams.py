@@ -93,6 +93,7 @@ def regression_stream(
         whole.variance,
     )
     stream = Stream(kind, columns, np.zeros(columns.shape[1]), p + 1, block, design=design)
+    stream = replace(stream, undetermined=whole.undetermined)
     if context.like is not None:
         return _in_basis(stream, context.like.get("basis"))
     if whole.basis is None:

@@ -28,6 +28,7 @@ HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 FIRST = STRIDE  # work.z: lane 0 is what a row counts for, the next ones E[y*] and E[y*^2], summed over what it counts
 SECOND = STRIDE + STRIDE
 POINT = -1e-13  # a potential of larger log mass is a density, and its mass one
+MOST_COUNTED = 1e6  # imagined rows per seen one beyond which sums would lose what the seen one says
 MOST = 1e7  # imagined rows per seen one beyond which drawing them is given up
 
 
@@ -131,10 +132,27 @@ def complete_censored(pot, o, first, d, K, k, plain, rows, work):
 
 @inner
 def complete_truncated(pot, o, first, d, K, k, plain, rows, work):
-    """work.z = 1 + E m, y + E m E[y*], y^2 + E m E[y*^2], y* outside the limits."""
+    """work.z = 1 + E m, y + E m E[y*], y^2 + E m E[y*^2], y* outside the limits.
+
+    At a point, with e the residual of y and Z that of a response within the limits, both in sigma: residuals sum to
+    e - E Z, their squares to 1 + E m + e^2 - E Z^2, for the whole population has 0 and 1. Derivatives by b and sigma
+    are these sums, whatever E m is; beyond `MOST_COUNTED` it is not followed, and they keep their digits.
+    """
     x, z = work.x, work.z
     y, low, high = lane(first + d - 1), lane(first + d), lane(first + d + 1)
     _, weight, mass = prepared(pot, o, first, d, K, k, plain, work)
+    if plain:
+        for q in range(np.uint64(rows)):
+            at = z[q]
+            log_in, mean, variance = interval(weight * x[low + q] + at, weight * x[high + q] + at)
+            m = min(math.expm1(-log_in), MOST_COUNTED) if log_in < 0.0 else 0.0
+            e = weight * x[y + q] + at
+            residuals = e - mean
+            squares = 1.0 + m - variance + residuals * (e + mean)
+            z[q] = 1.0 + m
+            z[FIRST + q] = (residuals - (1.0 + m) * at) / weight
+            z[SECOND + q] = (squares + at * ((1.0 + m) * at - 2.0 * residuals)) / (weight * weight)
+        return
     for q in range(np.uint64(rows)):
         log_out, log_in, mean, second = outside(weight * x[low + q] + z[q], weight * x[high + q] + z[q])
         own = mass - z[SECOND + q]

@@ -15,10 +15,10 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from em_vs_bayes import starts
+from em_vs_bayes import starts, truncation
 from em_vs_bayes.arguments import brief, is_number, one_of, positive_integer, tolerance
 from em_vs_bayes.contract import Array
-from em_vs_bayes.identified import astray, newton, runs_off, words_astray
+from em_vs_bayes.identified import runs_off
 from em_vs_bayes.latents.threads import processors
 from em_vs_bayes.methods import edge, flat
 from em_vs_bayes.methods.anderson import Trail
@@ -34,6 +34,7 @@ from em_vs_bayes.methods.ascent import (
     unfinished,
 )
 from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run
+from em_vs_bayes.methods.leap import leapt
 from em_vs_bayes.methods.maximum import ways_up
 from em_vs_bayes.program import Program, Step
 from em_vs_bayes.status import Status
@@ -45,6 +46,8 @@ ENOUGH = 2  # times as many distinct rows as a mean and a covariance need
 CRAWL = 0.8  # linear rate above which "auto" accelerates
 PATIENCE = 20  # plain iterations "auto" always makes first
 SHOWN = 100  # iterations at most where no maximum is to be reached: they show which way it rises
+LEAP = 100  # iterations of a crawl after which L-BFGS takes a step, and the next if that gained as much as so many and
+WORTH = 1e-3  # nats
 PATIENT = 3  # corrections of Anderson's without a gain, in a row but for plain steps, after which SQUAREM takes over
 
 
@@ -59,6 +62,7 @@ class State:
     crawling: bool = False
     trail: Trail | None = None
     refused: int = 0
+    pace: float = 0.0  # gain of a step before L-BFGS took over, while it goes on
     floor: float = FLOOR
     past: tuple[dict[str, float], ...] = ()
     astray: tuple[int, ...] = ()
@@ -81,7 +85,8 @@ class EM(Method):
         Expected statistics, or those of the most probable assignment (classification EM).
     accelerate : {"auto", "squarem", "anderson", None}
         "auto" is Anderson's acceleration from the first step where the likelihood is concave (censored regression: no
-        jump can land near another maximum); elsewhere from when EM's linear rate exceeds 0.8 after 20 iterations.
+        jump can land near another maximum); elsewhere from when EM's linear rate exceeds 0.8 after 20 iterations. It
+        leaves every hundredth step to L-BFGS, which does not mind how much is missing.
     n_init : int, optional
         Starts; by default 30 (10 for more than 50,000 rows x components x columns, 4 for more than a
         million), 1 when ``init`` is given. They take several kinds of partition in turn; all are screened, the best
@@ -129,6 +134,8 @@ class EM(Method):
     def init(self, program: Program, start: Any, rng: np.random.Generator) -> list[Run]:
         if not self._flat:
             program.require_known_priors("objective='map'")
+        elif program.undetermined:
+            raise ValueError(f"{program.undetermined} With these priors objective='map', vi, gibbs and nuts fit it.")
         n = self.n_init or starts.enough(program, start)
         away = runs_off(program) if self._flat else None
         best = screened(
@@ -150,7 +157,7 @@ class EM(Method):
         objective, stats = self._expect(program, theta)
         floor = FLOOR if self.covariance_floor is None else self.covariance_floor
         climb, past = Climb(objective, summed=program.summed), ({"objective": objective, "accelerated": 0.0},)
-        return State(theta, stats, climb, floor=floor, past=past, astray=astray(program, stats))
+        return State(theta, stats, climb, floor=floor, past=past)
 
     def _expect(self, program: Program, theta: Array) -> tuple[float, Array]:
         pot = program.potentials(theta)
@@ -164,20 +171,21 @@ class EM(Method):
         if lower and crowded(program, new.theta, new.floored):
             new = self._once(program, replace(state, floor=NARROWEST, trail=None))
         past = (*state.past, self.record(new)) if screening else ()
-        lost = () if state.runs_off == "" else astray(program, new.stats)
+        held = state.runs_off is not None or not (self._flat and program.truncates)
+        lost = () if held else truncation.spreading(program, new.theta)
         if not past and not lost and state.runs_off is None:  # as most steps are; `new` has none of these
             return new
         return replace(new, past=past, runs_off=state.runs_off, astray=lost)
 
     def _once(self, program: Program, state: State) -> State:
-        if self.algorithm == "hard" or self.accelerate is None:
+        if self.algorithm == "hard" or self.accelerate is None or (program.truncates and program.k == 1):
             return self._plain(program, state)
         if self.accelerate == "squarem":
             return replace(self._extrapolated(program, state, self._plain(program, state)), crawling=True)
+        if self.accelerate == "auto" and state.crawling and (state.pace or state.climb.iteration % LEAP == LEAP - 1):
+            return self._leapt(program, state)
         if self.accelerate == "anderson" or program.latent.concave:
             return self._mixed(program, state)
-        if program.truncates and state.runs_off == "":
-            return self._climbed(program, state)
         if state.crawling:
             return self._mixed(program, state)
         once = self._plain(program, state)
@@ -185,14 +193,16 @@ class EM(Method):
 
     def _maximize(self, program: Program, state: State) -> Step:
         floor = 0.0 if state.runs_off == "" else state.floor  # there is a maximum: sigma may be what it is
+        if program.truncates and self.algorithm == "em":
+            return truncation.maximize(program, state.theta, state.stats, flat_prior=self._flat, floor=floor)
+        if program.truncates and not np.isfinite(state.stats).all():  # astray
+            return Step(state.theta, (), ())
         return program.maximize(state.theta, state.stats, flat_prior=self._flat, floor=floor)
 
     def _stepped(self, program: Program, theta: Array) -> Array:
         return self._maximize(program, State(theta, self._expect(program, theta)[1], Climb(0.0))).theta
 
     def _plain(self, program: Program, state: State) -> State:
-        if program.truncates and not np.isfinite(state.stats).all():  # astray
-            return replace(state, climb=state.climb.then(state.climb.objective))
         step = self._maximize(program, state)
         objective, stats = self._expect(program, step.theta)
         return State(step.theta, stats, state.climb.then(objective), step.floored, floor=state.floor)
@@ -225,13 +235,22 @@ class EM(Method):
             return replace(once, trail=trail, refused=refused)
         return replace(self._extrapolated(program, state, once), crawling=True, refused=PATIENT - 1)
 
-    def _climbed(self, program: Program, state: State) -> State:
-        """One of Newton's steps on a concave likelihood that EM creeps up; an EM step where that leads no higher."""
-        theta = newton(program, state.theta)
-        objective, stats = self._expect(program, theta)
-        if objective > state.climb.objective or not np.isfinite(state.stats).all():  # they may be past counting
-            return State(theta, stats, state.climb.then(objective), crawling=True)
-        return self._plain(program, state)
+    def _leapt(self, program: Program, state: State) -> State:
+        """A quasi-Newton ascent, then an EM step; Anderson's where that leads no higher."""
+        theta = leapt(program, state.theta, state.stats, prior=not self._flat)
+        if theta is None:
+            return self._mixed(program, state)
+        try:
+            objective, stats = self._expect(program, theta)
+        except ValueError:  # left the support
+            return self._mixed(program, state)
+        if not objective > state.climb.objective:
+            return self._mixed(program, state)
+        landed = self._plain(program, State(theta, stats, state.climb, floor=state.floor))
+        if not landed.climb.objective >= objective - landed.climb.rounding:
+            return self._mixed(program, state)
+        pace = state.pace or abs(state.climb.gain)
+        return replace(landed, crawling=True, pace=pace if landed.climb.gain > max(LEAP * pace, WORTH) else 0.0)
 
     def _extrapolated(self, program: Program, state: State, once: State) -> State:
         """Two EM steps, a jump along their trend, one EM step from there; the two plain ones where that is no gain."""
@@ -364,7 +383,7 @@ class EM(Method):
                 for name, prior in program.infinite_priors(state.theta).items()
             ]
         if state.astray and not state.runs_off:
-            notes.append(words_astray(program, tuple(np.sort(np.argsort(order)[list(state.astray)]))))
+            notes.append(truncation.words(program, tuple(np.sort(np.argsort(order)[list(state.astray)]))))
         notes += emptied(program, state.stats, order, "where they last were" if self._flat else "at the prior's mode")
         notes += alike(program, theta, state.stats, order)
         if status is Status.CONVERGED and self.algorithm == "em":

@@ -15,7 +15,7 @@ import numpy as np
 from em_vs_bayes import starts
 from em_vs_bayes.arguments import positive_integer, tolerance
 from em_vs_bayes.contract import Array
-from em_vs_bayes.identified import astray, words_astray
+from em_vs_bayes.identified import astray, far_off, words_astray
 from em_vs_bayes.latents.threads import processors
 from em_vs_bayes.methods.ascent import EMPTY, FINISHERS, Climb, alike, emptied, hopeless, screened, twins, unfinished
 from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run
@@ -78,10 +78,9 @@ class VI(Method):
         def make(attempt: int) -> State:
             theta = starts.start(program, start, rng, attempt)
             _, stats = program.expect(program.potentials(theta), min(self.cores, processors()))
-            if astray(program, stats):
-                _, stats = program.expect(
-                    program.potentials(program.with_fixed(program.neutral())), min(self.cores, processors())
-                )
+            if far_off(program, stats):  # its own sums would lose the rows that are seen
+                neutral = program.with_fixed(program.neutral())
+                _, stats = program.expect(program.potentials(neutral), min(self.cores, processors()))
             state = self._at(program, program.factors(theta, stats), stats, seed)
             return replace(state, past=(state.climb.objective,))
 

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Any, ClassVar, Self, final
 
@@ -117,7 +118,7 @@ class Prior:
 
     def _values(self) -> Columns:
         columns = COLUMNS[self.name]
-        signature = inspect.signature(columns)
+        signature = _signature(self.name)
         try:
             signature.bind(**self.arguments)
         except TypeError as reason:
@@ -127,6 +128,11 @@ class Prior:
             return columns(**self.arguments)
         except ValueError as reason:
             raise ValueError(f"Prior({brief(self.name)}): {reason}") from None
+
+
+@cache
+def _signature(name: str) -> inspect.Signature:
+    return inspect.signature(COLUMNS[name])
 
 
 def _numeric(name: str, value: Any) -> Array:
