@@ -179,7 +179,8 @@ def seen_rows(program: Program, s: int) -> Seen:
     middle = np.linalg.lstsq((root * x).T, root * y, rcond=None)[0]
     away = middle @ x
     unit = float(np.sqrt(np.average((y - away) ** 2, weights=root**2))) or 1.0
-    return Seen(rows, x, *((value - away) / unit for value in (y, low, high)), middle, unit)
+    r, low, high = ((value - away) / unit for value in (y, low, high))
+    return Seen(rows, x, r, low, high, middle, unit)
 
 
 def densities(program: Program, place: Placed, seen: Seen) -> list[Density] | None:

@@ -159,7 +159,7 @@ def regression_priors(context: Context, whole: Pooled, shape: tuple[int, int]) -
             f"priors has both {joint!r} (joint) and {[context.name(name) for name in own]}: give one or the other."
         )
     if not own:
-        prior = context.priors.get("emission")
+        prior: Any = context.priors.get("emission")
         if prior is None:
             prior = NormalInverseGamma(mean=whole.coefficients, kappa=DEFAULT * whole.second, shape=2.0, rate=rate)
         if isinstance(prior, GPrior):
@@ -168,7 +168,7 @@ def regression_priors(context: Context, whole: Pooled, shape: tuple[int, int]) -
             raise TypeError(f"priors[{joint!r}] must be NormalInverseGamma or GPrior; got {brief(prior)}.")
         _check_vectors(prior, shape, joint, ("mean",))
         return _fitted(lambda: prior.regression(k, p), joint), None, None
-    coefficients = context.priors.get("coefficients")
+    coefficients: Any = context.priors.get("coefficients")
     if coefficients is None:
         sd = 10.0 * np.sqrt(whole.variance * np.diagonal(np.linalg.inv(whole.second)))
         coefficients = Normal(whole.coefficients, sd)

@@ -7,6 +7,8 @@ the errors that completed data would have.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from em_vs_bayes.contract import Array
@@ -42,13 +44,13 @@ def leapt(program: Program, theta: Array, stats: Array, *, prior: bool) -> Array
     unit = np.where(unit > 0.0, unit, np.median(unit[unit > 0.0]) if unit.any() else 1.0)
     density = held.density(theta, 1.0, float(prior), 0.0)
 
-    def fall(u: Array) -> tuple[float, Array]:
+    def fall(u: Any) -> Any:
         value, gradient = density(x + unit * u)
         if not (np.isfinite(value) and np.isfinite(gradient).all()):
             return BEYOND, np.zeros_like(u)
         return -value, -unit * gradient
 
-    options = {"maxiter": STEPS, "maxcor": MEMORY, "ftol": 1e-16, "gtol": 1e-9}
+    options: Any = {"maxiter": STEPS, "maxcor": MEMORY, "ftol": 1e-16, "gtol": 1e-9}
     with np.errstate(all="ignore"):
         bounds = [(-FAR, FAR)] * len(x)
         found = minimize(fall, np.zeros_like(x), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
