@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 import numpy as np
@@ -51,6 +52,7 @@ def test_it_does_not_come_to_what_is_quick():
 def test_nothing_is_said_where_no_bar_is_wanted(at_once, capfd, caplog, tmp_path):
     spec, quiet = evb.Mixture(evb.emissions.Normal(), 2), {"seed": 1, "progressbar": False}
     em = spec.fit(Y, n_init=2, **quiet)
+    logging.getLogger("pymc").setLevel(logging.INFO)
     advi = spec.fit(Y, "advi", n_steps=50, draws=20, **quiet)
     evb.compare([em, advi], progressbar=False).report(tmp_path / "r.html", progressbar=False)
     evb.select(spec, Y, n_components=[1, 2], n_init=1, **quiet)
