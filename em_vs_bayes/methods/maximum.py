@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import eigh_tridiagonal
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.methods import flat
@@ -129,27 +130,25 @@ def lowest(product: Callable[[Array], Array], free: Any, most: int) -> tuple[flo
     """
     start = np.random.default_rng(0).standard_normal(len(free)) * free
     size = int(np.count_nonzero(free))
-    basis: list[Array] = []
-    alpha: list[float] = []
-    beta: list[float] = []
+    basis, alpha, beta = np.empty((min(most, size), len(free))), np.empty(most), np.empty(most)
     value, direction = 0.0, start
     v = start / (float(np.linalg.norm(start)) or 1.0)
-    for m in range(1, min(most, size) + 1):
-        basis.append(v)
+    for m in range(1, len(basis) + 1):
+        rows = basis[:m]
+        rows[-1] = v
         w = product(v) * free
-        alpha.append(float(v @ w))
-        rows = np.array(basis)
+        alpha[m - 1] = v @ w
         for _ in range(2):
             w = w - rows.T @ (rows @ w)
         left = float(np.linalg.norm(w))
-        values, vectors = np.linalg.eigh(np.diag(alpha) + np.diag(beta, 1) + np.diag(beta, -1))
+        values, vectors = eigh_tridiagonal(alpha[:m], beta[: m - 1], select="i", select_range=(0, 0))
         value, direction = float(values[0]), rows.T @ vectors[:, 0]
         residual = left * abs(vectors[-1, 0])
         if m > 2 and (value < 4.0 * NEGATIVE and residual < 0.25 * abs(value)):
             break
         if left < 1e-7:
             break
-        v, beta = w / left, [*beta, left]
+        v, beta[m - 1] = w / left, left
     return value, direction
 
 
