@@ -13,6 +13,7 @@ import numpy as np
 from numpy.random import MT19937, PCG64, PCG64DXSM, SFC64, Philox
 
 from em_vs_bayes.arguments import affordable, brief, generator, yes_or_no
+from em_vs_bayes.blas import one_thread
 from em_vs_bayes.compile import AS_USUAL
 from em_vs_bayes.compile import compile as compile_program
 from em_vs_bayes.compiling import announced
@@ -121,6 +122,13 @@ def drive(
     method: Method, program: Program, start: Any, rng: np.random.Generator, title: str, progressbar: bool
 ) -> Driven:
     """Run a method to its end. Ctrl-C ends it with what there is, status ``interrupted``."""
+    with one_thread(program.tables.theta.size):
+        return _driven(method, program, start, rng, title, progressbar)
+
+
+def _driven(
+    method: Method, program: Program, start: Any, rng: np.random.Generator, title: str, progressbar: bool
+) -> Driven:
     began = _state(rng)
     try:
         return loop(method, program, method.init(program, start, rng), title, progressbar)

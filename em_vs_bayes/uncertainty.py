@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from em_vs_bayes.arguments import brief, fraction, one_of, yes_or_no
+from em_vs_bayes.blas import one_thread
 from em_vs_bayes.contract import Array, Params
 
 if TYPE_CHECKING:
@@ -179,11 +180,16 @@ def _spreads(fit: Fit, asked: Asked) -> Array:
 
 def _factors(fit: Fit, asked: Asked) -> tuple[Array, Array] | None:
     """Jacobian (Q, D) and covariance (D, D) of directions; None for what is known from draws alone."""
-    from em_vs_bayes.curvature import curvature
-
     kind = _kind(fit, asked)
     if kind in ("posterior", "bootstrap"):
         return None
+    with one_thread(fit.theta.size):
+        return _informed(fit, kind, asked)
+
+
+def _informed(fit: Fit, kind: str, asked: Asked) -> tuple[Array, Array]:
+    from em_vs_bayes.curvature import curvature
+
     bent = curvature(fit)
     information = bent.louis() if kind == "louis" else bent.observed()
     told = np.diag(information) != 0.0  # of other directions the data say nothing: a component without weight
