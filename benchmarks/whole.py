@@ -6,6 +6,7 @@ themselves; and a check may be slow on half of all data and never be met by the 
 machine's entropy, and are printed: ``python -m benchmarks.whole SEED`` runs the ten that follow from one again.
 """
 
+import logging
 import os
 import subprocess
 import sys
@@ -77,6 +78,38 @@ def _our_quakes(y: Any, seed: int) -> float:
     return spec.fit(y, seed=seed, progressbar=False).log_likelihood
 
 
+def _three_states(rng: np.random.Generator) -> Array:
+    """10,000 rows of a chain with three overlapping states."""
+    step, z = rng.random(10_000), np.zeros(10_000, dtype=np.int64)
+    jump = rng.integers(3, size=10_000)
+    for t in range(1, 10_000):
+        z[t] = jump[t] if step[t] < 0.15 else z[t - 1]
+    return np.asarray((np.array([-2.0, 0.0, 2.0])[z] + rng.normal(size=10_000))[:, None])
+
+
+CHAIN = {
+    "initial": np.full(3, 1 / 3),
+    "transition": np.full((3, 3), 0.1) + 0.7 * np.eye(3),
+    "means": np.array([[-1.0], [0.5], [1.5]]),
+    "covariances": np.ones((3, 1, 1)),
+}
+STEPS = 50  # iterations of each side
+
+
+def _our_chain(y: Any, seed: int) -> float:
+    options = {"max_iter": STEPS, "tol": 0.0, "accelerate": None, "progressbar": False}
+    return evb.GaussianHMM(3, covariance="diag").fit(y, init=CHAIN, seed=seed, **options).log_likelihood
+
+
+def _their_chain(y: Any, _: int) -> float:
+    from hmmlearn.hmm import GaussianHMM
+
+    peer = GaussianHMM(3, n_iter=STEPS, tol=-np.inf, init_params="", covars_prior=0.0, implementation="scaling")
+    peer.startprob_, peer.transmat_, peer.means_ = CHAIN["initial"], CHAIN["transition"], CHAIN["means"]
+    peer.covars_ = CHAIN["covariances"][:, :, 0]
+    return float(peer.fit(y).score(y))
+
+
 def _cases() -> list[Case]:
     quakes = evb.datasets.load("quakes")["count"]
     return [
@@ -97,6 +130,14 @@ def _cases() -> list[Case]:
             _their_mixture(30, 1),
             0.5,
             1.0,
+        ),
+        Case(
+            f"HMM, T = 10,000, K = 3, {STEPS} iterations (hmmlearn, scaling)",
+            _three_states,
+            _our_chain,
+            _their_chain,
+            2.5,
+            1e-3,
         ),
         Case("earthquakes, two states, stationary", lambda _: quakes, _our_quakes, None, 0.3, 0.0),
     ]
@@ -132,7 +173,8 @@ def main(entropy: int | None) -> None:
     source = np.random.SeedSequence(entropy)
     seeds = [int(s) for s in source.generate_state(SEEDS)]
     console.print(f"entropy {source.entropy}; threads as libraries choose them on {os.cpu_count()} processors")
-    warnings.simplefilter("ignore")  # the peer's, of too few iterations
+    warnings.simplefilter("ignore")  # the peers', of too few iterations
+    logging.getLogger("hmmlearn").setLevel(logging.ERROR)
     table(
         f"Whole calls, {SEEDS} seeds that nobody chose: median, worst",
         ("case (peer)", "em_vs_bayes", "peer", "ratio at the median", "ended lower"),
