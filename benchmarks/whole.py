@@ -93,7 +93,7 @@ CHAIN = {
     "means": np.array([[-1.0], [0.5], [1.5]]),
     "covariances": np.ones((3, 1, 1)),
 }
-STEPS = 50  # iterations of each side
+STEPS = 20  # iterations of each side
 
 
 def _our_chain(y: Any, seed: int) -> float:
@@ -136,7 +136,7 @@ def _cases() -> list[Case]:
             _three_states,
             _our_chain,
             _their_chain,
-            2.5,
+            2.0,
             1e-3,
         ),
         Case("earthquakes, two states, stationary", lambda _: quakes, _our_quakes, None, 0.3, 0.0),
