@@ -1,4 +1,4 @@
-"""Elements of a point estimate that lie on the boundary: probabilities of 0 or 1, rates of 0.
+"""Elements of a point estimate that lie on the boundary: probabilities of 0 or 1, rates of 0, ends of a uniform prior.
 
 There a maximum need not have a slope of zero, and nothing that curvature says of it is a standard error. Held where it
 is, such an element leaves a maximum that is interior in all others, and theirs are the errors of the model in which it
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.coordinates import coordinates
+from em_vs_bayes.kernels.tables import INTERVAL
 from em_vs_bayes.program import Program
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def held(fit: Fit) -> Held:
     tables = replace(
         program.tables,
         fixed=fixed,
-        coordinates=coordinates(program.placed, program.tables.theta, fixed, program.order),
+        coordinates=coordinates(program.placed, program.tables.theta, fixed, program.order, program.tables.prior.shift),
         prior=program.tables.prior._replace(free=np.isnan(fixed)),
     )
     return Held(replace(program, tables=tables), moved, np.array(sorted(chosen), dtype=np.int64))
@@ -80,7 +81,7 @@ def note(fit: Fit) -> tuple[str, ...]:
     for name, where, shape in fit.program.tables.theta.items():
         for i in on.at[(on.at >= where.start) & (on.at < where.stop)]:
             index = ", ".join(map(str, np.unravel_index(i - where.start, shape)))
-            names.append(f"{name}[{index}] = {on.theta[i]:g}")
+            names.append(f"{name}[{index}] = {on.theta[i] + fit.program.tables.prior.shift[i]:g}")
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return (
         f"On the boundary of the parameter space: {', '.join(names[:SHOWN])}{more}. Held there, with standard errors "
@@ -109,6 +110,11 @@ def _near(program: Program, theta: Array) -> dict[int, float]:
                 own = at[free[at]]
                 low = theta[own] <= SMALL * np.max(theta[at], initial=0.0)
                 out |= dict.fromkeys(own[low].tolist(), 0.0)
+    made = program.tables.coordinates
+    for u in np.flatnonzero(made.code == INTERVAL):  # a prior's own ends
+        i, low, high = int(made.where[made.first[u]]), float(made.a[u]), float(made.b[u])
+        out |= {i: low} if theta[i] - low <= SMALL * (high - low) else {}
+        out |= {i: high} if high - theta[i] <= SMALL * (high - low) else {}
     return out
 
 

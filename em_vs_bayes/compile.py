@@ -295,7 +295,7 @@ def _tables(placed: tuple[Placed, ...], order: Ordering, centre: Mapping[str, Ar
         fixed=fixed,
         blocks=blocks,
         prior=prior,
-        coordinates=coordinates(placed, theta, fixed, order),
+        coordinates=coordinates(placed, theta, fixed, order, shift),
         plan=_plan(placed, theta, prior, order),
         unknown=unknown,
     )

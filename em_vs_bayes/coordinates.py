@@ -16,16 +16,20 @@ NEAR = 1e-10  # to 0 or 1: a probability that close is on the boundary
 ELEMENTWISE = {"real": tables.IDENTITY, "positive": tables.LOG, "unit": tables.LOGIT}
 
 
-def coordinates(placed: Sequence[Any], theta: Layout, fixed: Array, order: Ordering) -> tables.Coordinates:
-    """One unit per group of elements that share a map; fixed elements get none."""
+def coordinates(
+    placed: Sequence[Any], theta: Layout, fixed: Array, order: Ordering, shift: Array
+) -> tables.Coordinates:
+    """One unit per group of elements that share a map; fixed elements get none.
+
+    ``shift`` (P,) is what theta lacks of the coordinates that priors are in.
+    """
     units: list[tuple[int, int, list[int], int, float, float]] = []  # code, nx, where, ordered, a, b
     for p in placed:
         priors = p.block.elementwise()
         for parameter in p.block.parameters:
             start = theta.offset(p.prefix + parameter.name)
-            units += _units(
-                parameter, start, fixed, p.prefix + parameter.name in order.names, priors.get(parameter.name)
-            )
+            ordered = p.prefix + parameter.name in order.names
+            units += _units(parameter, start, fixed, ordered, priors.get(parameter.name), shift)
     nx = np.array([u[1] for u in units], dtype=np.int64)
     count = np.array([len(u[2]) for u in units], dtype=np.int64)
     return tables.Coordinates(
@@ -41,7 +45,7 @@ def coordinates(placed: Sequence[Any], theta: Layout, fixed: Array, order: Order
     )
 
 
-def _units(parameter: Parameter, start: int, fixed: Array, ordered: bool, prior: Any) -> list[Any]:
+def _units(parameter: Parameter, start: int, fixed: Array, ordered: bool, prior: Any, shift: Array) -> list[Any]:
     positions = start + np.arange(int(np.prod(parameter.shape))).reshape(parameter.shape)
     if parameter.support == "simplex":
         rows = positions.reshape(-1, positions.shape[-1])
@@ -64,7 +68,8 @@ def _units(parameter: Parameter, start: int, fixed: Array, ordered: bool, prior:
         if ordered:
             raise ValueError(f"ordered={parameter.name!r} with a Uniform prior is not supported; use another prior.")
         return [
-            (tables.INTERVAL, 1, [int(i)], 0, float(lower[i - start]), float(upper[i - start])) for i in free_positions
+            (tables.INTERVAL, 1, [int(i)], 0, *(float(end[i - start] - shift[i]) for end in (lower, upper)))
+            for i in free_positions
         ]
     return [(ELEMENTWISE[parameter.support], len(free_positions), free_positions.tolist(), int(ordered), 0.0, 0.0)]
 

@@ -372,7 +372,7 @@ class Program:
         unordered = Ordering((), False, {})
         for _ in range(2):
             fixed = np.where(edge & np.isnan(t.fixed), theta, t.fixed)
-            made = coordinates(self.placed, t.theta, fixed, unordered)
+            made = coordinates(self.placed, t.theta, fixed, unordered, t.prior.shift)
             x = np.empty(int(made.nx.sum()))
             coordinate_kernels.unconstrain(made, theta, x)
             for u in np.flatnonzero(made.code != tables.SPD):  # at the ends of an interval
