@@ -79,6 +79,8 @@ def note(fit: Fit) -> tuple[str, ...]:
         return ()
     names = []
     for name, where, shape in fit.program.tables.theta.items():
+        own = fit.params.get(name)
+        shape = shape if own is None or own.size != where.stop - where.start else own.shape  # as the user sees it
         for i in on.at[(on.at >= where.start) & (on.at < where.stop)]:
             index = ", ".join(map(str, np.unravel_index(i - where.start, shape)))
             names.append(f"{name}[{index}] = {on.theta[i] + fit.program.tables.prior.shift[i]:g}")
