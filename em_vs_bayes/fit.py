@@ -19,6 +19,7 @@ from em_vs_bayes.compile import compile as compile_program
 from em_vs_bayes.compiling import announced
 from em_vs_bayes.contract import Array
 from em_vs_bayes.feasible import require_possible
+from em_vs_bayes.given import in_order
 from em_vs_bayes.interrupts import Watch
 from em_vs_bayes.methods import METHODS
 from em_vs_bayes.methods.ascent import Interrupted
@@ -267,6 +268,7 @@ def at(spec: Spec, y: Any, params: Mapping[str, Any], *, exog: Any, lengths: Any
     """The model at given parameters. See `Spec.at`."""
     program = compile_program(spec, y, exog=exog, lengths=lengths, fitting=False)
     theta = program.theta_of(params)
+    params = in_order(program, params)
     for name, value in program.public(theta).items():
         if name not in params or name in program.latent.derived:
             continue

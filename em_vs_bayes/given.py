@@ -9,6 +9,7 @@ import numpy as np
 
 from em_vs_bayes.arguments import as_floats, brief
 from em_vs_bayes.contract import Array, Params
+from em_vs_bayes.emissions.numbers import is_frame, is_series
 
 if TYPE_CHECKING:
     from em_vs_bayes.program import Program
@@ -32,7 +33,7 @@ def completed(program: Program, params: Mapping[str, Any], rest: Params | None =
     odd = [n for n in params if n not in dims]
     if missing or odd:
         raise ValueError(f"params must have {list(dims)}; missing {missing}, unknown {odd}.")
-    supports = _supports(program)
+    supports, params = _supports(program), in_order(program, params)
     out: Params = {}
     for name in dims:
         if name not in params:
@@ -73,6 +74,26 @@ def _supports(program: Program) -> dict[str, str]:
 
 def _to(dims: tuple[str, ...]) -> str:
     return f"{dims[-2]}_to" if len(dims) > 1 else ""
+
+
+def in_order(program: Program, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters, coefficients that have names in the order of the predictors."""
+    dims = program.spec.parameter_dims()
+    own = {name: program.predictors.get(of[-1], []) if of else [] for name, of in dims.items()}
+    return {name: _by_name(value, own.get(name, []), name) for name, value in params.items()}
+
+
+def _by_name(value: Any, predictors: list[str], name: str) -> Any:
+    """A series of coefficients, or a frame of them, in the order of the predictors; others as they are."""
+    if not predictors or not (is_series(value) or is_frame(value)):
+        return value
+    labels = [str(label) for label in (value.columns if is_frame(value) else getattr(value, "index", value))]
+    if labels == predictors or labels == [str(i) for i in range(len(predictors))]:
+        return value
+    if sorted(labels) != sorted(predictors):
+        raise ValueError(f"params[{name!r}] names {brief(labels)}; the predictors are {brief(predictors)}.")
+    order = [labels.index(predictor) for predictor in predictors]
+    return value.iloc[:, order] if is_frame(value) else value.iloc[order]
 
 
 def _numbers(value: Any, name: str) -> Array:

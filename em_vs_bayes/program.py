@@ -285,13 +285,21 @@ class Program:
 
     # --- E-step -------------------------------------------------------------------------------------------------
 
+    def _outside(self, theta: Array) -> str:
+        """Positive parameters whose squares floats cannot hold, for a message."""
+        positive = {p.prefix + q.name for p in self.placed for q in p.block.parameters if q.support == "positive"}
+        with np.errstate(all="ignore"):
+            squares = {name: np.square(value) for name, value in self.public(theta).items() if name in positive}
+        found = [name for name, value in squares.items() if not np.all((value > 0.0) & (value < np.inf))]
+        return f"{' and '.join(found)} too small or too large for its square to be held? " if found else ""
+
     def potentials(self, theta: Array) -> Array:
         """Potentials at a point. Raises ValueError where theta is outside its support."""
         pot = np.empty(self.n_pot)
         if not block_kernels.potentials(self.tables.blocks, theta, pot):
             raise ValueError(
-                "The parameters are outside their support (a covariance that is not positive definite, a chain that "
-                "all but falls apart?)."
+                f"The parameters are outside their support ({self._outside(theta)}a covariance that is not positive "
+                "definite, a chain that all but falls apart?)."
             )
         return pot
 

@@ -26,6 +26,7 @@ FRAME = pd.DataFrame(
     }
 )
 PYTHON = (
+    *("(" * 2000 + "x" + ")" * 2000, "I(x << 10**9)", "I(x @ x)"),
     *("I(x.__class__)", "{x.values}", "I(x[0])", "I((lambda: 1)())", "I([i for i in x])", "I((z := 3))", "I(f'{x}')"),
     *("__import__('os')", "exec('1')", "np.load('x')", "np.zeros(10**9)", "C(x, **g)", "I(*x)", "I(x if a else b)"),
     *("I({1: x})", "I(x and a)", "I(1 << 10**9)", "I(1j * x)", "I(...)", "eval('x')", "I(np.log)"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 from naive.hmm import recursions
 from scipy.special import gammaln, logsumexp
@@ -165,6 +166,28 @@ def test_what_is_fixed_need_not_be_given():
     assert spec.log_likelihood(COUNTS, given) == pytest.approx(whole, rel=1e-14)
     with pytest.raises(ValueError, match=r"missing \['means'\]"):
         spec.at(COUNTS, {"transition": CHAIN["transition"]})
+
+
+def test_coefficients_with_names_go_by_their_names():
+    frame = pd.DataFrame({"y": [0.0, 1.0, 2.5, 0.0, 3.0], "x": [0.1, 0.4, 0.9, -0.3, 1.2]})
+    spec, sigma = evb.Tobit("y ~ x"), 0.7
+    right = spec.at(frame, {"coefficients": [0.5, 2.0], "sigma": sigma}).log_likelihood
+    named = pd.Series({"x": 2.0, "Intercept": 0.5})
+    for given in (named, named[::-1], named[::-1].reset_index(drop=True)):
+        assert spec.at(frame, {"coefficients": given, "sigma": sigma}).log_likelihood == right
+    with pytest.raises(ValueError, match=r"params\['coefficients'\] names \['x', 'z'\]; the predictors are"):
+        spec.at(frame, {"coefficients": pd.Series({"x": 2.0, "z": 0.5}), "sigma": sigma})
+    lines, two = evb.Mixture(evb.emissions.LinearRegression("y ~ x"), 2), {"weights": [0.5, 0.5], "sigmas": [1.0, 2.0]}
+    table = pd.DataFrame({"x": [2.0, 1.0], "Intercept": [0.5, 0.0]})
+    ends = (table, table[["Intercept", "x"]].to_numpy())
+    one, other = (lines.at(frame, {**two, "coefficients": v}).log_likelihood for v in ends)
+    assert one == other
+
+
+def test_a_scale_whose_square_is_zero_is_named():
+    for sigma in (0.0, 1e-320):
+        with pytest.raises(ValueError, match="sigma too small or too large"):
+            evb.Tobit().log_likelihood([1.0], {"coefficients": [1.0], "sigma": sigma})
 
 
 def test_a_start_may_be_given_in_part():

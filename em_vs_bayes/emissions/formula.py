@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+from itertools import accumulate
 from typing import Any
 
 from em_vs_bayes.arguments import brief
@@ -27,6 +28,7 @@ SYNTAX = (
     *(ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.BitAnd, ast.BitOr, ast.BitXor),
 )
 LONGEST = 20_000  # characters
+DEEPEST = 100  # parentheses within each other
 TERMS = 10_000  # that the operators of a formula may make
 POWER = 10  # of a sum of terms: (a + b)**2
 EXPONENT = 20  # of a column: x**2
@@ -43,6 +45,9 @@ def check_length(formula: Any) -> None:
             f"formula has {len(formula):,} characters; at most {LONGEST:,} are read. For a design with so many columns "
             "give the matrix as exog."
         )
+    depths = accumulate((sign in "([{") - (sign in ")]}") for sign in formula)
+    if (deepest := max(depths, default=0)) > DEEPEST:
+        raise ValueError(f"formula has {deepest:,} parentheses within each other; at most {DEEPEST} are read.")
 
 
 def check_formula(formula: Any) -> None:
@@ -118,6 +123,11 @@ def _terms(operator: str, arguments: list[tuple[int, Any]], formula: str) -> int
     return sum(counts)
 
 
+def _sign(operator: ast.AST, tree: ast.AST) -> str:
+    """What an operator stands in: alone it has no text."""
+    return next((ast.unparse(node) for node in ast.walk(tree) if operator in ast.iter_child_nodes(node)), "")
+
+
 def _check_python(expression: str, formula: str) -> None:
     try:
         tree = _tree(expression)
@@ -127,7 +137,7 @@ def _check_python(expression: str, formula: str) -> None:
     inside = {id(child) for function in called.values() for child in ast.walk(function)}
     strange = [ast.unparse(f) for f in called.values() if ast.unparse(f) not in FUNCTIONS]
     nodes = [node for node in ast.walk(tree) if id(node) not in inside]
-    strange += [ast.unparse(node) for node in nodes if not _plain(node)]
+    strange += [ast.unparse(node) or _sign(node, tree) for node in nodes if not _plain(node)]
     if strange:
         raise _Refused(
             f"formula={brief(formula, 60)} uses {brief(strange[0], 60)}; it may use columns, numbers, arithmetic and "

@@ -28,7 +28,7 @@ class Product(Emission):
         if not streams:
             raise ValueError("Product wants at least one stream: Product(name=emission, ...).")
         for name, emission in streams.items():
-            if "/" in name or not name.isprintable():
+            if not name or "/" in name or not name.isprintable():
                 raise ValueError(
                     f"Product got a stream {name!r}; its name starts those of parameters, which a DataTree holds "
                     "without '/', and wants printable characters without '/'. Rename the column."
