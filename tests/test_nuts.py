@@ -13,6 +13,7 @@ from em_vs_bayes import priors as p
 from em_vs_bayes.methods import nuts
 from em_vs_bayes.methods.mode import Whitening
 from em_vs_bayes.methods.nuts import NUTS, initial_point, longest
+from em_vs_bayes.status import Status
 
 QUIET = {"progressbar": False, "seed": 1}
 
@@ -128,3 +129,12 @@ def test_chains_start_where_the_posterior_is():
     near = Whitening(found.mode, np.eye(2), 0.0, -3.0, False)
     draws = np.array([initial_point(density, near, seed) for seed in range(200)])
     np.testing.assert_array_equal(draws, [np.random.default_rng(s).standard_normal(2) for s in range(200)])
+
+
+def test_chains_that_cannot_begin_are_said(monkeypatch):
+    monkeypatch.setattr(nuts, "initial_point", lambda density, found, seed: np.full(len(found.mode), 1e8))
+    y = np.maximum(np.random.default_rng(0).normal(size=40), 0.0)
+    fit = evb.Tobit(None, 0.0).fit(y, "nuts", exog=np.ones((40, 1)), seed=1, draws=10, tune=10, progressbar=False)
+    assert fit.ended is Status.FAILED and not fit.converged and fit.draws is None
+    assert "nutpie gave up" in fit.notes[0] and "init=" in fit.notes[0] and "backtrace" not in fit.notes[0]
+    assert all(np.isfinite(value).all() for value in fit.params.values())

@@ -37,6 +37,7 @@ class State:
     running: Any
     draws: Any = None
     done: float = 0.0
+    broken: str = ""
 
 
 @final
@@ -114,11 +115,15 @@ class NUTS(Method):
             return replace(state, draws=state.running.wait(timeout=0.2), done=1.0)
         except TimeoutError:  # still sampling
             return replace(state, done=min(state.done + 0.02, 0.99))
+        except RuntimeError as error:  # of nutpie, whose cause follows the sentence
+            return replace(state, broken=" ".join(str(error).partition("Stack backtrace")[0].split()) or "RuntimeError")
 
     def record(self, state: State) -> dict[str, float]:
         return {"objective": state.map.height if state.map else float("nan")}
 
     def finished(self, state: State) -> Status | None:
+        if state.broken:
+            return Status.FAILED
         return None if state.draws is None else Status.SAMPLED
 
     def beyond(self, program: Program, state: State, status: Status) -> Beyond:
@@ -139,6 +144,12 @@ class NUTS(Method):
                 return Outcome(state.theta, status, notes=("No draw was kept.",))
             theta, stats = state.draws
             return Outcome(None, status, draws=theta, sample_stats=stats, exchange=True)
+        if state.broken:
+            note = (
+                f"nutpie gave up ({state.broken}): the posterior has no finite density where chains began, or none "
+                "that they could follow. The estimate is that of its mode. Give init= or priors that you mean; or use gibbs."
+            )
+            return Outcome(state.theta, status, notes=(note,))
         trace = state.draws if state.draws is not None else state.running.abort()
         if state.map is None or "posterior" not in trace.children or trace["posterior"].sizes.get("draw", 0) == 0:
             return Outcome(state.theta, status, notes=("No draw was kept: still tuning.",))
