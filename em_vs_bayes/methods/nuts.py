@@ -147,7 +147,7 @@ class NUTS(Method):
         if state.broken:
             note = (
                 f"nutpie gave up ({state.broken}): the posterior has no finite density where chains began, or none "
-                "that they could follow. The estimate is that of its mode. Give init= or priors that you mean; or use gibbs."
+                "that they could follow. The estimate is its mode. Give init=, or priors that you mean, or use gibbs."
             )
             return Outcome(state.theta, status, notes=(note,))
         trace = state.draws if state.draws is not None else state.running.abort()
