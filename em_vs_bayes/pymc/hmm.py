@@ -13,6 +13,7 @@ from pytensor.graph.basic import Variable
 from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Array
 from em_vs_bayes.kernels.chain_rows import walk
+from em_vs_bayes.pymc.asked import check_callable, drawn, powers, tensor
 from em_vs_bayes.pymc.chain import chain_terms
 from em_vs_bayes.pymc.checks import check_chain, check_states
 from em_vs_bayes.pymc.mixture import check_ndim, observed_tensor, powered, whole_signature
@@ -102,14 +103,16 @@ def HMM(
     >>> az.loo(idata)
     """
     data = observed_tensor(observed)
-    initial, transition, tensors = pt.as_tensor(initial), pt.as_tensor(transition), [pt.as_tensor(p) for p in params]
+    initial, transition = tensor("initial", initial), tensor("transition", transition)
+    tensors = [tensor("params", p) for p in params]
+    check_callable("simulate", simulate)
     check_ndim("observed", data, (1, 2), "(n,) or (n, d)")
     check_ndim("initial", initial, (1, 2), "(K,) or (sequences, K)")
     check_ndim("transition", transition, (2, 3), "(K, K), (sequences, K, K) or (n, K, K)")
     if not callable(emission_logp):
-        emission_logp = pt.as_tensor(emission_logp)
+        emission_logp = tensor("emission_logp", emission_logp)
         check_ndim("emission_logp", emission_logp, (2,), "(n, K), or a callable")
-    starts = _starts(lengths, data)
+    starts, case_powers = _starts(lengths, data), powers(case_weights, data.type.shape[0])
     given = tensors if callable(emission_logp) else [emission_logp, *tensors]
     gaps = _may_be_missing(data)
 
@@ -117,15 +120,15 @@ def HMM(
         if not callable(emission_logp):
             return rest[0]
         if not gaps:
-            return emission_logp(value, *rest)
+            return tensor("emission_logp(y, ...)", emission_logp(value, *rest))
         missing, seen = _fill(value)
-        return pt.where(missing[:, None], 0.0, emission_logp(seen, *rest))
+        return pt.where(missing[:, None], 0.0, tensor("emission_logp(y, ...)", emission_logp(seen, *rest)))
 
     check_chain(initial, transition, starts, densities(data, *given), data)
 
     def logp(value: Any, _like: Any, initial: Any, transition: Any, starts: Any, *rest: Any) -> Any:
         terms = chain_terms(initial, transition, densities(value, *rest), starts)
-        return powered(terms, case_weights)
+        return powered(terms, case_powers)
 
     def random(
         like: Array, initial: Array, transition: Array, starts: Array, *rest: Array, rng: Any = None, size: Any = None
@@ -134,7 +137,7 @@ def HMM(
             return Undrawn(like.shape, f"{name!r} draws no data: give HMM(..., simulate=...).")
         z = draw_chain(initial, transition, starts, rng)
         own = rest if callable(emission_logp) else rest[1:]
-        return np.asarray(simulate(rng, z, *own), dtype=float).reshape(like.shape)
+        return drawn(name, simulate(rng, z, *own), like)
 
     variable = pm.CustomDist(
         name,

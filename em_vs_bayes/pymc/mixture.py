@@ -11,7 +11,9 @@ import pytensor.tensor as pt
 from pymc.distributions.dist_math import check_parameters
 from pytensor.graph.basic import Variable
 
+from em_vs_bayes.arguments import as_floats, brief
 from em_vs_bayes.contract import Array
+from em_vs_bayes.pymc.asked import check_callable, drawn, powers, tensor
 from em_vs_bayes.pymc.checks import TOLERANCE, check_mixture, check_weights
 from em_vs_bayes.pymc.marginal import log_marginal
 from em_vs_bayes.pymc.python_draws import Undrawn, draw_in_python
@@ -71,23 +73,25 @@ def Mixture(
     ...     )
     """
     data = observed_tensor(observed)
-    weights, tensors = pt.as_tensor(weights), [pt.as_tensor(p) for p in params]
+    weights, tensors = tensor("weights", weights), [tensor("params", p) for p in params]
+    check_callable("simulate", simulate)
     check_ndim("observed", data, (1, 2), "(n,) or (n, d)")
     check_ndim("weights", weights, (1, 2), "(K,) or (n, K)")
     if not callable(emission_logp):
-        emission_logp = pt.as_tensor(emission_logp)
+        emission_logp = tensor("emission_logp", emission_logp)
         check_ndim("emission_logp", emission_logp, (2,), "(n, K), or a callable")
     given = [] if callable(emission_logp) else [emission_logp]
+    case_powers = powers(case_weights, data.type.shape[0])
 
     def densities(value: Any, *rest: Any) -> Any:
-        return emission_logp(value, *rest) if callable(emission_logp) else rest[0]
+        return tensor("emission_logp(y, ...)", emission_logp(value, *rest)) if callable(emission_logp) else rest[0]
 
     check_mixture(weights, densities(data, *given, *tensors), data)
 
     def logp(value: Any, _shape: Any, w: Any, *rest: Any) -> Any:
-        table = pt.as_tensor(densities(value, *rest))
+        table = densities(value, *rest)
         evidence, _ = log_marginal(pt.log(w), table)
-        terms = powered(evidence, case_weights)
+        terms = powered(evidence, case_powers)
         fits = [pt.eq(w.shape[-1], table.shape[1])] + [pt.eq(w.shape[0], table.shape[0])] * (w.type.ndim - 1)
         terms = check_parameters(
             terms, *fits, can_be_replaced_by_ninf=False, msg="weights must be (K,) or (n, K), as emission_logp is"
@@ -102,7 +106,7 @@ def Mixture(
         check_weights(w, n, w.shape[-1])
         cumulative = np.broadcast_to(w, (n, w.shape[-1])).cumsum(axis=-1)
         z = (rng.random(n)[:, None] * cumulative[:, -1:] > cumulative[:, :-1]).sum(axis=-1)
-        return np.asarray(simulate(rng, z, *rest[len(given) :]), dtype=float).reshape(like.shape)
+        return drawn(name, simulate(rng, z, *rest[len(given) :]), like)
 
     inputs = [data, weights, *given, *tensors] if callable(emission_logp) else [data, weights, *given]
     variable = pm.CustomDist(
@@ -124,11 +128,10 @@ def responsibilities(weights: Any, log_densities: Any) -> Any:
     return log_marginal(pt.log(weights), log_densities)[1]
 
 
-def powered(terms: Any, case_weights: Any) -> Any:
+def powered(terms: Any, powers: Array | None) -> Any:
     """Log-likelihood terms (n,) times case weights; a row of weight 0 says nothing, not even that it is impossible."""
-    if case_weights is None:
+    if powers is None:
         return terms
-    powers = np.asarray(case_weights, dtype=float)
     return pt.where(powers > 0, powers * pt.where(powers > 0, terms, 0.0), 0.0)
 
 
@@ -136,9 +139,10 @@ def observed_tensor(observed: Any) -> Any:
     """Data as a tensor; what a masked array masks is NaN."""
     if isinstance(observed, Variable):
         return observed
-    if isinstance(observed, np.ma.MaskedArray):
-        observed = np.ma.filled(observed.astype(float), np.nan)
-    return pt.as_tensor(np.asarray(observed, dtype=float))
+    values = as_floats(observed)
+    if values is None:
+        raise TypeError(f"observed must hold numbers, NaN where missing; got {brief(observed)}.")
+    return pt.as_tensor(values)
 
 
 def check_ndim(argument: str, tensor: Any, allowed: tuple[int, ...], wants: str) -> None:

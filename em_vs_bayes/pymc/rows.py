@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import pymc as pm
-import pytensor.tensor as pt
 
 from em_vs_bayes.contract import Array
+from em_vs_bayes.pymc.asked import check_callable, drawn, powers, tensor
 from em_vs_bayes.pymc.mixture import check_ndim, observed_tensor, powered, whole_signature
 from em_vs_bayes.pymc.python_draws import Undrawn, draw_in_python
 
@@ -63,19 +62,22 @@ def Rows(
     ...         simulate=lambda rng, mu, sigma: rng.normal(mu, sigma, len(y)),
     ...     )
     """
-    data, tensors = observed_tensor(observed), [pt.as_tensor(p) for p in params]
+    data, tensors = observed_tensor(observed), [tensor("params", p) for p in params]
+    check_callable("log_density", log_density)
+    check_callable("simulate", simulate)
+    case_powers = powers(case_weights, data.type.shape[0])
     check_ndim("observed", data, (1, 2), "(n,) or (n, d)")
 
     def logp(value: Any, _like: Any, *rest: Any) -> Any:
-        terms = pt.as_tensor(log_density(value, *rest))
+        terms = tensor("log_density(y, ...)", log_density(value, *rest))
         if terms.type.ndim != 1:
             raise ValueError(f"log_density must return (n,), one term per row; got {terms.type.ndim} dimension(s).")
-        return powered(terms, case_weights)
+        return powered(terms, case_powers)
 
     def random(like: Array, *rest: Array, rng: Any = None, size: Any = None) -> Any:
         if simulate is None:
             return Undrawn(like.shape, f"{name!r} draws no data: give Rows(..., simulate=...).")
-        return np.asarray(simulate(rng, *rest), dtype=float).reshape(like.shape)
+        return drawn(name, simulate(rng, *rest), like)
 
     variable = pm.CustomDist(
         name,
