@@ -114,9 +114,10 @@ def _near(program: Program, theta: Array) -> dict[int, float]:
                 out |= dict.fromkeys(own[low].tolist(), 0.0)
     made = program.tables.coordinates
     for u in np.flatnonzero(made.code == INTERVAL):  # a prior's own ends
-        i, low, high = int(made.where[made.first[u]]), float(made.a[u]), float(made.b[u])
-        out |= {i: low} if theta[i] - low <= SMALL * (high - low) else {}
-        out |= {i: high} if high - theta[i] <= SMALL * (high - low) else {}
+        i, ends = int(made.where[made.first[u]]), (float(made.a[u]), float(made.b[u]))
+        end = min(ends, key=lambda bound: abs(theta[i] - bound))
+        if abs(theta[i] - end) <= SMALL * (ends[1] - ends[0]):
+            out[i] = end
     return out
 
 

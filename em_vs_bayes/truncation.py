@@ -178,7 +178,9 @@ def seen_rows(program: Program, s: int) -> Seen:
     root = np.sqrt(program.case_weights[rows])
     middle = np.linalg.lstsq((root * x).T, root * y, rcond=None)[0]
     away = middle @ x
-    unit = float(np.sqrt(np.average((y - away) ** 2, weights=root**2))) or 1.0
+    size, unit = np.abs(y).max(initial=0.0), float(np.sqrt(np.average((y - away) ** 2, weights=root**2)))
+    if unit <= 1e-14 * size:  # a line through all: only a prior knows how wide sigma is
+        unit = float(np.std(y)) or float(size) or 1.0
     r, low, high = ((value - away) / unit for value in (y, low, high))
     return Seen(rows, x, r, low, high, middle, unit)
 
