@@ -121,6 +121,7 @@ def test_compare_as_json(table):
         (["fit", "faithful", "--method", "magic"], "magic"),
         (["compare", "faithful", "--methods", "em,magic"], "magic"),
         (["compare", "faithful", "--report", "no/such/place/r.html"], "there is no directory"),
+        (["fit", "faithful", "--output", "a" * 400], "--output aaa"),
     ],
 )
 def test_refusals_are_one_line(arguments, words, tmp_path, monkeypatch):

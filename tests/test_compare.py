@@ -106,6 +106,16 @@ def test_elpd_of_case_weights_is_that_of_copies(y):
 # --- findings
 
 
+def test_what_is_held_at_an_edge_is_not_called_too_narrow():
+    y = evb.datasets.load("faithful")
+    spec, quiet = evb.GaussianHMM(2), {"seed": 1, "progressbar": False}
+    em = spec.fit(y, **quiet)
+    assert em.std_errors()["initial"].tolist() == [0.0, 0.0]  # one sequence starts in one state
+    c = evb.compare([em, spec.fit(y, "gibbs", draws=500, tune=200, **quiet)], progressbar=False)
+    assert not [f for f in c.findings if f.kind == "underdispersed" and "initial" in f.parameter]
+    assert "its intervals take that for known" in next(f.sentence for f in c.findings if f.kind == "initial")
+
+
 def test_methods_that_agree_are_said_to_agree(y):
     chains = [FakeFit(y, m, around(scale=0.6, seed=i)) for i, m in enumerate(("gibbs", "nuts"))]
     c = compare([em(y), *chains])

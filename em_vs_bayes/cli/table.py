@@ -273,17 +273,21 @@ def check_writable(option: str, path: Path | None) -> None:
 
     if path is None:
         return
+    try:
+        kept, is_folder = path.exists(), path.is_dir()
+    except OSError as error:  # a name of a thousand characters
+        raise ValueError(f"{option} {str(path)[:60]}... cannot be written: {error.strerror}") from None
     parent = path.resolve().parent
-    if path.is_dir():
+    if is_folder:
         raise ValueError(f"{option} {path} is a directory; wants the path of a file")
     if not parent.is_dir():
         raise ValueError(f"{option} {path}: there is no directory {parent}")
-    if path.exists() and not path.is_file():
+    if kept and not path.is_file():
         raise ValueError(f"{option} {path} is no plain file")
     try:
         with tempfile.TemporaryFile(dir=parent) as trial:
             trial.write(b"0")
-        if path.exists():
+        if kept:
             path.open("ab").close()
     except OSError as error:
         raise ValueError(f"{option} {path} cannot be written: {error.strerror}") from None

@@ -76,7 +76,8 @@ def underdispersed(c: "Comparison") -> Iterator[Finding]:
     for a in c.aligned:
         if a.is_chain:
             continue
-        ratio = (c.table[a.name]["sd"] / c.table[best.name]["sd"].replace(0, np.nan)).dropna()
+        own = c.table[a.name]["sd"].replace(0, np.nan)  # held at an edge: notes say so
+        ratio = (own / c.table[best.name]["sd"].replace(0, np.nan)).dropna()
         if len(ratio) and ratio.min() < NARROW:
             where = ratio.idxmin()
             yield Finding(

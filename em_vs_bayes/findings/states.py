@@ -182,6 +182,6 @@ def initial(c: "Comparison") -> Iterator[Finding]:
                 f"initial[state {int(start.argmax())}]",
                 float(start.max()),
                 f"{a.name} is sure that sequences start in state {int(start.argmax())}: with {each} the likelihood is "
-                "highest at such an edge, which says little, and there the observed information gives no standard "
-                "errors. initial='stationary' or 'uniform' has no such parameter.",
+                "highest at such an edge, which says little: its intervals take that for known. "
+                "initial='stationary' or 'uniform' has no such parameter.",
             )
