@@ -284,6 +284,12 @@ def assigned(**columns):
     return lambda: FORMULA.fit(TABLE.assign(**columns), progressbar=False)
 
 
+def test_whole_numbers_of_more_than_64_bits_are_numbers():
+    large = [10**30 * i for i in range(1, N + 1)]
+    fits = [evb.Tobit("y ~ x").fit(TABLE.assign(x=x), progressbar=False) for x in (large, np.array(large, dtype=float))]
+    assert fits[0].log_likelihood == fits[1].log_likelihood
+
+
 def test_words_with_digits_in_them_are_words():
     from em_vs_bayes.emissions.texts import really
 

@@ -89,7 +89,8 @@ def _objects(values: Any, name: str, factor: bool) -> Any:
         whole = len(known) == len(values) and len(known) > 0
         if whole and types <= {bool, np.bool_}:
             return values.astype(bool)
-        if whole and all(issubclass(t, (int, np.integer)) and t is not bool for t in types):
+        integers = whole and all(issubclass(t, (int, np.integer)) and t is not bool for t in types)
+        if integers and all(-(2**63) <= value < 2**63 for value in values):
             return values.astype(np.int64)
         return numbers.floats(values, f"Predictor {name!r}")
     if len(kinds) > 1:
