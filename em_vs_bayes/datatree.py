@@ -99,7 +99,7 @@ def _seen(observed: dict[str, Any]) -> Any:
 def rows_of_terms(fit: Fit) -> Any:
     """Numbers of the rows that have terms in the log_likelihood group, where terms are rows'."""
     observed = fit.idata["observed_data"].dataset
-    return _seen({name: np.asarray(values) for name, values in observed.data_vars.items()})
+    return _seen({str(name): np.asarray(values) for name, values in observed.data_vars.items()})
 
 
 def _observed(fit: Fit) -> tuple[dict[str, Any], dict[str, list[str]]]:

@@ -34,7 +34,7 @@ def check_limits(lower: Any, upper: Any) -> None:
             )
         if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
             raise TypeError(f"{name} must be a number or None; got {brief(value)}.")
-        if not abs(value) <= sys.float_info.max:
+        if not -sys.float_info.max <= value <= sys.float_info.max:
             raise ValueError(f"{name} must be finite, or None for no limit; got {brief(value)}.")
     if lower is not None and upper is not None and not lower < upper:
         raise ValueError(f"lower must be less than upper; got lower={lower!r}, upper={upper!r}.")
