@@ -13,10 +13,13 @@ import numpy as np
 
 from em_vs_bayes.contract import Array
 from em_vs_bayes.kernels import tables, truncated_mode
+from em_vs_bayes.kernels.densities import log_density_gradient
 from em_vs_bayes.program import Placed, Program, Step
 from em_vs_bayes.regression.tilted import spreads_out
 
 FAR = 1e3  # times the residuals' size: where a sigma is beyond, it is asked whether anything holds it
+MIXED = tuple(tables.DENSITY[name] for name in ("Normal", "StudentT", "Cauchy", "Laplace"))
+TIP = 1e-12  # relative distance from the middle of a prior below which it is as good as there
 STEPS = 3  # of Newton's in one M-step: the components' probabilities are those of where it began
 
 
@@ -61,10 +64,8 @@ def maximize(program: Program, theta: Array, stats: Array, *, flat_prior: bool, 
     """`Program.maximize`, truncated regressions from their rows where their priors allow it."""
     streams: list[tuple[Placed, Seen, list[Density] | None]] = [(*one, None) for one in _truncated(program)]
     if not flat_prior:
-        if "priors" not in program.kept:
-            program.kept["priors"] = [densities(program, place, seen) for place, seen, _ in streams]
-        own = zip(streams, program.kept["priors"], strict=True)
-        streams = [(place, seen, prior) for (place, seen, _), prior in own if prior is not None]
+        own = [(place, seen, densities(program, place, seen, theta)) for place, seen, _ in streams]
+        streams = [(place, seen, prior) for place, seen, prior in own if prior is not None]
     known = stats.copy()
     for place, _, _ in streams:  # sums with imagined rows, which may be past counting
         sums = known[place.stat : place.stat + place.statistics.size]
@@ -168,6 +169,17 @@ def _chances(program: Program, theta: Array) -> Array:
     return np.asarray(chances * program.case_weights[:, None])
 
 
+def _tangent(codes: Any, abc: Array, values: Array, mean: Array) -> Array:
+    """Precisions (K, p) of the normals that touch the priors at ``values``."""
+    out = np.empty(values.shape)
+    for at in np.ndindex(values.shape):
+        middle, value = float(mean[at]), float(values[at])
+        near = TIP * (1.0 + abs(middle))
+        away = value - middle if abs(value - middle) > near else near
+        out[at] = -log_density_gradient(int(codes[at]), *abc[at].tolist(), middle + away)[1] / away
+    return out
+
+
 def seen_rows(program: Program, s: int) -> Seen:
     """What of stream ``s`` does not change from step to step."""
     first, p = int(program.streams.col[s]), int(program.streams.size[s]) - 1
@@ -185,11 +197,16 @@ def seen_rows(program: Program, s: int) -> Seen:
     return Seen(rows, x, r, low, high, middle, unit)
 
 
-def densities(program: Program, place: Placed, seen: Seen) -> list[Density] | None:
-    """The prior of each component's regression; None where coefficients have one that this does not know."""
+def densities(program: Program, place: Placed, seen: Seen, theta: Array) -> list[Density] | None:
+    """The prior of each component's regression; None where coefficients have one that this does not know.
+
+    Those of `MIXED` are normals of random width: each is above the normal that touches it at ``theta`` on both sides of
+    its middle, and a step that leads higher with that one does so with the prior (Lange, Hunter & Yang 2000).
+    """
     k, p, unit = program.k, len(seen.middle), seen.unit
     row, prior, fixed = place.row(), program.tables.prior, program.tables.fixed
     mean_prior, spread_prior = row[-2], row[-1]
+    values = theta[place.theta : place.theta + k * p].reshape(k, p)
     hyper, held = prior.hyper[place.hyper :], ~np.isnan(fixed[place.theta : place.theta + k * p]).reshape(k, p)
     if mean_prior == tables.JOINT and held.any():
         return None
@@ -200,12 +217,13 @@ def densities(program: Program, place: Placed, seen: Seen) -> list[Density] | No
         kappa, power = precision, 0.5 * p
     elif mean_prior == tables.INDEPENDENT:
         own = precision * unit**2
-    elif mean_prior == tables.ELEMENTWISE:
+    elif mean_prior == tables.ELEMENTWISE and not held.all():
         which = np.array([[named.get(place.theta + j * p + i, 0) for i in range(p)] for j in range(k)])
-        if (prior.density[which] != tables.DENSITY["Normal"])[~held].any():
+        codes, student = prior.density[which], prior.density[which] == tables.DENSITY["StudentT"]
+        if not np.isin(codes, MIXED)[~held].all():
             return None
-        mean, sd = np.moveaxis(prior.abc[which][..., :2], -1, 0)
-        own = np.where(held, 0.0, (unit / np.where(held, 1.0, sd)) ** 2)[..., None] * np.eye(p)
+        mean = np.where(student, prior.abc[which][..., 1], prior.abc[which][..., 0])
+        own = np.where(held, 0.0, unit**2 * _tangent(codes, prior.abc[which], values, mean))[..., None] * np.eye(p)
     mean = (mean - seen.middle) / unit
     found = []
     for j in range(k):

@@ -134,6 +134,34 @@ def test_mixtures_of_truncated_regressions_converge(seed):
     assert (np.abs(slopes) <= 1e-2 * np.maximum(scale, 1.0)).all()
 
 
+@pytest.mark.parametrize("upper", [None, 4.0])
+@pytest.mark.parametrize(
+    "priors", [{}, {"sigma": evb.Prior("HalfNormal", sigma=1.0), "coefficients": LAWS["Laplace"][0]}]
+)
+@pytest.mark.parametrize("line", [[1.0, 0.8], [1.0, np.nan]])
+def test_sigma_of_a_known_line_in_a_truncated_sample(line, priors, upper):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=200)
+    y = 1.0 + 0.8 * x + rng.normal(size=200)
+    rows = (y > 0.0) & (y < (upper or np.inf))
+    x, y = np.column_stack([np.ones(rows.sum()), x[rows]]), y[rows]
+    spec = evb.TruncatedRegression(lower=0.0, upper=upper, fixed={"coefficients": line}, priors=priors)
+    fit = spec.fit(y, exog=x, objective="map" if priors else "mle", **QUIET)
+
+    def minus(v):
+        mean, sigma = x @ [1.0, v[1] if np.isnan(line[1]) else 0.8], np.exp(v[0])
+        ends = (stats.norm.cdf(end, mean, sigma) for end in (upper or np.inf, 0.0))
+        total = stats.norm.logpdf(y, mean, sigma) - np.log(next(ends) - next(ends))
+        prior = stats.halfnorm.logpdf(sigma) + (LAWS["Laplace"][1].logpdf(v[1]) if np.isnan(line[1]) else 0.0)
+        return -(total.sum() + (prior if priors else 0.0))
+
+    best = optimize.minimize(minus, [0.0, 0.6], method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-12})
+    assert fit.status is Status.CONVERGED
+    assert fit.params["sigma"] == pytest.approx(np.exp(best.x[0]), rel=1e-5)
+    if np.isnan(line[1]):
+        assert fit.params["coefficients"][1] == pytest.approx(best.x[1], abs=1e-5)
+
+
 def test_a_truncated_component_that_runs_off_is_said():
     """Responses that fall off more slowly than any exponential law, next to a cluster that does not."""
     rng = np.random.default_rng(0)

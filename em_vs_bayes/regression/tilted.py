@@ -81,6 +81,8 @@ def _feasible(basis: Array) -> Array | None:
     from scipy.optimize import linprog
 
     p = basis.shape[1]
+    if p == 0:
+        return None
     scale = np.abs(basis).max()
     found = linprog(np.zeros(p), A_ub=basis / scale, b_ub=-np.ones(len(basis)), bounds=[(None, None)] * p)
     return None if found.x is None else np.asarray(found.x) / scale
