@@ -98,7 +98,8 @@ def _mixing(draws: Mapping[str, Array], table: Any, chains: int) -> Iterator[Rem
     rhat = table["rhat"]
     if not RHAT.passed(rhat.max()):
         where = str(rhat.idxmax())
-        told = f"R-hat of {where} is {rhat[where]:.3f} (over {RHAT.limit:g})"
+        digits = 3 if round(rhat[where], 3) > RHAT.limit else 5  # not "1.010 (over 1.01)"
+        told = f"R-hat of {where} is {rhat[where]:.{digits}f} (over {RHAT.limit:g})"
         if apart(draws[where]):
             means = ", ".join(f"{m:.4g}" for m in draws[where].mean(axis=1))
             sentence = f"{told}: the chains disagree, with means {means}. There is more than one mode, or the chains "

@@ -184,8 +184,10 @@ def loop(
                 notes = beyond.notes
                 break
             if left == 0:
-                best = (Status.SADDLE, *best[1:])
+                best = best if beyond.optimum else (Status.SADDLE, *best[1:])
                 break
+            if beyond.optimum:
+                seen.append(best[1])
             runs, left = [Run(run.state, [*best[2], *run.records]) for run in beyond.runs], left - 1
             ended = [end for end in ended if end is not best]
     status, state, records = best

@@ -24,7 +24,8 @@ CHASE = 200  # iterations of its last gain in which it would have to catch up
 class Climb:
     """Objective values of the last three iterations, and how many there were.
 
-    ``summed`` is the size of what the objective is the sum of, where its terms cancel; see `Program.summed`.
+    ``summed`` is the size of what the objective is the sum of, where its terms cancel; see `Program.summed`. One of
+    ``several`` starts looks for the highest maximum, one alone for that above its start.
     """
 
     objective: float
@@ -32,19 +33,20 @@ class Climb:
     previous_gain: float = float("inf")
     iteration: int = 0
     summed: float = 0.0
+    several: bool = False
 
     def then(self, objective: float) -> Climb:
-        return Climb(objective, objective - self.objective, self.gain, self.iteration + 1, self.summed)
+        return Climb(objective, objective - self.objective, self.gain, self.iteration + 1, self.summed, self.several)
 
     def to_array(self) -> Array:
         """For a checkpoint."""
-        return np.array([self.objective, self.gain, self.previous_gain, self.iteration, self.summed])
+        return np.array([self.objective, self.gain, self.previous_gain, self.iteration, self.summed, self.several])
 
     @classmethod
     def from_array(cls, values: Array) -> Climb:
         """From a checkpoint."""
-        objective, gain, previous_gain, iteration, *summed = values.tolist()
-        return cls(objective, gain, previous_gain, int(iteration), *summed)
+        objective, gain, previous_gain, iteration, *rest = values.tolist()  # older files have fewer
+        return cls(objective, gain, previous_gain, int(iteration), *rest[:1], *map(bool, rest[1:]))
 
     @property
     def rounding(self) -> float:

@@ -63,9 +63,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Beyond:
-    """Where to go on from a finished state that is no optimum, and otherwise what there is to say of the optimum."""
+    """Where to go on from a finished state that is no optimum, and otherwise what there is to say of the optimum.
+
+    Runs from an ``optimum`` lead to a higher one.
+    """
 
     runs: tuple[Run, ...] = ()
+    optimum: bool = False
     notes: tuple[str, ...] = ()
 
 

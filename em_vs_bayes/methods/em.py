@@ -20,7 +20,7 @@ from em_vs_bayes.arguments import brief, is_number, one_of, positive_integer, to
 from em_vs_bayes.contract import Array
 from em_vs_bayes.identified import runs_off
 from em_vs_bayes.latents.threads import processors
-from em_vs_bayes.methods import edge, flat
+from em_vs_bayes.methods import edge, flat, regroup
 from em_vs_bayes.methods.anderson import Trail
 from em_vs_bayes.methods.ascent import (
     FINISHERS,
@@ -45,6 +45,7 @@ NARROWEST = 1e-12  # and where it rests on rows enough: nearer to zero, rounding
 ENOUGH = 2  # times as many distinct rows as a mean and a covariance need
 CRAWL = 0.8  # linear rate above which "auto" accelerates
 PATIENCE = 20  # plain iterations "auto" always makes first
+GAIN = 0.01  # nats by which another maximum is a higher one
 SHOWN = 100  # iterations at most where no maximum is to be reached: they show which way it rises
 LEAP = 100  # iterations of a crawl after which L-BFGS takes a step, and the next if that gained as much as so many and
 WORTH = 1e-3  # nats
@@ -139,7 +140,9 @@ class EM(Method):
         n = self.n_init or starts.enough(program, start)
         away = runs_off(program) if self._flat else None
         best = screened(
-            lambda attempt: replace(self._at(program, starts.start(program, start, rng, attempt)), runs_off=away),
+            lambda attempt: replace(
+                self._at(program, starts.start(program, start, rng, attempt), several=n > 1), runs_off=away
+            ),
             lambda state: self.step(program, state, screening=True) if self.finished(state) is None else state,
             lambda state: (
                 not (state.floored or state.astray or twins(program, state.theta)),
@@ -153,10 +156,13 @@ class EM(Method):
             for i, state in enumerate(best)
         ]
 
-    def _at(self, program: Program, theta: Array) -> State:
+    def _at(self, program: Program, theta: Array, *, several: bool = False) -> State:
         objective, stats = self._expect(program, theta)
         floor = FLOOR if self.covariance_floor is None else self.covariance_floor
-        climb, past = Climb(objective, summed=program.summed), ({"objective": objective, "accelerated": 0.0},)
+        climb, past = (
+            Climb(objective, summed=program.summed, several=several),
+            ({"objective": objective, "accelerated": 0.0},),
+        )
         return State(theta, stats, climb, floor=floor, past=past)
 
     def _expect(self, program: Program, theta: Array) -> tuple[float, Array]:
@@ -298,6 +304,8 @@ class EM(Method):
         found = ways_up(program, state.theta, level, lambda theta: self._expect(program, theta), not self._flat)
         if found.points:
             return Beyond(tuple(self._onwards(program, state, theta) for theta in found.points))
+        if state.climb.several and regroup.can(program) and (run := self._regrouped(program, state)):
+            return Beyond((run,), optimum=True)
         if twins(program, state.theta):  # said in words of their own
             return Beyond()
         note = found.flat or (flat.spare(program, state.theta) if self._flat else "")
@@ -306,9 +314,24 @@ class EM(Method):
     def _onwards(self, program: Program, state: State, theta: Array) -> Run:
         """A climb that goes on from a higher point, its iterations counted from the first."""
         objective, stats = self._expect(program, theta)
-        climb = Climb(objective, iteration=state.climb.iteration + 1, summed=program.summed)
-        new = State(theta, stats, climb, floor=state.floor)
+        climb = replace(state.climb, objective=objective, gain=np.inf, previous_gain=np.inf)
+        climb = replace(climb, iteration=climb.iteration + 1)
+        new = State(theta, stats, climb, floor=state.floor, runs_off=state.runs_off)
         return Run(new, [self.record(new)])
+
+    def _regrouped(self, program: Program, state: State) -> Run | None:
+        """A higher maximum, its components split and merged; its records begin where it is higher."""
+        level = state.climb.objective + GAIN
+        for theta in regroup.starts(program, state.theta, program.log_likelihood(state.theta)):
+            new, records = self._onwards(program, state, theta).state, []
+            while self.finished(new) is None:
+                new = self.step(program, new)
+                records += [self.record(new)] if new.climb.objective > level else []
+                if not records and new.climb.iteration - state.climb.iteration > regroup.FIRST:
+                    break
+            if records and self.finished(new) is Status.CONVERGED:
+                return Run(new, records)
+        return None
 
     def _tried(self, state: State) -> str:
         """What made the iterations fewer, for a note."""
