@@ -454,4 +454,6 @@ def test_compare_leaves_out_what_a_model_cannot_have(sequences):
     assert out.exit_code == 0, out.output
     assert set(json.loads(out.stdout)["table"]) == {"em", "gibbs", "nuts"}
     asked = run("compare", sequences, *arguments, "--initial", "stationary", "--methods", "em,vi", "--quiet")
-    assert asked.exit_code == 2 and "no conjugate update" in asked.stderr
+    assert asked.exit_code == 0 and "vi is left out" in asked.output
+    alone = run("compare", sequences, *arguments, "--initial", "stationary", "--methods", "vi", "--quiet")
+    assert alone.exit_code == 2 and "no conjugate update" in alone.stderr

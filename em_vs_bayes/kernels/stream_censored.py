@@ -141,7 +141,7 @@ def complete_truncated(pot, o, first, d, K, k, plain, rows, work):
     x, z = work.x, work.z
     y, low, high = lane(first + d - 1), lane(first + d), lane(first + d + 1)
     _, weight, mass = prepared(pot, o, first, d, K, k, plain, work)
-    if plain:
+    if plain and mass >= 0.0:  # known coefficients may have an unknown sigma about them
         for q in range(np.uint64(rows)):
             at = z[q]
             log_in, mean, variance = interval(weight * x[low + q] + at, weight * x[high + q] + at)

@@ -206,11 +206,27 @@ class Truncated(Censored):
             return [0.0, np.zeros((len(x) + 1, len(x) + 1))]
         hidden, mean, square, rest = self.outside(row, k)
         m = hidden / rest
+        total, squares = y + m * mean, y * y + m * square
+        if m > self.most and self.log_mass(row, k) == 0.0:
+            m, total, squares = self.counted(row, k)
         cross = np.zeros((len(x) + 1, len(x) + 1))
         cross[:-1, :-1] = (1.0 + m) * np.outer(x, x)
-        cross[-1, :-1] = cross[:-1, -1] = x * (y + m * mean)
-        cross[-1, -1] = y * y + m * square
+        cross[-1, :-1] = cross[:-1, -1] = x * total
+        cross[-1, -1] = squares
         return [1.0 + m, cross]
+
+    most = 1e6  # hidden rows per seen one that are counted
+
+    def counted(self, row, k):
+        """As many, and sums about the line as if all were: the whole population has residuals 0, and squares sd^2."""
+        x, (y, low, high) = self.split(row)
+        line, sd = sum(b * v for b, v in zip(self.coefficients[k], x)), self.sds[k]
+        seen = censored.moments(low, high, line, sd)
+        residuals = y - seen.mean
+        squares = sd**2 * (1.0 + self.most) + (y - line) ** 2 - (seen.mean - line) ** 2 - seen.variance
+        rows = 1.0 + self.most
+        total = rows * line + residuals
+        return self.most, total, squares + 2.0 * line * total - rows * line**2
 
 
 @dataclass(frozen=True)
