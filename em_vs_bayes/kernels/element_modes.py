@@ -19,7 +19,7 @@ import numpy as np
 
 from em_vs_bayes.kernels.densities import BETA, CAUCHY, FLAT, LAPLACE, NORMAL, STUDENT_T, UNIFORM, log_density_gradient
 from em_vs_bayes.kernels.jit import inner, kernel
-from em_vs_bayes.kernels.smallmatrix import cholesky
+from em_vs_bayes.kernels.smallmatrix import cholesky, solve
 
 MEAN, SIGMA, VARIANCE, RATE, PROBABILITY = range(5)
 REACH = 1e150  # positive numbers between its inverse and it: squares of them are in floating point
@@ -199,14 +199,7 @@ def _together(k, precision, linear, free, code, a, b, c, shift, x, height):
         ridge *= 100.0
         if not ridge < 1.0:
             return height
-    for j in range(p):
-        for i in range(j):
-            step[j] -= bend[j * p + i] * step[i]
-        step[j] /= bend[j * p + j]
-    for j in range(p - 1, -1, -1):
-        for i in range(j + 1, p):
-            step[j] -= bend[i * p + j] * step[i]
-        step[j] /= bend[j * p + j]
+    solve(bend, p, step)
     for _ in range(HALVINGS):
         for j in range(p):
             moved[j] = x[j] + step[j]

@@ -12,7 +12,7 @@ from math import inf, lgamma, log, pi, sqrt
 
 from em_vs_bayes.kernels import draws
 from em_vs_bayes.kernels.jit import inner
-from em_vs_bayes.kernels.smallmatrix import cholesky
+from em_vs_bayes.kernels.smallmatrix import cholesky, solve
 from em_vs_bayes.kernels.tables import FLAT, INDEPENDENT, JOINT
 
 LOG_2PI = log(2 * pi)
@@ -210,19 +210,6 @@ def _free_normal(blocks, prior, b, k, weight, theta, stats, work):
 
 
 @inner
-def _solve(factor, h, n):
-    """h <- (L L')^-1 h."""
-    for i in range(n):
-        for j in range(i):
-            h[i] -= factor[i * n + j] * h[j]
-        h[i] /= factor[i * n + i]
-    for i in range(n - 1, -1, -1):
-        for j in range(i + 1, n):
-            h[i] -= factor[j * n + i] * h[j]
-        h[i] /= factor[i * n + i]
-
-
-@inner
 def _write_free(blocks, prior, b, k, theta, work):
     """Free coefficients of component k <- work.h. False if not finite."""
     row = 0
@@ -267,7 +254,7 @@ def draw_sigmas(blocks, prior, b, collapse, theta, stats, rng, work):
             n_free = _free_normal(blocks, prior, b, k, 1.0, theta, stats, work)
             if n_free < 0:
                 return False
-            _solve(work.c, work.h, n_free)
+            solve(work.c, n_free, work.h)
             if not _write_free(blocks, prior, b, k, theta, work):
                 return False
             count -= n_free

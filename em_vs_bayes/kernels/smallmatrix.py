@@ -34,6 +34,19 @@ def cholesky(a, at, d, out, to):
 
 
 @inner
+def solve(lower, n, h):
+    """h <- (L L')^-1 h, for the factor that `cholesky` left at offset 0."""
+    for i in range(n):
+        for j in range(i):
+            h[i] -= lower[i * n + j] * h[j]
+        h[i] /= lower[i * n + i]
+    for i in range(n - 1, -1, -1):
+        for j in range(i + 1, n):
+            h[i] -= lower[j * n + i] * h[j]
+        h[i] /= lower[i * n + i]
+
+
+@inner
 def invert_lower(lower, at, d, out, to):
     """Inverse of a lower triangular matrix, row added to row. May work in place."""
     for i in range(d):

@@ -16,7 +16,7 @@ import numpy as np
 
 from em_vs_bayes.kernels.densities import log_density_gradient
 from em_vs_bayes.kernels.jit import inner, kernel
-from em_vs_bayes.kernels.smallmatrix import cholesky
+from em_vs_bayes.kernels.smallmatrix import cholesky, solve
 from em_vs_bayes.kernels.truncated import interval
 
 HALVINGS = 40
@@ -136,13 +136,7 @@ def _solve(information, score, size):
             return out
     for j in range(size):
         out[j] = score[j] / scale[j]
-        for i in range(j):
-            out[j] -= scaled[j * size + i] * out[i]
-        out[j] /= scaled[j * size + j]
-    for j in range(size - 1, -1, -1):
-        for i in range(j + 1, size):
-            out[j] -= scaled[i * size + j] * out[i]
-        out[j] /= scaled[j * size + j]
+    solve(scaled, size, out)
     for j in range(size):
         out[j] /= scale[j]
     return out
