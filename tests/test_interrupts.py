@@ -179,3 +179,23 @@ def test_a_fit_stopped_while_starts_were_screened_goes_on_as_if_it_had_not(metho
         again = fit.resume(progressbar=False)
         np.testing.assert_array_equal(again.theta, whole.theta)
         assert again.status is whole.status and again.n_iter == whole.n_iter
+
+
+def test_a_fit_stopped_while_l_bfgs_had_the_climb_goes_on_as_if_it_had_not(monkeypatch, tmp_path):
+    y, step = np.random.default_rng(2).normal(size=200), EM.step
+    spec, options = evb.Mixture(evb.emissions.Normal(), 3), {"n_init": 1, **QUIET}
+    whole = spec.fit(y, **options)
+
+    def interrupted(self, program, state, **rest):
+        if state.pace and state.climb.iteration == 102:
+            raise KeyboardInterrupt
+        return step(self, program, state, **rest)
+
+    monkeypatch.setattr(EM, "step", interrupted)
+    stopped = spec.fit(y, **options)
+    monkeypatch.undo()
+    assert stopped.ended is Status.INTERRUPTED and len(stopped.history["objective"]) == 103
+    stopped.save(tmp_path / "stopped.npz")
+    resumed = evb.load(tmp_path / "stopped.npz").resume(progressbar=False)
+    np.testing.assert_array_equal(resumed.history["objective"], whole.history["objective"])
+    np.testing.assert_array_equal(resumed.theta, whole.theta)

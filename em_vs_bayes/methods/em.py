@@ -159,11 +159,8 @@ class EM(Method):
     def _at(self, program: Program, theta: Array, *, several: bool = False) -> State:
         objective, stats = self._expect(program, theta)
         floor = FLOOR if self.covariance_floor is None else self.covariance_floor
-        climb, past = (
-            Climb(objective, summed=program.summed, several=several),
-            ({"objective": objective, "accelerated": 0.0},),
-        )
-        return State(theta, stats, climb, floor=floor, past=past)
+        new = State(theta, stats, Climb(objective, summed=program.summed, several=several), floor=floor)
+        return replace(new, past=(self.record(new),))
 
     def _expect(self, program: Program, theta: Array) -> tuple[float, Array]:
         pot = program.potentials(theta)
@@ -190,9 +187,7 @@ class EM(Method):
             return replace(self._extrapolated(program, state, self._plain(program, state)), crawling=True)
         if self.accelerate == "auto" and state.crawling and (state.pace or state.climb.iteration % LEAP == LEAP - 1):
             return self._leapt(program, state)
-        if self.accelerate == "anderson" or program.latent.concave:
-            return self._mixed(program, state)
-        if state.crawling:
+        if self.accelerate == "anderson" or program.latent.concave or state.crawling:
             return self._mixed(program, state)
         once = self._plain(program, state)
         return replace(once, crawling=once.climb.iteration > PATIENCE and once.climb.rate > CRAWL)
@@ -358,6 +353,7 @@ class EM(Method):
             "steps": trail.steps,
             "refused": np.array([state.refused], dtype=float),
             "floor": np.array([state.floor]),
+            "pace": np.array([state.pace]),
         }
 
     def restore(self, program: Program, checkpoint: dict[str, Array], records: list[dict[str, float]]) -> Run:
@@ -367,10 +363,9 @@ class EM(Method):
         floored = tuple(int(k) for k in checkpoint["floored"])
         trail = Trail(checkpoint["points"], checkpoint["steps"]) if len(checkpoint["points"]) else None
         refused = int(checkpoint["refused"][0])
-        floor = float(checkpoint.get("floor", [FLOOR])[0])
-        state = State(theta, stats, climb, floored, crawling=crawling, trail=trail, refused=refused, floor=floor)
-        state = replace(state, runs_off=runs_off(program) if self._flat else None)
-        return Run(state, records)
+        floor, pace = (float(checkpoint.get(name, [usual])[0]) for name, usual in (("floor", FLOOR), ("pace", 0.0)))
+        state = State(theta, stats, climb, floored, crawling, trail, refused, pace, floor)
+        return Run(replace(state, runs_off=runs_off(program) if self._flat else None), records)
 
     def outcome(self, program: Program, state: State, status: Status) -> Outcome:
         notes = [state.runs_off] if state.runs_off else []
