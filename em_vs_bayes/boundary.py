@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from em_vs_bayes.contract import Array
-from em_vs_bayes.coordinates import coordinates
+from em_vs_bayes.coordinates import coordinates, moved
 from em_vs_bayes.kernels.tables import INTERVAL
+from em_vs_bayes.printable import listed
 from em_vs_bayes.program import Program
 
 if TYPE_CHECKING:
@@ -43,16 +44,16 @@ def held(fit: Fit) -> Held:
     chosen += _free_to_go(fit, theta, {i: bound for i, bound in near.items() if theta[i] != bound})
     if not chosen:
         return Held(program, theta, np.empty(0, dtype=np.int64))
-    moved = _moved(program, theta, {i: near[i] for i in chosen})
+    there = _moved(program, theta, {i: near[i] for i in chosen})
     fixed = program.tables.fixed.copy()
-    fixed[chosen] = moved[chosen]
+    fixed[chosen] = there[chosen]
     tables = replace(
         program.tables,
         fixed=fixed,
         coordinates=coordinates(program.placed, program.tables.theta, fixed, program.order, program.tables.prior.shift),
         prior=program.tables.prior._replace(free=np.isnan(fixed)),
     )
-    return Held(replace(program, tables=tables), moved, np.array(sorted(chosen), dtype=np.int64))
+    return Held(replace(program, tables=tables), there, np.array(sorted(chosen), dtype=np.int64))
 
 
 def _free_to_go(fit: Fit, theta: Array, near: dict[int, float]) -> list[int]:
@@ -77,16 +78,16 @@ def note(fit: Fit) -> tuple[str, ...]:
     on = held(fit)
     if not on.at.size:
         return ()
-    names = []
-    for name, where, shape in fit.program.tables.theta.items():
-        own = fit.params.get(name)
-        shape = shape if own is None or own.size != where.stop - where.start else own.shape  # as the user sees it
-        for i in on.at[(on.at >= where.start) & (on.at < where.stop)]:
-            index = ", ".join(map(str, np.unravel_index(i - where.start, shape)))
-            names.append(f"{name}[{index}] = {on.theta[i] + fit.program.tables.prior.shift[i]:g}")
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    t, public = fit.program.tables, fit.params
+    shapes = {
+        name: public[name].shape
+        for name, where, _ in t.theta.items()
+        if name in public and public[name].size == where.stop - where.start
+    }
+    values = on.theta[on.at] + t.prior.shift[on.at]  # as the user sees them
+    names = [f"{label} = {value:g}" for label, value in zip(t.theta.labels(on.at, shapes), values, strict=True)]
     return (
-        f"On the boundary of the parameter space: {', '.join(names[:SHOWN])}{more}. Held there, with standard errors "
+        f"On the boundary of the parameter space: {listed(names, SHOWN)}. Held there, with standard errors "
         "of 0; those of the rest are as if it were fixed.",
     )
 
@@ -122,19 +123,9 @@ def _near(program: Program, theta: Array) -> dict[int, float]:
 
 
 def _moved(program: Program, theta: Array, to: dict[int, float]) -> Array:
-    """theta with elements at their bounds; what other free ones of a row of probabilities share is as before."""
-    out, free = theta.copy(), np.isnan(program.tables.fixed)
-    gone = np.array(list(to), dtype=np.int64)
-    out[gone] = list(to.values())
-    for p in program.placed:
-        for q in p.block.parameters:
-            if q.support == "simplex":
-                start = program.tables.theta.offset(p.prefix + q.name)
-                rows = (start + np.arange(int(np.prod(q.shape)))).reshape(-1, q.shape[-1])
-                for row in rows[np.isin(rows, gone).any(axis=1)]:
-                    own = row[free[row]]
-                    out[own] *= theta[own].sum() / out[own].sum()
-    return out
+    """theta with elements at their bounds."""
+    t = program.tables
+    return moved(program.placed, t.theta, t.fixed, theta, np.array(list(to), dtype=np.int64), list(to.values()))
 
 
 def _height(program: Program, theta: Array, with_prior: bool) -> float:

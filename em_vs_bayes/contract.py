@@ -85,6 +85,15 @@ class Layout:
         lead = flat.shape[:-1]
         return {name: flat[..., where].reshape(lead + shape) for name, where, shape in self._items}
 
+    def labels(self, at: Any, shapes: Mapping[str, tuple[int, ...]] | None = None) -> list[str]:
+        """``name[i, j]`` of elements ``at``, ascending, of a flat vector; by ``shapes`` where they are other ones."""
+        out = []
+        for name, where, shape in self._items:
+            own = (shapes or {}).get(name, shape)
+            for i in (j - where.start for j in at if where.start <= j < where.stop):
+                out.append(f"{name}[{', '.join(map(str, np.unravel_index(i, own)))}]")
+        return out
+
     def pack(self, arrays: Mapping[str, Any]) -> Array:
         flat = np.empty(self.size)
         for name, where, shape in self.items():

@@ -89,6 +89,24 @@ def at_the_edge(placed: Sequence[Any], theta: Layout, values: Array) -> NDArray[
     return edge
 
 
+def moved(placed: Sequence[Any], theta: Layout, fixed: Array, values: Array, at: Any, to: Any) -> Array:
+    """theta (P,) with elements ``at`` moved ``to``; other free ones of a row of probabilities share what they leave."""
+    out, gone = values.copy(), np.zeros(theta.size, dtype=bool)
+    out[at], gone[at] = to, True
+    for p in placed:
+        for parameter in p.block.parameters:
+            if parameter.support != "simplex":
+                continue
+            start = theta.offset(p.prefix + parameter.name)
+            rows = (start + np.arange(int(np.prod(parameter.shape)))).reshape(-1, parameter.shape[-1])
+            for row in rows[gone[rows].any(axis=1)]:
+                rest = row[np.isnan(fixed[row]) & ~gone[row]]
+                share = values[rest].sum()
+                if share > 0.0:
+                    out[rest] *= 1.0 - (out[row] - values[row]).sum() / share
+    return out
+
+
 def jacobian(table: tables.Coordinates, x: Array, theta: Array) -> Array:
     """Derivatives (P, D) of theta by the unconstrained coordinates, theta being theta(x)."""
     out = np.zeros((len(theta), len(x)))

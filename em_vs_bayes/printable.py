@@ -1,4 +1,4 @@
-"""Names as the data bring them, made fit for terminals and pages: control characters by their escapes."""
+"""Names as the data bring them, made fit for terminals and pages: control characters escaped, long lists cut."""
 
 from __future__ import annotations
 
@@ -16,3 +16,8 @@ def name(text: str) -> str:
 def page(text: str) -> str:
     """Lines and tabs stay; of other control characters stands what Python would write in a string."""
     return CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def listed(words: list[str], most: int = 4) -> str:
+    """The first few of a list, and how many more there are."""
+    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")

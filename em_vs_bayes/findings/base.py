@@ -133,8 +133,3 @@ def on_edge(c: "Comparison", a: "Aligned", *names: str) -> list[str]:
 def counted(n: int, one: str, several: str) -> str:
     """A number with its noun."""
     return f"one {one}" if n == 1 else f"{n} {several}"
-
-
-def listed(words: list[str], most: int = 4) -> str:
-    """The first few of a list, and how many more there are."""
-    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from em_vs_bayes.findings.base import Finding, counted, listed, on_edge, parts, sequential
+from em_vs_bayes.findings.base import Finding, counted, on_edge, parts, sequential
+from em_vs_bayes.printable import listed
 from em_vs_bayes.report.words import number
 from em_vs_bayes.status import Status
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from em_vs_bayes.findings.base import Finding, listed, one_sided, parts
+from em_vs_bayes.findings.base import Finding, one_sided, parts
+from em_vs_bayes.printable import listed
 from em_vs_bayes.report.words import number, percent
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from em_vs_bayes.contract import Array
-from em_vs_bayes.coordinates import at_the_edge
+from em_vs_bayes.coordinates import at_the_edge, moved
+from em_vs_bayes.printable import listed
 from em_vs_bayes.program import Program
 
 INSIDE = 1e-6  # of the way to the middle: a point where slopes are those of the edge
@@ -45,27 +46,15 @@ def trapped(program: Program, theta: Array, height: Callable[[Array], float], st
                 return ""
         except ValueError:  # left the support
             return ""
-    names = []
-    for name, where, shape in program.tables.theta.items():
-        for i in np.flatnonzero(leaves[where]):
-            names.append(f"{name}[{', '.join(map(str, np.unravel_index(i, shape)))}] = {theta[where][i]:g}")
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    t, at = program.tables, np.flatnonzero(leaves)
+    names = [f"{label} = {value:g}" for label, value in zip(t.theta.labels(at), theta[at], strict=True)]
     return (
-        f"No maximum in {', '.join(names[:SHOWN])}{more}: the climb began there, EM never leaves it, and the objective "
+        f"No maximum in {listed(names, SHOWN)}: the climb began there, EM never leaves it, and the objective "
         "rises from there. Start inside; or, where it is meant, put it into fixed."
     )
 
 
 def _moved(program: Program, theta: Array, which: NDArray[np.bool_], way: float) -> Array:
-    """theta with these elements so far inside; what other free ones of a row of probabilities share is as before."""
-    free, out = np.isnan(program.tables.fixed), theta.copy()
-    out[which] += way * (program.with_fixed(program.neutral()) - theta)[which]
-    for p in program.placed:
-        for q in p.block.parameters:
-            if q.support == "simplex":
-                start = program.tables.theta.offset(p.prefix + q.name)
-                for row in (start + np.arange(int(np.prod(q.shape)))).reshape(-1, q.shape[-1]):
-                    rest = row[free[row] & ~which[row]]
-                    if which[row].any() and theta[rest].sum() > 0.0:
-                        out[rest] *= 1.0 - (out[row] - theta[row]).sum() / theta[rest].sum()
-    return out
+    """theta with these elements so far inside."""
+    t, inside = program.tables, theta + way * (program.with_fixed(program.neutral()) - theta)
+    return moved(program.placed, t.theta, t.fixed, theta, which, inside[which])
