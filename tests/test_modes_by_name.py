@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import two_lines
 from scipy import optimize, stats
 
 import em_vs_bayes as evb
@@ -109,12 +110,7 @@ def test_maps_under_priors_by_name_are_stationary(name):
 @pytest.mark.parametrize("seed", [0, 5, 8, 11])
 def test_mixtures_of_truncated_regressions_converge(seed):
     """The likelihood has its maximum in the sample's own rows: written out with SciPy, and climbed by it from there."""
-    rng = np.random.default_rng(seed)
-    x = np.column_stack([np.ones(100), rng.normal(size=(100, 3))])
-    lines = rng.normal(0.0, 2.0, (2, 4))
-    y = np.einsum("np,np->n", x, lines[rng.integers(2, size=100)]) + rng.normal(size=100)
-    cut = float(np.quantile(y, 0.2))
-    x, y = x[y > cut], y[y > cut]
+    x, y, cut = two_lines.seen(seed)
     fit = evb.Mixture(e.TruncatedRegression(None, cut), 2).fit(y, exog=x, n_init=5, **QUIET)
     assert fit.status is Status.CONVERGED
 

@@ -44,10 +44,6 @@ class ScalarBlock(Block):
     def _kind() -> str:
         """What the two statistics are to `elementwise.climbed`."""
 
-    @abstractmethod
-    def _range(self) -> tuple[float, float]:
-        """Open support."""
-
     @property
     def _conjugate(self) -> bool:
         return not isinstance(self.prior, Prior)
@@ -77,7 +73,7 @@ class ScalarBlock(Block):
         return {self.name: self.fixed}
 
     def neutral(self) -> Params:
-        middle = 1.0 if np.isinf(self._range()[1]) else 0.5
+        middle = 0.5 if self.parameters[0].support == "unit" else 1.0
         return {self.name: np.where(np.isnan(self.fixed), middle, self.fixed)}
 
     def describe(self) -> tuple[tuple[tuple[str, ...], Any], ...]:
@@ -182,9 +178,6 @@ class RateBlock(ScalarBlock):
     def _kind() -> str:
         return "RATE"
 
-    def _range(self) -> tuple[float, float]:
-        return 0.0, np.inf
-
     @staticmethod
     def _columns(family: Any) -> tuple[Array, Array]:
         return np.asarray(family.shape), np.asarray(family.rate)
@@ -220,9 +213,6 @@ class ProbabilityBlock(ScalarBlock):
     @staticmethod
     def _kind() -> str:
         return "PROBABILITY"
-
-    def _range(self) -> tuple[float, float]:
-        return 0.0, 1.0
 
     @staticmethod
     def _columns(family: Any) -> tuple[Array, Array]:
