@@ -15,7 +15,7 @@ import em_vs_bayes as evb
 y = evb.datasets.load("quakes")["count"].to_numpy(dtype=float)
 QUICK = {"compile_kwargs": {"mode": "FAST_COMPILE"}}
 OPTIONS = {
-    "draws": 500,
+    "draws": 2000,
     "tune": 300,
     "chains": 2,
     "cores": 1,
