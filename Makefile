@@ -8,25 +8,40 @@
 SHELL := bash
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
-READY := .venv/.ready
+PACKAGES := .venv/.packages
+TOOLS := .venv/.tools
+KERNELS := .venv/.kernels
 # the examples first: each is long, and at the end one core would wait for them
 PYTEST ?= -n auto --dist loadfile --no-loadscope-reorder -m "not slow" tests/test_examples.py tests
 
 # One thread of BLAS for each process: the tests already run one process per core.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
+# Many processes read the same modules: Python keeps what it compiled of them, also where a shell has it told not to.
+export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo test slow bench docs clean distclean
+# What one core does (pip, mypy, the pages) runs beside something else; the commands of a target stay in order.
+MAKEFLAGS += --jobs=2
+
+.PHONY: setup demo test style types slow bench docs clean distclean
 .DELETE_ON_ERROR:
 
-setup: $(READY)
+setup: $(TOOLS) $(KERNELS)
 
-$(READY): pyproject.toml constraints.txt
+$(PACKAGES): pyproject.toml constraints.txt
 	@if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then \
 		python=$$(bash scripts/find-python) && echo "Using $$python" && "$$python" -m venv --clear .venv; \
 	fi
 	$(PIP) editables hatchling
+	$(PIP) --no-build-isolation -e .
+	@touch $@
+
+# Versions are pinned: this replaces nothing that the kernels, which are compiled meanwhile, are compiled with.
+$(TOOLS): $(PACKAGES)
 	$(PIP) --no-build-isolation -e '.[dev,docs]'
+	@touch $@
+
+$(KERNELS): $(PACKAGES)
 	$(BIN)/python -m em_vs_bayes.warm
 	@touch $@
 
@@ -35,11 +50,15 @@ demo: setup
 	@echo "The report is $(CURDIR)/report.html"
 
 # The tests come last, so that the run closes on their summary line.
-test: setup docs
+test: style types docs
+	$(BIN)/python -m pytest $(PYTEST)
+
+style: $(TOOLS)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+types: $(TOOLS)
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(PYTEST)
 
 slow: setup
 	$(BIN)/python -m pytest -m slow
@@ -52,7 +71,7 @@ bench: setup
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf site report.html em_vs_bayes/kernels/compiled .pytest_cache .mypy_cache .ruff_cache $(READY)
+	rm -rf site report.html em_vs_bayes/kernels/compiled .pytest_cache .mypy_cache .ruff_cache $(KERNELS)
 	find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean
