@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from naive import normal
 from scipy import optimize, stats
-from scipy.special import gammaln
+from scipy.special import gammaln, log_ndtr
 
 NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(20)
+PANELS = (np.arange(45)[:, None] + 0.5 + NODES / 2).ravel()  # 45 of width 1
+PANEL_WEIGHTS = np.tile(NODE_WEIGHTS / 2, 45)
 
 # --- one interval of a standard normal -------------------------------------------------------------------------------
 
@@ -21,7 +24,7 @@ def log_mass(a, b):
     """log P(a < Z < b), elementwise: a difference of logarithms in the lower tail, an integral where that cancels."""
     a, b = np.broadcast_arrays(np.asarray(a, float), np.asarray(b, float))
     a, b = np.where(a > 0, -b, a), np.where(a > 0, -a, b)  # P(a < Z < b) = P(-b < Z < -a)
-    high, low = stats.norm.logcdf(b), stats.norm.logcdf(a)
+    high, low = log_ndtr(b), log_ndtr(a)
     with np.errstate(invalid="ignore", divide="ignore"):
         apart = np.where(np.isfinite(low), high - low, np.inf)
         out = np.array(high + np.log1p(-np.exp(-apart)))
@@ -30,7 +33,7 @@ def log_mass(a, b):
         middle, half = (a[narrow] + b[narrow]) / 2, (b[narrow] - a[narrow]) / 2
         t = half[:, None] * NODES
         integral = (np.exp(-middle[:, None] * t - t * t / 2) @ NODE_WEIGHTS) * half
-        out[narrow] = stats.norm.logpdf(middle) + np.log(integral)
+        out[narrow] = normal.log_density(middle) + np.log(integral)
     return out
 
 
@@ -50,7 +53,7 @@ def moments(lower, upper, mean=0.0, sigma=1.0):
     all but 1e-19 of it; their relative error is near rounding. The variance is a second pass about the mean.
     """
     if lower == upper:
-        return Moments(float(stats.norm.logpdf(lower, mean, sigma)), float(lower), 0.0)
+        return Moments(float(normal.log_density(lower, mean, sigma)), float(lower), 0.0)
     a, b = (lower - mean) / sigma, (upper - mean) / sigma
     peak = min(max(0.0, a), b)
     t, weight = (np.concatenate(parts) for parts in zip(_panels(peak, b - peak, 1), _panels(peak, peak - a, -1)))
@@ -59,16 +62,14 @@ def moments(lower, upper, mean=0.0, sigma=1.0):
     off = density @ t / mass
     second = density @ (t - off) ** 2 / mass
     return Moments(
-        float(stats.norm.logpdf(peak) + np.log(mass)), float(mean + sigma * (peak + off)), float(sigma**2 * second)
+        float(normal.log_density(peak) + np.log(mass)), float(mean + sigma * (peak + off)), float(sigma**2 * second)
     )
 
 
 def _panels(peak, reach, sign):
     """Nodes (t measured from the peak) and weights on one side of it."""
-    width = 1.0 / (1.0 + abs(peak))
-    edges = np.linspace(0.0, min(reach, 45 * width), 46)
-    half, middle = np.diff(edges) / 2, (edges[1:] + edges[:-1]) / 2
-    return sign * (middle[:, None] + half[:, None] * NODES).ravel(), (half[:, None] * NODE_WEIGHTS).ravel()
+    width = min(reach / 45, 1.0 / (1.0 + abs(peak)))
+    return sign * width * PANELS, width * PANEL_WEIGHTS
 
 
 # --- the regressions -------------------------------------------------------------------------------------------------
@@ -83,7 +84,7 @@ def censored_terms(intervals, X, b, sigma):
     for (lower, upper), x in zip(np.asarray(intervals, float), np.asarray(X, float), strict=True):
         line = b @ x
         if lower == upper:
-            out.append(stats.norm.logpdf((lower - line) / sigma) - np.log(sigma))
+            out.append(normal.log_density((lower - line) / sigma) - np.log(sigma))
         else:
             out.append(log_mass((lower - line) / sigma, (upper - line) / sigma))
     return np.stack(out, axis=-1)
@@ -95,7 +96,7 @@ def truncated_terms(y, X, b, sigma, lower=-np.inf, upper=np.inf):
     for value, x in zip(np.asarray(y, float), np.asarray(X, float), strict=True):
         line = b @ x
         inside = log_mass((lower - line) / sigma, (upper - line) / sigma)
-        out.append(stats.norm.logpdf((value - line) / sigma) - np.log(sigma) - inside)
+        out.append(normal.log_density((value - line) / sigma) - np.log(sigma) - inside)
     return np.stack(out, axis=-1)
 
 

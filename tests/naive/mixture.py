@@ -1,6 +1,6 @@
 """A finite mixture by enumeration, one row and one component at a time: what the compiled E-step must equal.
 
-Plain loops in the parameters a person would write (means, covariances); only densities come from scipy. Vectors of
+Plain loops in the parameters a person would write (means, covariances); only densities come from `normal`. Vectors of
 statistics are laid out as the kernels promise: counts first, then each stream's group.
 """
 
@@ -9,8 +9,7 @@ from itertools import product
 from math import exp, inf, isnan, log
 
 import numpy as np
-from naive import censored
-from scipy.stats import gamma, multivariate_normal, norm
+from naive import censored, normal
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Full:
         x, o, _ = self.split(row)
         if len(o) == 0:
             return self.excess[k]
-        return self.excess[k] + multivariate_normal.logpdf(x[o], self.means[k][o], self.covariances[k][np.ix_(o, o)])
+        return self.excess[k] + normal.log_density_of_vector(x[o], self.means[k][o], self.covariances[k][np.ix_(o, o)])
 
     def moments(self, row, k):
         """E[x], Cov[x] given the observed values."""
@@ -61,7 +60,7 @@ class Diagonal:
         for j in range(self.means.shape[1]):
             x = row[self.first + j]
             if not isnan(x):
-                total += self.excess[k, j] + norm.logpdf(x, self.means[k, j], self.sds[k, j])
+                total += self.excess[k, j] + normal.log_density(x, self.means[k, j], self.sds[k, j])
         return total
 
     def statistics(self, row, k, centre):
@@ -123,7 +122,7 @@ class Regression:
         if isnan(y):
             return 0.0
         line = sum(b * v for b, v in zip(self.coefficients[k], x))
-        return self.excess[k] + norm.logpdf(y, line, self.sds[k]) - 0.5 * x @ self.V[k] @ x
+        return self.excess[k] + normal.log_density(y, line, self.sds[k]) - 0.5 * x @ self.V[k] @ x
 
     def statistics(self, row, k, centre):
         x, y = self.split(row)
@@ -198,7 +197,7 @@ class Truncated(Censored):
         if isnan(y):
             return 0.0
         line = sum(b * v for b, v in zip(self.coefficients[k], x))
-        return self.log_mass(row, k) + norm.logpdf(y, line, self.sds[k]) - log(self.outside(row, k)[3])
+        return self.log_mass(row, k) + normal.log_density(y, line, self.sds[k]) - log(self.outside(row, k)[3])
 
     def statistics(self, row, k, centre):
         x, (y, _, _) = self.split(row)
@@ -245,15 +244,15 @@ class Robust(Censored):
         sd = self.sds[k] / np.sqrt(u)
         if low == high:
             z = low - line
-            mass, first, second = np.array([1.0, z, z * z])[:, None] * norm.pdf(z, 0.0, sd)
+            mass, first, second = np.array([1.0, z, z * z])[:, None] * normal.density(z, 0.0, sd)
         else:
             a, b = (low - line) / sd, (high - line) / sd
             mass = np.exp(censored.log_mass(a, b))
-            at_a, at_b = norm.pdf(a), norm.pdf(b)
+            at_a, at_b = normal.density(a), normal.density(b)
             first = sd * (at_a - at_b)
             ends = np.where(np.isfinite(a), a, 0.0) * at_a - np.where(np.isfinite(b), b, 0.0) * at_b
             second = sd**2 * (mass + ends)
-        weight = exp(self.excess[k]) * np.exp(-0.5 * u * (x @ self.V[k] @ x)) * gamma.pdf(u, df / 2, scale=2 / df) * u
+        weight = exp(self.excess[k]) * np.exp(-0.5 * u * (x @ self.V[k] @ x)) * normal.density_of_multiplier(u, df) * u
         return [float((weight * part).sum() * step) for part in (mass, u * mass, u * first, u * second)], line
 
     def log_potential(self, row, k):
@@ -285,10 +284,10 @@ class Student:
         """Integral of function(u) N(x; mean, sigma^2 / u) exp(-u extra / 2) Gamma(u; df / 2, df / 2), over log u."""
         df, step = self.df[k], 0.1
         u = np.exp(np.arange(-60.0, 8.0, step))
-        normal = norm.pdf(row[self.first], self.means[k], self.sigmas[k] / np.sqrt(u)) * np.exp(
+        density = normal.density(row[self.first], self.means[k], self.sigmas[k] / np.sqrt(u)) * np.exp(
             -0.5 * u * self.extra[k]
         )
-        return float((function(u) * normal * gamma.pdf(u, df / 2, scale=2 / df) * u).sum() * step)
+        return float((function(u) * density * normal.density_of_multiplier(u, df) * u).sum() * step)
 
     def log_potential(self, row, k):
         return 0.0 if isnan(row[self.first]) else log(self.weigh(row, k, lambda u: 1.0))
@@ -324,17 +323,13 @@ def log_sum(values):
     return top if top == -inf else top + log(sum(exp(v - top) for v in values))
 
 
-def row_evidence(model, y, base, labels):
-    return [log_sum(log_joint(model, row, label)) + h for row, h, label in zip(y, base, labels)]
-
-
-def responsibilities(model, y, labels):
-    out = np.zeros((len(y), model.K))
-    for i, (row, label) in enumerate(zip(y, labels)):
-        joint = log_joint(model, row, label)
+def responsibilities(joints):
+    """Of the rows with these log joint densities."""
+    out = np.zeros((len(joints), len(joints[0])))
+    for i, joint in enumerate(joints):
         total = log_sum(joint)
-        for k in range(model.K):
-            out[i, k] = exp(joint[k] - total) if total > -inf else 0.0
+        for k, term in enumerate(joint):
+            out[i, k] = exp(term - total) if total > -inf else 0.0
     return out
 
 
