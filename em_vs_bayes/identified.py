@@ -6,7 +6,7 @@ dummy whose rows are all censored is enough to have none.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,11 @@ from em_vs_bayes.contract import Array
 from em_vs_bayes.kernels import tables
 from em_vs_bayes.program import Program
 
+if TYPE_CHECKING:
+    from em_vs_bayes.regression.recession import Known
+
 ONE = (tables.CENSORED, tables.TRUNCATED, tables.ROBUST)
+ON, OFF = 0.1, 100.0  # sigmas: nearer to its line, farther from it, where a climb has all but left sigma behind
 WAYS = "Use objective='map', or vi, gibbs or nuts with priors that you mean."
 
 
@@ -22,23 +26,61 @@ def runs_off(program: Program) -> str | None:
     """What runs off, in words; "" where there is a maximum, None where that is not known.
 
     It is known of one regression for all rows with normal errors. Under Student t errors it is not concave; what runs
-    off with normal ones does so there too, but for an infinite sigma.
+    off with normal ones does so there too, but for an infinite sigma, and sigma to 0 about fewer rows.
     """
-    if program.k != 1 or len(program.streams.kind) != 1 or program.streams.kind[0] not in ONE:
+    if not _of_kinds(program, ONE):
         return None
     if program.streams.kind[0] == tables.TRUNCATED:
         return _truncated(program)
     found = _censored(program)
-    return found or (None if program.streams.kind[0] == tables.ROBUST else "")
+    if found or program.streams.kind[0] != tables.ROBUST:
+        return found
+    return _spike(program, "without bound") if _gain(program) > 0.0 else None
+
+
+def narrows(program: Program, theta: Array) -> str:
+    """Words where a climb under Student t errors follows a line through a few rows, sigma to 0; else "".
+
+    For data whose likelihood has a limit there that no sigma reaches: what is higher inside is a maximum as any other.
+    """
+    if not _of_kinds(program, (tables.ROBUST,)):
+        return ""
+    p, values = int(program.streams.size[0]) - 1, program.tables.theta.unpack(theta)
+    last = program.placed[-1]
+    coefficients, sigma = (np.ravel(values[last.prefix + q.name]) for q in last.block.parameters)
+    x, low, high = program.data.y[:, :p], *program.data.y[:, p : p + 2].T
+    away = np.abs(low - x @ coefficients)[low == high] / sigma[0]
+    if not ((away < ON) | (away > OFF)).all() or _gain(program) != 0.0:
+        return ""
+    return _spike(program, "towards a bound that no sigma reaches")
+
+
+def _of_kinds(program: Program, kinds: tuple[int, ...]) -> bool:
+    """Whether this is one regression for all rows, of these kinds."""
+    return program.k == 1 and len(program.streams.kind) == 1 and program.streams.kind[0] in kinds
+
+
+def _gain(program: Program) -> float:
+    """As `regression.spikes.gain` has it."""
+    from em_vs_bayes.regression.spikes import gain
+
+    known, _ = _known(program)
+    return gain(known, float(program.seen[0, -1])) if known.spread else -np.inf
+
+
+def _spike(program: Program, how: str) -> str:
+    return (
+        f"The likelihood has no maximum: it rises {how} as sigma runs to 0 about a line through some exact responses. "
+        f"Errors with df={float(program.seen[0, -1]):g} hold the others, far as they are, too weakly against that: "
+        f"raise df. Or {WAYS[0].lower()}{WAYS[1:]}"
+    )
 
 
 def _censored(program: Program) -> str:
-    from em_vs_bayes.regression.recession import Known, only_shares, recession, spreads_out
+    from em_vs_bayes.regression.recession import only_shares, recession, spreads_out
 
-    p, columns = int(program.streams.size[0]) - 1, program.seen
-    rows, x, free, shift, spread = _free_design(program, p, columns)
-    low, high = (columns[rows, p + j] - shift for j in range(2))
-    known = Known(x, low, high, program.case_weights[rows], spread)
+    known, free = _known(program)
+    x, p = known.x, int(program.streams.size[0]) - 1
     direction = recession(known)
     if direction is None:
         if only_shares(known):
@@ -67,6 +109,16 @@ def _censored(program: Program) -> str:
         f"The likelihood has no maximum: it never falls while coefficients run off ({where}), for the rows that tell "
         f"of them are all censored on that side. {WAYS}"
     )
+
+
+def _known(program: Program) -> tuple[Known, Any]:
+    """What is known of the responses, and the places of the free coefficients."""
+    from em_vs_bayes.regression.recession import Known
+
+    p, columns = int(program.streams.size[0]) - 1, program.seen
+    rows, x, free, shift, spread = _free_design(program, p, columns)
+    low, high = (columns[rows, p + j] - shift for j in range(2))
+    return Known(x, low, high, program.case_weights[rows], spread), free
 
 
 def _truncated(program: Program) -> str:

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from em_vs_bayes import starts, truncation
 from em_vs_bayes.arguments import brief, is_number, one_of, positive_integer, tolerance
 from em_vs_bayes.contract import Array
-from em_vs_bayes.identified import runs_off
+from em_vs_bayes.identified import narrows, runs_off
 from em_vs_bayes.latents.threads import processors
-from em_vs_bayes.methods import edge, flat, regroup
+from em_vs_bayes.methods import edge, flat, onesided, regroup
 from em_vs_bayes.methods.anderson import Trail
 from em_vs_bayes.methods.ascent import (
     FINISHERS,
@@ -49,6 +49,7 @@ GAIN = 0.01  # nats by which another maximum is a higher one
 SHOWN = 100  # iterations at most where no maximum is to be reached: they show which way it rises
 LEAP = 100  # iterations of a crawl after which L-BFGS takes a step, and the next if that gained as much as so many and
 WORTH = 1e-3  # nats
+ENDS = (Status.CONVERGED, Status.MAX_ITER, Status.SADDLE, Status.COLLAPSED, Status.OBJECTIVE_FELL)
 PATIENT = 3  # corrections of Anderson's without a gain, in a row but for plain steps, after which SQUAREM takes over
 
 
@@ -369,6 +370,8 @@ class EM(Method):
 
     def outcome(self, program: Program, state: State, status: Status) -> Outcome:
         notes = [state.runs_off] if state.runs_off else []
+        if self._flat and status in ENDS and (narrow := narrows(program, state.theta)):
+            status, notes = Status.UNBOUNDED, [narrow]
         theta, order = state.theta, np.arange(program.k)
         if program.order.names:
             theta, order = sorted_components(program, theta)
@@ -402,6 +405,9 @@ class EM(Method):
             ]
         if state.astray and not state.runs_off:
             notes.append(truncation.words(program, tuple(np.sort(np.argsort(order)[list(state.astray)]))))
+        if status in ENDS and (one_sided := onesided.held(program, theta)):
+            status = Status.UNBOUNDED if self._flat and status is not Status.COLLAPSED else status
+            notes.append(onesided.words(program, one_sided, self._flat))
         notes += emptied(program, state.stats, order, "where they last were" if self._flat else "at the prior's mode")
         notes += alike(program, theta, state.stats, order)
         if status is Status.CONVERGED and self.algorithm == "em":
