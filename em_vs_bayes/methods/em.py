@@ -15,12 +15,12 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from em_vs_bayes import starts, truncation
+from em_vs_bayes import onesided, starts, truncation
 from em_vs_bayes.arguments import brief, is_number, one_of, positive_integer, tolerance
 from em_vs_bayes.contract import Array
 from em_vs_bayes.identified import narrows, runs_off
 from em_vs_bayes.latents.threads import processors
-from em_vs_bayes.methods import edge, flat, onesided, regroup
+from em_vs_bayes.methods import edge, flat, regroup
 from em_vs_bayes.methods.anderson import Trail
 from em_vs_bayes.methods.ascent import (
     FINISHERS,
