@@ -90,11 +90,16 @@ def assert_follows(sample, cdf):
     assert stats.kstest(sample, cdf).pvalue > 1e-4
 
 
-def z_scores(chain, expected, batches=50):
-    """(mean - expected) / standard error per column, by batch means, which hold for autocorrelated chains."""
+def batch_means(chain, batches=50):
+    """Means (batches, columns) of successive pieces of equal length; of themselves, they are themselves."""
     chain = np.asarray(chain, dtype=float).reshape(len(chain), -1)
     length = len(chain) // batches
-    means = chain[: batches * length].reshape(batches, length, -1).mean(axis=1)
+    return chain[: batches * length].reshape(batches, length, -1).mean(axis=1)
+
+
+def z_scores(chain, expected, batches=50):
+    """(mean - expected) / standard error per column, by batch means, which hold for autocorrelated chains."""
+    means = batch_means(chain, batches)
     return (means.mean(axis=0) - np.ravel(expected)) / (means.std(axis=0, ddof=1) / np.sqrt(batches))
 
 

@@ -11,7 +11,6 @@ from itertools import pairwise, product
 
 import numpy as np
 from naive import densities
-from scipy.special import logsumexp
 
 
 @dataclass(frozen=True)
@@ -33,18 +32,14 @@ def path_terms(initial, transition, density):
     """Every path (K^T, T) and its log joint density with the rows (K^T,)."""
     length, size = density.shape
     paths = np.array(list(product(range(size), repeat=length)))
-    terms = []
-    for path in paths:
-        term = initial[path[0]] + density[0, path[0]]
-        for t in range(1, length):
-            term += transition[path[t - 1], path[t]] + density[t, path[t]]
-        terms.append(term)
-    return paths, np.array(terms)
+    terms = initial[paths[:, 0]] + density[0, paths[:, 0]]
+    for t in range(1, length):
+        terms += transition[paths[:, t - 1], paths[:, t]] + density[t, paths[:, t]]
+    return paths, terms
 
 
-def _log_sum(terms):
-    with np.errstate(divide="ignore"):
-        return logsumexp(terms) if len(terms) else -np.inf
+def _log_sum(terms, axis=0):
+    return np.logaddexp.reduce(terms, axis=axis, initial=-np.inf)
 
 
 def _last_state(initial, transition, density):
@@ -93,14 +88,14 @@ def recursions(initial, transition, density):
     ahead[0], best[0] = initial, initial + density[0]
     alpha[0] = ahead[0] + density[0]
     for t in range(1, length):
-        ahead[t] = logsumexp(alpha[t - 1][:, None] + transition, axis=0)
+        ahead[t] = _log_sum(alpha[t - 1][:, None] + transition, 0)
         alpha[t] = ahead[t] + density[t]
         steps = best[t - 1][:, None] + transition
         came[t], best[t] = steps.argmax(axis=0), steps.max(axis=0) + density[t]
     for t in range(length - 2, -1, -1):
-        back[t] = logsumexp(transition + density[t + 1] + back[t + 1], axis=1)
-    evidence = logsumexp(alpha[-1])
-    so_far = logsumexp(alpha, axis=1)
+        back[t] = _log_sum(transition + density[t + 1] + back[t + 1], 1)
+    evidence = _log_sum(alpha[-1])
+    so_far = _log_sum(alpha, 1)
     path = [int(best[-1].argmax())]
     for t in range(length - 1, 0, -1):
         path.append(int(came[t, path[-1]]))
@@ -110,9 +105,9 @@ def recursions(initial, transition, density):
         smoothed=np.exp(alpha + back - evidence),
         transitions=np.exp(joint - evidence),
         filtered=np.exp(alpha - so_far[:, None]),
-        predicted=np.exp(ahead - logsumexp(ahead, axis=1, keepdims=True)),
+        predicted=np.exp(ahead - _log_sum(ahead, 1)[:, None]),
         ahead=np.diff(so_far, prepend=0.0),
-        loo=evidence - logsumexp(ahead + back, axis=1),
+        loo=evidence - _log_sum(ahead + back, 1),
         path=np.array(path[::-1]),
         score=best[-1].max(),
     )
