@@ -11,8 +11,8 @@ from hypothesis import settings
 
 from em_vs_bayes.kernels.shelf import SOURCES
 
-# Before PyTensor is imported, here and in processes of the tests' own: it need not keep where in the code each node of a
-# graph was made, which is a fifth of the time that building a model takes.
+# Before PyTensor is imported, here and in processes of the tests' own: it need not keep where in the code each node of
+# a graph was made, which is a fifth of the time that building a model takes.
 os.environ.setdefault("PYTENSOR_FLAGS", "traceback__limit=0")
 
 # The same examples on every machine; no deadline, because the first call of a kernel compiles it.

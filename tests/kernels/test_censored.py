@@ -35,9 +35,7 @@ def test_drawn_statistics_have_the_expected_means(kind, missing, rng):
     model, y, _ = random_case([(kind, 2)], 300, 2, rng, missing)
     labels, weights = rng.integers(0, 2, 300), rng.uniform(0.2, 3.0, 300)
     assert_drawn_as_expected(model, y, weights, labels, 100 if kind == "truncated" else 1500, rng)
-    if (
-        kind == "truncated"
-    ):  # a few rows, with up to 1e5 hidden ones each, take nearly all of the time and drown others
+    if kind == "truncated":  # a few rows, with up to 1e5 hidden ones each, take nearly all of the time and drown others
         hidden, _, _, rest = np.array([model.streams[0].outside(row, k) for row, k in zip(y, labels)]).T
         few = ~(hidden > 3e3 * rest)
         assert 285 < few.sum() < 300

@@ -21,14 +21,15 @@ def test_gibbs_is_calibrated(study):
     assert_uniform(ranks(STUDIES[study], "gibbs", 200, seed=1), bins=10)
 
 
-@pytest.mark.parametrize(("study", "simulations"), [("normal", 60), ("poisson", 60), ("plane", 40)])
+# normal mixtures by NUTS: in full below, and `test_geweke_nuts`
+@pytest.mark.parametrize(("study", "simulations"), [("poisson", 60), ("plane", 40)])
 def test_nuts_is_calibrated(study, simulations):
     assert_uniform(ranks(STUDIES[study], "nuts", simulations, seed=2), bins=5)
 
 
 def test_mean_field_is_not_calibrated_and_the_check_sees_it():
     """q(z) q(theta) is too narrow (Bishop 2006, section 10.1.2): truths fall in its tails."""
-    found = ranks(STUDIES["normal"], "vi", 400, seed=3)
+    found = ranks(STUDIES["normal"], "vi", 200, seed=3)  # as many as Gibbs passes with
     assert min(p_values(found, bins=10).values()) < SMALLEST
     tails = {name: np.mean((r < 0.05 * KEPT) | (r > 0.95 * KEPT)) for name, r in found.items()}
     assert tails["weights[0]"] > 0.15  # a tenth, were it calibrated

@@ -63,16 +63,17 @@ def assert_uniform(found, bins):
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_gibbs_is_calibrated(study):
-    assert_uniform(ranks(study, "gibbs", 150, seed=1), bins=10)
+    assert_uniform(ranks(study, "gibbs", 200 if study == "poisson, stationary" else 150, seed=1), bins=10)
 
 
-@pytest.mark.parametrize("study", STUDIES)
+# stationary chains by NUTS: in full below, and in `test_hmm` against exact moments
+@pytest.mark.parametrize("study", ["normal, left to right", "plane, values missing"])
 def test_nuts_is_calibrated(study):
     assert_uniform(ranks(study, "nuts", 30, seed=2), bins=5)
 
 
 def test_a_shift_is_seen():
-    """Ranks an eighth of a posterior off are not uniform: the check has teeth at about this size."""
+    """Ranks an eighth of a posterior off are not uniform: the check has teeth at this size."""
     found = ranks("poisson, stationary", "gibbs", 200, seed=1)
     shifted = {"rates[0]": np.minimum(found["rates[0]"] + 12, KEPT)}
     assert p_values(shifted, bins=10)["rates[0]"] < SMALLEST
