@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FEWEST = 30  # importance ratios from which a Pareto tail can be fitted: six in the upper fifth
 EXACT = 1e-10  # relative difference of log importance ratios that are one
+UNMIXED = 1.05  # an R-hat beyond it is no near miss
 NOISE = 1e-4  # probability below which means of chains differ by more than their own Monte-Carlo errors
 
 
@@ -57,9 +58,10 @@ def diagnose(fit: Fit) -> tuple[Status, tuple[str, ...]]:
             return Status.SUSPECT, (f"Pareto k-hat cannot be told from fewer than {FEWEST} draws: take more.",)
         limit = khat_limit(fit.sample_stats["log_q"].size)
         if shape > limit:
-            warning = f"Pareto k-hat is {shape:.2f} (over {limit:.2g}): the approximation misses tails. "
+            warning = f"Pareto k-hat is {beyond(shape, limit)} (over {limit:.2g}): the approximation misses tails. "
             return Status.SUSPECT, (f"{warning}Use nuts or gibbs.",)
-        return fit.ended, (f"Pareto k-hat is {shape:.2f}.",)
+        told = f"Pareto k-hat is {shape:.2f} (good up to {limit:.2g}): importance weights can mend what is not normal."
+        return fit.ended, (told,)
     if fit.method == "em":
         return fit.ended, boundary.note(fit)
     return fit.ended, ()
@@ -98,15 +100,15 @@ def _mixing(draws: Mapping[str, Array], table: Any, chains: int) -> Iterator[Rem
     rhat = table["rhat"]
     if not RHAT.passed(rhat.max()):
         where = str(rhat.idxmax())
-        digits = 3 if round(rhat[where], 3) > RHAT.limit else 5  # not "1.010 (over 1.01)"
-        told = f"R-hat of {where} is {rhat[where]:.{digits}f} (over {RHAT.limit:g})"
+        told = f"R-hat of {where} is {beyond(rhat[where], RHAT.limit, 3)} (over {RHAT.limit:g})"
         if apart(draws[where]):
             means = ", ".join(f"{m:.4g}" for m in draws[where].mean(axis=1))
             sentence = f"{told}: the chains disagree, with means {means}. There is more than one mode, or the chains "
             sentence += "are far too short: intervals describe neither. Run longer, and see where they start (init=)."
             yield Remark("multimodal", RHAT.name, where, float(rhat[where]), sentence)
         else:
-            sentence = f"{told}: the chains have not mixed. Take more draws."
+            much = "not mixed" if rhat[where] > UNMIXED else "not mixed well yet"
+            sentence = f"{told}: the chains have {much}. Take more draws."
             yield Remark("slow_mixing", RHAT.name, where, float(rhat[where]), sentence)
     for limit, column in ((BULK, "ess_bulk"), (TAIL, "ess_tail")):
         ess, wanted = table[column], limit.limit * chains
@@ -115,6 +117,13 @@ def _mixing(draws: Mapping[str, Array], table: Any, chains: int) -> Iterator[Rem
             name = limit.name[0].upper() + limit.name[1:]
             sentence = f"{name} of {where} is {ess[where]:.0f} (under {wanted:g}): take more draws."
             yield Remark("slow_mixing", limit.name, where, float(ess[where]), sentence)
+
+
+def beyond(value: float, limit: float, digits: int = 2) -> str:
+    """A value over its limit, with the decimals that show it: not "1.010 (over 1.01)"; limits are shown to 0.01."""
+    while round(value, digits) <= round(limit, 2) and digits < 8:
+        digits += 1
+    return f"{value:.{digits}f}"
 
 
 def apart(draws: Array) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from em_vs_bayes import printable
+from em_vs_bayes.boundary import held
 from em_vs_bayes.contract import Array, Params
 from em_vs_bayes.datatree import column_names
 from em_vs_bayes.describe import named_predictors
@@ -50,7 +51,7 @@ def ticks(fit: Fit, dim: str, length: int) -> list[str]:
 
 def tables(fit: Fit, errors: Params | None) -> list[tuple[str, pd.DataFrame]]:
     """Captions and tables of text."""
-    dims, leading, params = fit.spec.parameter_dims(), fit.spec.leading, fit.params
+    dims, leading, params = fit.spec.parameter_dims(), fit.spec.leading, _shown(fit, errors)
     spread = {name: np.full(value.shape, np.nan) for name, value in params.items()} if errors is None else errors
     tested = [name for name in params if "predictor" in {dim.rpartition("_")[2] for dim in dims[name]}]
     if not leading:
@@ -58,18 +59,25 @@ def tables(fit: Fit, errors: Params | None) -> list[tuple[str, pd.DataFrame]]:
     moves = [name for name in params if dims[name] == (leading, f"{leading}_to")]
     apart = [name for name in params if name not in tested and name not in moves]
     what = "estimate (standard error)" if errors is not None else "estimate"
-    out = [(what, _abreast(fit, apart, spread))]
+    out = [(what, _abreast(fit, {name: params[name] for name in apart}, spread))]
     out += [(f"{name}, from row to column", _matrix(params[name], spread[name], leading)) for name in moves]
     return [*out, ("", _tested(fit, tested, spread))] if tested else out
 
 
-def _abreast(fit: Fit, names: Sequence[str], spread: Params) -> pd.DataFrame:
+def _shown(fit: Fit, errors: Params | None) -> Params:
+    """Estimates, and the ends of their ranges where errors are those of elements that are held there."""
+    if errors is None or not (on := held(fit)).at.size:
+        return fit.params
+    return {name: np.array(value) for name, value in fit.program.public(on.theta).items()}
+
+
+def _abreast(fit: Fit, params: Params, spread: Params) -> pd.DataFrame:
     """Rows of a component's or state's scalars, and how many rows of the data are most probably its own."""
     import pandas as pd
 
     dims, size, rows = fit.spec.parameter_dims(), fit.spec.size, {}
-    for name in names:
-        own, value = dims[name][1:], fit.params[name]
+    for name, value in params.items():
+        own = dims[name][1:]
         labels = [ticks(fit, dim, length) for dim, length in zip(own, value.shape[1:], strict=True)]
         mirrored = len(own) == 2 and own[1] == f"{own[0]}_to"
         for index in np.ndindex(value.shape[1:]):

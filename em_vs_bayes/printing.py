@@ -131,7 +131,11 @@ def _or_why[T](show: Callable[[], T], otherwise: Callable[[str], T]) -> T:
 
 
 def _height(fit: Fit) -> str:
-    return f"log-likelihood {fit.log_likelihood:,.4f} (df = {fit.n_parameters}), AIC {fit.aic:,.2f}, BIC {fit.bic:,.2f}"
+    """The log-likelihood and, of a maximum, what criteria make of it: of a posterior's mean they mean nothing."""
+    height = f"log-likelihood {fit.log_likelihood:,.4f}"
+    if fit.method not in ("em", "given"):
+        return f"{height} at the posterior means ({fit.n_parameters} parameters)"
+    return f"{height} (df = {fit.n_parameters}), AIC {fit.aic:,.2f}, BIC {fit.bic:,.2f}"
 
 
 def _tables(fit: Fit) -> tuple[list[tuple[str, Any]], str]:

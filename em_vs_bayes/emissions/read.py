@@ -30,6 +30,9 @@ def matrix(y: Any, name: str = "y", *, finite: bool = True) -> Array:
     return np.ascontiguousarray(array)
 
 
+VECTORS = {"Normal": "MvNormal for vectors or "}
+
+
 def vector(y: Any, name: str, emission: str) -> Array:
     """``y`` as float64 (n,) for a univariate emission."""
     array = matrix(y, name)
@@ -37,7 +40,7 @@ def vector(y: Any, name: str, emission: str) -> Array:
         one = f" y is one row of {array.shape[1]} columns; did you mean a column, (n,)?" if len(array) == 1 else ""
         raise ValueError(
             f"{name} must have one column for {emission}; got {array.shape[1]}.{one} "
-            "Use MvNormal for vectors or Product for independent streams."
+            f"Use {VECTORS.get(emission, '')}Product(name={emission}(...), ...), one stream for each column."
         )
     return array[:, 0]
 

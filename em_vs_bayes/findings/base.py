@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from em_vs_bayes.compare import Aligned, Comparison
 
 SELDOM = 0.1  # share of draws about a mode, in units of its share of the mass, below which it was not visited
+PROBABILITIES = ("weights", "initial", "transition", "probs")
 EDGE = 1e-6  # a probability so near to 0 or 1 is on the boundary
 SEVERITY = {
     "agreement": "good",

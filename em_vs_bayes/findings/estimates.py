@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from em_vs_bayes.findings.base import Finding, on_edge, trusted, yardstick
+from em_vs_bayes.findings.base import PROBABILITIES, Finding, on_edge, trusted, yardstick
 from em_vs_bayes.report.words import number, percent
 from em_vs_bayes.status import Status
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 NEAR = 0.25  # a difference of means below so many posterior standard deviations changes no conclusion
 APART = 0.75  # a mode parts from a mean by so much for skewness alone
 NARROW = 0.8  # ratio of standard deviations below which an approximation is called underdispersed
+EDGEWISE = 2.0  # standard deviations by which a posterior's mean lies inside where its mode is on the edge, and more
 BETTER = 0.5  # a log-likelihood higher by so much is another mode, not rounding
 
 
@@ -30,6 +31,8 @@ def agreement(c: "Comparison") -> Iterator[Finding]:
             continue
         gap = (own["estimate"] - base["estimate"]).abs() / base["sd"].replace(0, np.nan)
         gap[on_edge(c, a, "initial", "transition")] = np.nan  # rules of their own say it
+        near = gap.index.isin(on_edge(c, a, *PROBABILITIES)) & (gap < EDGEWISE)
+        gap[near] = np.nan  # an edge is outside every interval
         if gap.isna().all():
             continue
         where, worst = gap.idxmax(), float(gap.max())

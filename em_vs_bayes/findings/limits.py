@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from em_vs_bayes.findings.base import Finding, counted, on_edge, parts, sequential
+from em_vs_bayes.findings.base import PROBABILITIES, Finding, counted, on_edge, parts, sequential
 from em_vs_bayes.printable import listed
 from em_vs_bayes.report.words import number
 from em_vs_bayes.status import Status
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from em_vs_bayes.compare import Comparison
 
 SURE = 0.8  # mean probability of a row's likeliest component below which components overlap
-PROBABILITIES = ("weights", "initial", "transition", "probs")
 
 
 def left_out(c: "Comparison") -> Iterator[Finding]:

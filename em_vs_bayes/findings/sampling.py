@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from em_vs_bayes.findings.base import Finding, one_sided, parts
+from em_vs_bayes.diagnosis import beyond
+from em_vs_bayes.findings.base import Finding, counted, one_sided, parts
 from em_vs_bayes.printable import listed
 from em_vs_bayes.report.words import number, percent
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from em_vs_bayes.compare import Aligned, Comparison
 
 GAP, FAR = 5.0, 3.0  # a chain so many standard deviations, and so much, of log-likelihood below is stuck
+MANY = 0.05  # share of observations whose leave-one-out terms fail, beyond which it is not those
 
 
 def label_switching(c: "Comparison") -> Iterator[Finding]:
@@ -59,7 +61,8 @@ def several_modes(c: "Comparison") -> Iterator[Finding]:
     blind = [name for name in c.visits if one_sided(c, name)]
     if blind:
         told += (
-            f" {listed(blind)} never {'sees' if len(blind) == 1 else 'see'} some of them: draws that all began, and "
+            f" {listed(blind)} never {'sees' if len(blind) == 1 else 'see'} some of them, or hardly: draws that all "
+            "began, and "
         )
         told += "stayed, in one mode agree whatever the others hold."
     else:
@@ -71,7 +74,8 @@ def unreliable_elpd(c: "Comparison") -> Iterator[Finding]:
     """Observations whose leave-one-out term importance sampling cannot give."""
     for name, row in c.elpd.iterrows():
         if np.isnan(row["elpd"]):
-            shape = f"the Pareto k-hat of its draws is {number(row['khat'])} (over {number(row['good_khat_limit'], 2)})"
+            limit = row["good_khat_limit"]
+            shape = f"the Pareto k-hat of its draws is {beyond(row['khat'], limit)} (over {number(limit, 2)})"
             why = "the density of its draws is not known" if np.isnan(row["khat"]) else shape
             yield Finding(
                 "unreliable_elpd",
@@ -85,10 +89,22 @@ def unreliable_elpd(c: "Comparison") -> Iterator[Finding]:
                 "unreliable_elpd",
                 "",
                 float(row["worst_khat"]),
-                f"{name}: {int(row['bad_khat'])} observations have Pareto k above "
-                f"{row['good_khat_limit']:.2f} (worst "
-                f"{row['worst_khat']:.2f}); its elpd is optimistic about them, and they deserve a look.",
+                _bad_terms(c, str(name), int(row["bad_khat"]), row["worst_khat"], row["good_khat_limit"]),
             )
+
+
+def _bad_terms(c: "Comparison", name: str, count: int, worst: float, limit: float) -> str:
+    """Of single rows, or of so many that it is not they."""
+    share = count / c.fits[0].program.n
+    one, chain = count == 1, next(a for a in c.aligned if a.name == name).is_chain
+    told = f"{name}: {counted(count, 'observation has', 'observations have')} Pareto k above {limit:.2f} "
+    told += f"({'' if one else 'worst '}{beyond(worst, limit)})"
+    if share <= MANY or one:
+        who = "it, and it deserves" if one else "them, and they deserve"
+        return f"{told}; its elpd is optimistic about {who} a look."
+    why = "the draws are too few, or the model bends to every row" if chain else "that is the approximation, not they"
+    elpd = "its elpd is too optimistic to rank by" + ("." if chain else "; that of nuts or gibbs can be better.")
+    return f"{told}, {percent(share)} of all: {why}, and {elpd}"
 
 
 def _stuck(a: "Aligned") -> Iterator[Finding]:

@@ -22,6 +22,8 @@ def to_precision_of(x: float, sd: float) -> str:
     if not (isfinite(x) and isfinite(sd)) or sd <= 0:
         return number(x, 4)
     decimals = 1 - floor(log10(sd))
+    if decimals < 0 and abs(x) < 1e7:
+        return f"{x:,.0f}"
     return f"{x:,.{decimals}f}" if 0 <= decimals <= 8 else number(x, 4)
 
 
