@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from em_vs_bayes import times
 from em_vs_bayes.emissions import columns, numbers, read
+from em_vs_bayes.printable import listed
 from em_vs_bayes.sequences import begun, joined, named, parts_of, starts_of
 
 Names = Mapping[str, tuple[str, ...]]
@@ -181,8 +182,7 @@ def aligned_with(index: Any, value: Any, name: str) -> Any:
 
 
 def _some(names: Any) -> str:
-    names = list(names)
-    return str(names) if len(names) <= 12 else f"{names[:12]} and {len(names) - 12} more"
+    return f"[{listed([repr(own) for own in names], 12)}]"
 
 
 def _by_position(values: Any, wanted: tuple[str, ...] | None, name: str) -> Any:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from em_vs_bayes.arguments import as_array, brief
 from em_vs_bayes.emissions import numbers, read
+from em_vs_bayes.printable import listed
 
 
 def starts_of(lengths: Any, n: int) -> NDArray[np.int64]:
@@ -43,8 +44,7 @@ def parts_of(y: Any, univariate: bool) -> list[Any] | None:
 
 def begun(starts: NDArray[np.int64]) -> str:
     """The lengths of sequences, for messages."""
-    lengths = np.diff(starts).tolist()
-    return str(lengths) if len(lengths) <= 12 else f"{lengths[:12]} and {len(lengths) - 12} more"
+    return f"[{listed(np.diff(starts).astype(str).tolist(), 12)}]"
 
 
 def whole_numbers(lengths: Any) -> NDArray[Any]:

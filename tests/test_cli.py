@@ -1,6 +1,9 @@
 """Command line: what it prints, writes and refuses."""
 
+import bz2
+import gzip
 import json
+import lzma
 import subprocess
 import sys
 
@@ -354,7 +357,11 @@ TABLES = {
     "units": ("s.csv", "a,b\n5 %,2\n6 %,3\n", [], "a holds no numbers but numbers with signs around them ('5 %')"),
     "a question": ("s.csv", "a,b\n5,2\n?,3\n", [], "a holds no numbers but numbers as text ('5', but also '?')"),
     "dates": ("s.csv", "a,b\n2020-01-02,2\n2020-02-02,3\n", [], "dates as text ('2020-01-02')"),
-    "packed": ("s.csv.gz", "", [], "is compressed; unpack it first"),
+    "packed": ("s.csv.zip", "PK", [], "is compressed; unpack it first"),
+    "packed badly": ("s.csv.gz", "a,b\n", [], "s.csv.gz cannot be unpacked"),
+    "unknown encoding": ("s.csv", "a,b\n1,2\n", ["--encoding", "klingon"], "--encoding 'klingon' is none"),
+    "no text encoding": ("s.csv", "a,b\n1,2\n", ["--encoding", "base64"], "--encoding 'base64' is none"),
+    "encoding of Parquet": ("s.parquet", "a,b\n1,2\n", ["--encoding", "utf-8"], "--encoding utf-8 is for text files"),
     "unnamed": ("s.csv", ",b\n7,2\n3,4\n5,1\n", [], "the first column has no name"),
 }
 
@@ -401,6 +408,25 @@ def test_tables_are_read(name, text, arguments, note, tmp_path):
     assert note in out.stderr and (note or not out.stderr)
     want = evb.GaussianMixture(2).fit(ROWS, seed=1, progressbar=False)
     assert json.loads(out.stdout)["log_likelihood"] == pytest.approx(want.log_likelihood, abs=1e-6)
+
+
+@pytest.mark.parametrize("packed", [gzip.compress, bz2.compress, lzma.compress])
+def test_compressed_tables_are_read(packed, tmp_path):
+    name = {gzip: "s.tsv.gz", bz2: "s.tsv.bz2", lzma: "s.tsv.xz"}[sys.modules[packed.__module__]]
+    (tmp_path / name).write_bytes(packed(written("\t").encode()))
+    out = run("fit", tmp_path / name, "--json")
+    assert out.exit_code == 0 and json.loads(out.stdout)["converged"], out.output
+    (tmp_path / name).write_bytes(packed(written("\t").encode())[:-9])
+    assert "cannot be unpacked" in run("fit", tmp_path / name).stderr
+
+
+def test_other_encodings_are_named_and_read(tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_bytes(written().replace("a,b", "größe,b").encode("cp1252"))
+    refused = run("fit", path)
+    assert refused.exit_code == 2 and "is no UTF-8 text (byte 2); give its --encoding" in refused.stderr
+    out = run("fit", path, "--encoding", "cp1252", "--columns", "größe", "--quiet")
+    assert out.exit_code == 0, out.output
 
 
 def test_years_may_be_names(tmp_path):

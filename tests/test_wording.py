@@ -60,3 +60,23 @@ def test_several_columns_for_a_univariate_emission_are_pointed_to_streams():
         evb.Mixture(evb.emissions.Bernoulli(), 2).fit(np.zeros((9, 2)))
     with pytest.raises(ValueError, match="MvNormal for vectors"):
         evb.Mixture(evb.emissions.Normal(), 2).fit(np.random.default_rng(0).normal(size=(9, 2)))
+
+
+@pytest.mark.parametrize(
+    ("used", "formula", "words"),
+    [
+        ("ab", "y ~ x + g", r"column\(s\) \['g\[T.c\]'\] that are 0 in every row"),
+        ("bc", "y ~ x + C(g)", r"the level that the others of C\(g\) are compared with"),
+        ("bc", "y ~ 0 + g", r"column\(s\) \['g\[a\]'\] that are 0"),
+        ("abc", "y ~ x + g", None),
+    ],
+)
+def test_levels_without_rows_are_named(used, formula, words):
+    rng = np.random.default_rng(0)
+    levels = pd.Categorical(np.resize(list(used), 40), categories=list("abc"))
+    data = pd.DataFrame({"g": levels, "x": rng.normal(size=40), "y": np.maximum(rng.normal(size=40), 0.0)})
+    if words is None:
+        assert evb.Tobit(formula).fit(data, **QUIET).converged
+        return
+    with pytest.raises(ValueError, match=words):
+        evb.Tobit(formula).fit(data, **QUIET)

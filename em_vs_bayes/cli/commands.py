@@ -22,6 +22,7 @@ from em_vs_bayes.cli.options import (
     DecimalOption,
     Draws,
     EmissionOption,
+    EncodingOption,
     FormulaOption,
     HeaderOption,
     InitialOption,
@@ -85,6 +86,7 @@ def compare(
     sep: SepOption = None,
     decimal: DecimalOption = None,
     header: HeaderOption = None,
+    encoding: EncodingOption = None,
     methods: Annotated[
         str | None,
         typer.Option(help="Methods, with commas. Default: em,vi,gibbs,nuts, or those of them that the model can have."),
@@ -103,7 +105,7 @@ def compare(
         names = None if methods is None else known_methods("--methods", split(methods))
         check_level(level)
         check_writable("--report", report)
-        source = Source(data, sep, decimal, header)
+        source = Source(data, sep, decimal, header, encoding)
         fits_together(model, emission, covariance, initial, lengths_column)
         line = Line(formula, lower, upper)
         line.fits_together(model, components, columns)
@@ -155,6 +157,7 @@ def fit(
     sep: SepOption = None,
     decimal: DecimalOption = None,
     header: HeaderOption = None,
+    encoding: EncodingOption = None,
     level: Level = 0.95,
     seed: Seed = 1,
     draws: Draws = None,
@@ -169,7 +172,7 @@ def fit(
         known_methods("--method", [method])
         check_level(level)
         check_writable("--output", output)
-        source = Source(data, sep, decimal, header)
+        source = Source(data, sep, decimal, header, encoding)
         fits_together(model, emission, covariance, initial, lengths_column)
         line = Line(formula, lower, upper)
         line.fits_together(model, components, columns)
@@ -218,6 +221,7 @@ def select(
     sep: SepOption = None,
     decimal: DecimalOption = None,
     header: HeaderOption = None,
+    encoding: EncodingOption = None,
     criterion: Annotated[Criterion, typer.Option(help="Smallest bic, aic or icl; greatest elpd for loo.")] = (
         Criterion.bic
     ),
@@ -233,7 +237,7 @@ def select(
             known_methods("--method", [method])
         check_writable("--output", output)
         numbers = counts(sizes)
-        source = Source(data, sep, decimal, header)
+        source = Source(data, sep, decimal, header, encoding)
         if model.regression:
             raise ValueError(f"select chooses a number of components or states; --model {model} has neither")
         fits_together(model, emission, covariance, initial, lengths_column)

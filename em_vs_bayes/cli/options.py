@@ -78,7 +78,8 @@ class Criterion(StrEnum):
 Data = Annotated[
     str,
     typer.Argument(
-        help="A shipped data set (see `datasets`), the path of a .csv, .tsv or .parquet file, or - for stdin."
+        help="A shipped data set (see `datasets`), the path of a .csv, .tsv or .parquet file, or - for stdin. Text may "
+        "be compressed (.csv.gz, .bz2, .xz)."
     ),
 ]
 SepOption = Annotated[
@@ -86,6 +87,9 @@ SepOption = Annotated[
 ]
 DecimalOption = Annotated[
     str | None, typer.Option("--decimal", help="The decimal sign of a text file. Default: a point.")
+]
+EncodingOption = Annotated[
+    str | None, typer.Option("--encoding", help="How a text file is encoded, such as cp1252. Default: UTF-8.")
 ]
 HeaderOption = Annotated[
     bool | None,

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
+import gzip
 import io
+import lzma
 import re
 import sys
+import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+UNPACKED: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+PACKED = (*UNPACKED, ".zip", ".zst")
 DEFAULTS = {".csv": ",", ".tsv": "\t", ".txt": ",", "": ","}
 LOOKED_AT = 50  # lines from which the form of a file is judged
 WITH_COMMA = re.compile(r"^\s*[+-]?\d[\d.]*,\d+\s*$")
@@ -33,19 +40,21 @@ class Source:
     sep: str | None = None
     decimal: str | None = None
     header: bool | None = None
+    encoding: str | None = None
 
     def frame(self) -> pd.DataFrame:
         """The table; ValueError in words where it is none."""
         from em_vs_bayes import datasets as shipped
 
-        path = Path(self.data)
-        suffix = path.suffix.lower()
+        path, suffix, packing = Path(self.data), self._suffix, self._packing
         if self.data == "-":
-            return self._of_text(sys.stdin.read())
+            return self._of_text(self._decoded(sys.stdin.buffer.read()))
         if path.is_dir():
             raise ValueError(f"{self.data} is a directory; wants a .csv, .tsv or .parquet file")
-        if suffix in (".gz", ".zip", ".bz2", ".xz", ".zst") and path.exists():
-            raise ValueError(f"{self.data} is compressed; unpack it first")
+        if packing and path.exists() and (packing not in UNPACKED or suffix not in DEFAULTS):
+            raise ValueError(
+                f"{self.data} is compressed; unpack it first ({', '.join(UNPACKED)} of a text file is read)"
+            )
         if suffix not in (".csv", ".tsv", ".txt", ".parquet"):
             if path.exists():
                 raise ValueError(f"{self.data} is neither .csv, .tsv nor .parquet")
@@ -58,14 +67,51 @@ class Source:
         if suffix == ".parquet":
             self._no_text_options("a .parquet file")
             return self._parquet(path)
+        return self._of_text(self._decoded(self._bytes(path)))
+
+    @property
+    def _packing(self) -> str:
+        """How the file is compressed, by its name, or ""."""
+        last = Path(self.data).suffix.lower()
+        return last if last in PACKED else ""
+
+    @property
+    def _suffix(self) -> str:
+        """What says how the fields are separated: .csv of x.csv.gz."""
+        path = Path(self.data)
+        return (path.with_suffix("") if self._packing else path).suffix.lower()
+
+    def _bytes(self, path: Path) -> bytes:
+        if not self._packing:
+            return path.read_bytes()
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            with UNPACKED[self._packing](path) as file:
+                return bytes(file.read())
+        except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, OSError) as error:
+            raise ValueError(f"{self.data} cannot be unpacked: {' '.join(str(error).split())[:150]}") from None
+
+    def _decoded(self, content: bytes) -> str:
+        encoding = self.encoding or "utf-8"
+        try:
+            return content.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
         except UnicodeDecodeError as error:
-            raise ValueError(f"{self.data} is no UTF-8 text (byte {error.start}); save it as CSV in UTF-8") from None
-        return self._of_text(text)
+            hint = f"is no {encoding.upper()} text (byte {error.start})"
+            raise ValueError(
+                f"{self.data} {hint}; give its --encoding, such as cp1252 (Windows), latin-1 or utf-16 (Excel's "
+                "Unicode text), or save it as CSV in UTF-8"
+            ) from None
+        except (LookupError, ValueError, UnicodeError):
+            raise ValueError(
+                f"--encoding {self.encoding!r} is none that Python can read text in; such as utf-8, cp1252, latin-1"
+            ) from None
 
     def _no_text_options(self, what: str) -> None:
-        for option, value in (("--sep", self.sep), ("--decimal", self.decimal), ("--header", self.header)):
+        for option, value in (
+            ("--sep", self.sep),
+            ("--decimal", self.decimal),
+            ("--header", self.header),
+            ("--encoding", self.encoding),
+        ):
             if value is not None:
                 raise ValueError(f"{option} {value} is for text files; {self.data} is {what}")
 
@@ -82,7 +128,7 @@ class Source:
     @property
     def _sep(self) -> str:
         if self.sep is None:
-            return DEFAULTS[Path(self.data).suffix.lower()]
+            return DEFAULTS[self._suffix]
         named = {name: sign for sign, name in SEPARATORS.items()} | {"\\t": "\t"}
         sep = named.get(self.sep, self.sep)
         if len(sep) != 1 or sep.isalnum() or sep in "\"'\n\r":

@@ -166,8 +166,28 @@ def check_rank(matrix: Array, names: tuple[str, ...], name: str, *, turned: bool
             f"{name} has column(s) {nearly} that are linear combinations of those before them but for "
             f"{diagonal.min():.1g} of their length: too few digits are left. Centre the predictors (powers: poly())."
         )
+    if empty := [names[j] for j in np.flatnonzero(lengths == 0.0)] if n else []:
+        raise ValueError(
+            f"{name} has column(s) {empty} that are 0 in every row with a response: their coefficients are not "
+            "determined. A level of a category that no row has must go (x.cat.remove_unused_categories()), and so must "
+            "a predictor that is always 0."
+        )
+    if dependent and (unused := _without_reference(matrix, names)):
+        raise ValueError(
+            f"{name}: no row with a response has the level that the others of {unused} are compared with, so that "
+            "their coefficients are not determined. Take it off the categories (x.cat.remove_unused_categories())."
+        )
     if dependent:
         raise ValueError(
             f"{name} has {n} row(s) with a response and {p} column(s), of which {dependent} are linear combinations "
             "of those before them: their coefficients are not determined. Drop them."
         )
+
+
+def _without_reference(matrix: Array, names: tuple[str, ...]) -> str:
+    """The category whose dummies (``C(x)[T.level]``) leave no row to the level that has none; else ""."""
+    whole = [name.partition("[T.")[0] if name.endswith("]") and name.count("[T.") == 1 else "" for name in names]
+    for term in dict.fromkeys(term for term in whole if term and ":" not in term):
+        if (matrix[:, [own == term for own in whole]].sum(axis=1) == 1.0).all():
+            return term
+    return ""
