@@ -1,5 +1,7 @@
 """Hidden Markov models as a user meets them, against enumeration, quadrature and steps by hand; and what fits say."""
 
+from functools import cache
+
 import arviz_stats as az
 import numpy as np
 import pytest
@@ -414,6 +416,7 @@ def test_closed_classes_are_counted():
 # --- a posterior of one dimension -----------------------------------------------------------------------------------
 
 
+@cache
 def one_dimension(initial):
     """All known but the first transition row: its posterior is an integral over (0, 1)."""
     rng = np.random.default_rng(3)
@@ -423,6 +426,9 @@ def one_dimension(initial):
         fixed["initial"] = [0.5, 0.5]
     spec = evb.HMM(e.Normal(), 2, initial, fixed=fixed, priors={"transition": p.Dirichlet([[2.0, 1.5], [1.0, 1.0]])})
 
+    params = {"initial": [0.5, 0.5], "means": np.array([0.0, 1.5]), "sigmas": np.array([0.8, 0.8])}
+    table = np.split(naive.log_densities(e.Normal(), y, params), np.cumsum(lengths)[:-1])  # it has no transitions
+
     def joint(stay):
         A = np.array([[stay, 1 - stay], [0.4, 0.6]])
         start = {
@@ -430,8 +436,6 @@ def one_dimension(initial):
             "uniform": np.array([0.5, 0.5]),
             "stationary": np.array([0.4, 1 - stay]) / (1.4 - stay),
         }[initial]
-        params = {"initial": start, "transition": A, "means": np.array([0.0, 1.5]), "sigmas": np.array([0.8, 0.8])}
-        table = np.split(naive.log_densities(e.Normal(), y, params), np.cumsum(lengths)[:-1])
         likelihood = sum(naive.recursions(np.log(start), np.log(A), part).evidence for part in table)
         return likelihood + np.log(stay) + 0.5 * np.log(1 - stay)  # Beta(2, 1.5), up to its constant
 

@@ -1,13 +1,12 @@
-"""Log densities of every emission in the plainest possible way: scipy.stats, one row and one component at a time."""
+"""Log densities of every emission in the plainest possible way: one row and one component at a time."""
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import product
 from math import exp, inf, log
 
 import numpy as np
-from naive import censored
+from naive import censored, normal
 from scipy import stats
 
 from em_vs_bayes import emissions
@@ -31,7 +30,7 @@ def log_density(emission, row, params, k, x=None):
         if not seen.any():
             return 0.0
         cov = params["covariances"][k][np.ix_(seen, seen)]
-        return float(stats.multivariate_normal(params["means"][k][seen], cov).logpdf(row[seen]))
+        return float(normal.log_density_of_vector(row[seen], params["means"][k][seen], cov))
     if isinstance(emission, emissions.Single):
         of_one = {"coefficients": [params["coefficients"]], "sigmas": [params["sigma"]]}
         return log_density(emission.regression, row, of_one, k, x)
@@ -54,19 +53,20 @@ def log_density(emission, row, params, k, x=None):
         limits = (-inf if emission.lower is None else emission.lower, inf if emission.upper is None else emission.upper)
         return float(censored.truncated_terms([value], [x], params["coefficients"][k], params["sigmas"][k], *limits)[0])
     if isinstance(emission, emissions.Normal):
-        return float(stats.norm(params["means"][k], params["sigmas"][k]).logpdf(value))
+        return float(normal.log_density(value, params["means"][k], params["sigmas"][k]))
     if isinstance(emission, emissions.StudentT):
-        return float(stats.t(emission.df, params["means"][k], params["sigmas"][k]).logpdf(value))
+        return float(stats.t.logpdf(value, emission.df, params["means"][k], params["sigmas"][k]))
     if isinstance(emission, emissions.LinearRegression):
         line = sum(b * v for b, v in zip(params["coefficients"][k], x, strict=True))
-        law = stats.norm if emission.df is None else partial(stats.t, emission.df)
-        return float(law(line, params["sigmas"][k]).logpdf(value))
+        if emission.df is not None:
+            return float(stats.t.logpdf(value, emission.df, line, params["sigmas"][k]))
+        return float(normal.log_density(value, line, params["sigmas"][k]))
     if isinstance(emission, emissions.Poisson):
-        return float(stats.poisson(params["rates"][k]).logpmf(value))
+        return float(stats.poisson.logpmf(value, params["rates"][k]))
     if isinstance(emission, emissions.Exponential):
-        return float(stats.expon(scale=1.0 / params["rates"][k]).logpdf(value))
+        return float(stats.expon.logpdf(value, scale=1.0 / params["rates"][k]))
     if isinstance(emission, emissions.Bernoulli):
-        return float(stats.bernoulli(params["probs"][k]).logpmf(value))
+        return float(stats.bernoulli.logpmf(value, params["probs"][k]))
     if isinstance(emission, emissions.Categorical):
         return log(params["probs"][k][int(value)])
     raise TypeError(emission)
