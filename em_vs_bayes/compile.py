@@ -218,7 +218,7 @@ def _data(
 ) -> tables.Data:
     y = streams[0].columns if len(streams) == 1 else np.hstack([s.columns for s in streams])
     gaussian = np.concatenate(
-        [np.full(s.columns.shape[1], s.kind not in (tables.LINEAR, tables.LOOKUP)) for s in streams]
+        [np.full(s.columns.shape[1], s.kind not in (tables.LINEAR, tables.COUNTS, tables.LOOKUP)) for s in streams]
     )
     pattern, observed = _patterns(y, gaussian)
     bases = [s.base for s in streams if s.base is not None]

@@ -120,6 +120,8 @@ def _least_integer(holds: Callable[[float], bool], high: float) -> float:
             return np.inf
         low, high = high, 2.0 * high
     while high - low > 1.0:
-        middle = np.floor((low + high) / 2.0)
+        middle = np.floor(low + (high - low) / 2.0)
+        if not low < middle < high:  # beyond 2^53 there are gaps between them
+            break
         low, high = (low, middle) if holds(middle) else (middle, high)
     return high

@@ -116,7 +116,7 @@ def incomplete(program: Program) -> int:
     for kind, first, size in zip(*program.streams[:3], strict=True):
         if kind == tables.LOOKUP:
             missing |= columns[first] < 0
-        elif kind == tables.LINEAR:
+        elif kind in (tables.LINEAR, tables.COUNTS):
             missing |= ~columns[first : first + size].any(axis=0)
         else:
             missing |= np.isnan(columns[first : first + size]).any(axis=0)

@@ -5,7 +5,7 @@ theta  natural parameters, flat      pot  potentials, flat      stats  expected 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
@@ -19,7 +19,7 @@ from em_vs_bayes.carried import owned, owned_table, stored, without_addresses
 from em_vs_bayes.contract import Array, Block, Latent, Layout, Params, Stats
 from em_vs_bayes.coordinates import at_the_edge, coordinates
 from em_vs_bayes.given import completed
-from em_vs_bayes.kernels import block_priors, collapsed, gibbs, posterior, tables
+from em_vs_bayes.kernels import block_priors, collapsed, gibbs, mixture, posterior, tables
 from em_vs_bayes.kernels import blocks as block_kernels
 from em_vs_bayes.kernels import coordinates as coordinate_kernels
 from em_vs_bayes.kernels.latent import draw_code
@@ -27,6 +27,7 @@ from em_vs_bayes.kernels.streams import ADD, DRAW, FILL, MISSING, SUM, address_r
 from em_vs_bayes.ordering import Ordering
 
 OPEN = 0.1
+APART = 1e-3  # of the odds
 NOTHING = np.empty(0)
 
 
@@ -332,6 +333,21 @@ class Program:
     def probabilities(self, theta: Array) -> Array:
         """Posterior probabilities of the components or states (n, K)."""
         return self.latent.probabilities(self.data, self.streams, self.potentials(theta))
+
+    def told_apart(self, theta: Array, pairs: Sequence[tuple[int, int]]) -> list[bool]:
+        """Whether some row that one of two components explains is clearly likelier under one than under the other."""
+        if not pairs:
+            return []
+        try:
+            pot = self.potentials(theta)
+        except ValueError:  # outside the support
+            return [False] * len(pairs)
+        pot[: self.k] = 0.0  # rows one by one, components equally likely before they are seen
+        shares = np.empty((self.n, self.k))
+        mixture.responsibilities(self.data, self.streams, pot, self.k, shares)
+        one, other = np.array(pairs).T
+        most = np.abs(shares[:, one] - shares[:, other]).max(axis=0)
+        return list(most > APART * (shares[:, one] + shares[:, other]).max(axis=0))
 
     def assign(self, theta: Array) -> NDArray[np.int64]:
         """The most probable assignment (n,): of each row, or the path of each sequence."""

@@ -36,6 +36,7 @@ from em_vs_bayes.regression.expectations import observed
 from em_vs_bayes.regression.laws import Law as Errors
 from em_vs_bayes.regression.laws import Normal as NormalErrors
 from em_vs_bayes.regression.laws import law_of as errors_of
+from em_vs_bayes.saddlepoint import LARGE, large_count_tails
 
 Tails = tuple[Array, Array]
 
@@ -132,8 +133,12 @@ def _standard(low: float, high: float, p: Params) -> tuple[Array, Array]:
 
 
 def _poisson(y: Array, p: Params) -> Tails:
-    at = np.maximum(y, 0.0)
-    return _logs(np.where(y < 0, 0.0, pdtr(at, p["rates"])), np.where(y < 0, 1.0, pdtrc(at, p["rates"])))
+    at, rates = np.broadcast_arrays(np.maximum(y, 0.0), p["rates"])
+    below, above = _logs(pdtr(at, rates), pdtrc(at, rates))
+    if (large := rates > LARGE).any():
+        far = large_count_tails(at[large], rates[large])
+        below[large], above[large] = far
+    return np.where(y < 0, -np.inf, below), np.where(y < 0, 0.0, above)
 
 
 def _exponential(y: Array, p: Params) -> Tails:

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
+from scipy.special import xlog1py, xlogy
 
 from em_vs_bayes.blocks.elementwise import climbed
 from em_vs_bayes.contract import Array, Block, Maximum, Parameter, Params, Shapes
 from em_vs_bayes.kernels import tables
 from em_vs_bayes.priors import Beta, Gamma, Prior
+from em_vs_bayes.saddlepoint import digamma_error, gamma_log_density
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +40,10 @@ class ScalarBlock(Block):
     @abstractmethod
     def _natural(self, value: Array) -> Array:
         """eta(theta), (..., 2)."""
+
+    @abstractmethod
+    def _expected(self, factor: Any) -> Array:
+        """What CAVI reads in the place of eta, (K, 2)."""
 
     @staticmethod
     @abstractmethod
@@ -114,7 +120,7 @@ class ScalarBlock(Block):
         return self.factor({}, stats)
 
     def expected_potentials(self, factor: Any) -> Params:
-        eta = np.asarray(factor.expected_potentials()).copy()
+        eta = self._expected(factor).copy()
         known = ~np.isnan(self.fixed)
         eta[known] = self._natural(self.fixed[known])
         return {"eta": eta}
@@ -139,22 +145,26 @@ class ScalarBlock(Block):
         return {self.name: np.where(np.isnan(self.fixed), factor.draw(rng, size), self.fixed)}
 
     def factor_log_density(self, factor: Any, params: Params) -> Array:
-        first, second = np.moveaxis(self._natural(params[self.name]), -1, 0)
-        terms = self._exponent(factor)
-        with np.errstate(invalid="ignore"):  # 0 * inf, of elements fixed at an edge
-            total = terms[0] * first + terms[1] * second
-        return np.asarray(np.where(np.isnan(self.fixed), total, 0.0).sum(axis=1))
+        with np.errstate(all="ignore"):  # of elements fixed at an edge
+            each = self._log_density(factor, params[self.name])
+        return np.asarray(np.where(np.isnan(self.fixed), each, 0.0).sum(axis=1))
 
     @staticmethod
     @abstractmethod
-    def _exponent(family: Any) -> tuple[Array, Array]:
-        """What multiplies the natural parameters in the family's log density."""
+    def _log_density(family: Any, value: Array) -> Array:
+        """Log density of each element (S, K) under the family, up to a constant."""
 
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class RateBlock(ScalarBlock):
-    """Rates with gamma priors. eta = (log rate, -rate): a Poisson count gives t = (y, 1), a waiting time t = (1, y)."""
+    """Rates with gamma priors. eta = (log rate, -rate): a Poisson count gives t = (y, 1), a waiting time t = (1, y).
+
+    Where ``counts`` are large, t . eta would cancel against log y!; eta then holds the rate in the place of its
+    logarithm, and what is to be added to the log density there (`kernels.saddle`).
+    """
+
+    counts: bool = False
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -162,7 +172,8 @@ class RateBlock(ScalarBlock):
 
     def codes(self) -> dict[str, int]:
         kind = tables.JOINT if self._conjugate else tables.ELEMENTWISE
-        return {"code": tables.GAMMA, "rows": self._k, "size": 1, "mean_prior": kind}
+        form = tables.RATE_EXCESS if self.counts else tables.NATURAL
+        return {"code": tables.GAMMA, "rows": self._k, "size": 1, "covariance": form, "mean_prior": kind}
 
     def _family(self, stats: Any) -> Gamma:
         return Gamma.flat(self._k) if stats is None else stats
@@ -171,8 +182,16 @@ class RateBlock(ScalarBlock):
         return np.asarray(t[:, 0] / t[:, 1])
 
     def _natural(self, value: Array) -> Array:
+        if self.counts:
+            return np.stack([value, np.zeros_like(value)], axis=-1)
         with np.errstate(divide="ignore"):  # a rate fixed at 0
             return np.stack([np.log(value), -value], axis=-1)
+
+    def _expected(self, factor: Any) -> Array:
+        if not self.counts:
+            return np.asarray(factor.expected_potentials())
+        mean, below = factor.expected(), digamma_error(factor.shape)
+        return np.stack([mean * np.exp(below), mean * np.expm1(below)], axis=-1)
 
     @staticmethod
     def _kind() -> str:
@@ -183,8 +202,8 @@ class RateBlock(ScalarBlock):
         return np.asarray(family.shape), np.asarray(family.rate)
 
     @staticmethod
-    def _exponent(family: Any) -> tuple[Array, Array]:
-        return np.asarray(family.shape) - 1.0, np.asarray(family.rate)
+    def _log_density(family: Any, value: Array) -> Array:
+        return gamma_log_density(family.shape, family.rate, value)
 
 
 @final
@@ -218,6 +237,9 @@ class ProbabilityBlock(ScalarBlock):
     def _columns(family: Any) -> tuple[Array, Array]:
         return np.asarray(family.a), np.asarray(family.b)
 
+    def _expected(self, factor: Any) -> Array:
+        return np.asarray(factor.expected_potentials())
+
     @staticmethod
-    def _exponent(family: Any) -> tuple[Array, Array]:
-        return np.asarray(family.a) - 1.0, np.asarray(family.b) - 1.0
+    def _log_density(family: Any, value: Array) -> Array:
+        return np.asarray(xlogy(family.a - 1.0, value) + xlog1py(family.b - 1.0, -value))

@@ -22,9 +22,9 @@ class LinearEmission(Emission, ABC):
     __slots__ = ()
 
     @staticmethod
-    def linear(statistics: Array, block: Block, base: Array | None) -> Stream:
+    def linear(statistics: Array, block: Block, base: Array | None, kind: int = tables.LINEAR) -> Stream:
         columns = np.ascontiguousarray(statistics, dtype=float)
-        return Stream(tables.LINEAR, columns, np.zeros(columns.shape[1]), columns.shape[1], block, base)
+        return Stream(kind, columns, np.zeros(columns.shape[1]), columns.shape[1], block, base)
 
     @staticmethod
     def mean(values: Array, context: Context) -> float:

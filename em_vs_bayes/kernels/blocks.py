@@ -31,6 +31,7 @@ from em_vs_bayes.kernels.tables import (
     DIRICHLET,
     FULL,
     GAMMA,
+    RATE_EXCESS,
     SIGMA,
     STATIONARY,
     STUDENT_SIGMA,
@@ -55,7 +56,7 @@ def potentials(blocks, theta, pot):
         if code == DIRICHLET:
             ok = _dirichlet_potentials(theta, at, blocks.rows[b] * blocks.size[b], pot, to)
         elif code == GAMMA:
-            ok = _gamma_potentials(theta, at, blocks.rows[b], pot, to)
+            ok = _gamma_potentials(theta, at, blocks.rows[b], blocks.covariance[b], pot, to)
         elif code == BETA:
             ok = _beta_potentials(theta, at, blocks.rows[b], pot, to)
         elif code == STATIONARY:
@@ -193,12 +194,13 @@ def _stationary_log_likelihood(theta, at, K, stats, st, row):
 
 
 @inner
-def _gamma_potentials(theta, at, K, pot, to):
+def _gamma_potentials(theta, at, K, form, pot, to):
     for k in range(K):
         if not 0.0 <= theta[at + k] < inf:
             return False
-        pot[to + 2 * k] = _log(theta[at + k])
-        pot[to + 2 * k + 1] = -theta[at + k]
+        rate = theta[at + k]
+        pot[to + 2 * k] = rate if form == RATE_EXCESS else _log(rate)
+        pot[to + 2 * k + 1] = 0.0 if form == RATE_EXCESS else -rate
     return True
 
 

@@ -7,6 +7,7 @@ where the density is unbounded (a Gamma with shape below one, at zero).
 from math import inf, isinf, lgamma, log, log1p, pi
 
 from em_vs_bayes.kernels.jit import inner, kernel
+from em_vs_bayes.kernels.saddle import SERIES, deviance, stirling_error
 from em_vs_bayes.kernels.tables import DENSITY
 
 LOG_2PI = log(2 * pi)
@@ -55,6 +56,9 @@ def _student(df, mu, sigma, x):
 @inner
 def _gamma(shape, rate, x):
     power, slope = _power(shape - 1, x)
+    if shape - 1 >= SERIES:  # its terms would cancel
+        constant = log(rate) - stirling_error(shape - 1) - 0.5 * (LOG_2PI + log(shape - 1))
+        return constant - deviance(shape - 1, rate * x), slope - rate
     return shape * log(rate) - lgamma(shape) + power - rate * x, slope - rate
 
 

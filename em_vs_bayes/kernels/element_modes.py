@@ -19,6 +19,7 @@ import numpy as np
 
 from em_vs_bayes.kernels.densities import BETA, CAUCHY, FLAT, LAPLACE, NORMAL, STUDENT_T, UNIFORM, log_density_gradient
 from em_vs_bayes.kernels.jit import inner, kernel
+from em_vs_bayes.kernels.saddle import rate_log_likelihood
 from em_vs_bayes.kernels.smallmatrix import cholesky, solve
 
 MEAN, SIGMA, VARIANCE, RATE, PROBABILITY = range(5)
@@ -45,7 +46,7 @@ def _height(kind, t1, t2, code, a, b, c, shift, x):
     if kind == VARIANCE:
         return value - 0.5 * (t1 * math.log(x) + t2 / x), slope + 0.5 * (t2 / x - t1) / x
     if kind == RATE:
-        return value + t1 * math.log(x) - t2 * x, slope + t1 / x - t2
+        return value + rate_log_likelihood(t1, t2, x), slope + t1 / x - t2
     if not x < 1.0:
         return (value if x == 1.0 and t2 == 0.0 else -math.inf), 0.0
     return value + t1 * math.log(x) + t2 * math.log1p(-x), slope + t1 / x - t2 / (1.0 - x)

@@ -16,6 +16,7 @@ from em_vs_bayes.kernels.densities import INVERSE_GAMMA, INVERSE_GAMMA_ON_SQUARE
 from em_vs_bayes.kernels.draws import HUGE, NEARLY_ONE, TINY
 from em_vs_bayes.kernels.jit import inner, kernel
 from em_vs_bayes.kernels.regression import coefficients_log_prior, coefficients_place
+from em_vs_bayes.kernels.saddle import rate_log_likelihood
 from em_vs_bayes.kernels.tables import (
     BETA,
     COEFFICIENTS,
@@ -166,7 +167,11 @@ def _log_target(x, target):
         total += log_density(prior.density[element], abc[0], abc[1], abc[2], value + prior.shift[at])
     if not total > -inf:
         return -inf
-    total += component_log_likelihood(blocks, b, k, theta, stats)
+    if blocks.code[b] == GAMMA:  # relative to its maximum, which keeps the digits of large counts
+        at = blocks.stat[b] + 2 * k
+        total += rate_log_likelihood(stats[at], stats[at + 1], value)
+    else:
+        total += component_log_likelihood(blocks, b, k, theta, stats)
     return total if total > -inf else -inf
 
 

@@ -1,8 +1,9 @@
-"""Streams that are linear in given statistics (Poisson, Bernoulli, ...) and streams that look a category up."""
+"""Streams that are linear in given statistics (Poisson, Bernoulli, ...), large counts, and categories looked up."""
 
 from math import isfinite
 
 from em_vs_bayes.kernels.jit import spliced
+from em_vs_bayes.kernels.saddle import deviance
 from em_vs_bayes.kernels.stream_block import BLOCK, combine, lane
 
 
@@ -22,6 +23,17 @@ def add_linear(pot, o, first, n, K, work):
             c, at = pot[o + k * n + j], lane(first + j)
             for q in range(BLOCK):
                 out[t + q] += c * x[at + q] if x[at + q] != 0.0 else 0.0
+
+
+@spliced
+def add_counts(pot, o, first, K, work):
+    """logp += excess_k - deviance(y, rate_k); a missing count (0 in the second column) adds nothing."""
+    y, seen = lane(first), lane(first + 1)
+    for k in range(K):
+        rate, excess, t = pot[o + 2 * k], pot[o + 2 * k + 1], lane(k)
+        for b in range(BLOCK):
+            if work.x[seen + b] != 0.0:
+                work.logp[t + b] += excess - deviance(work.x[y + b], rate)
 
 
 @spliced

@@ -12,7 +12,7 @@ from em_vs_bayes.kernels.jit import inner, spliced, unit
 from em_vs_bayes.kernels.signatures import ADD_TYPES, DRAW_TYPES, FILL_TYPES, MISSING_TYPES, SUM_TYPES
 from em_vs_bayes.kernels.stream_block import gram, keep, lane
 from em_vs_bayes.kernels.stream_censored import add_censored, add_truncated, draw_censored, draw_truncated
-from em_vs_bayes.kernels.stream_discrete import add_linear, add_lookup, sum_lookup
+from em_vs_bayes.kernels.stream_discrete import add_counts, add_linear, add_lookup, sum_lookup
 from em_vs_bayes.kernels.stream_gauss import (
     add_diag,
     add_full,
@@ -42,6 +42,7 @@ from em_vs_bayes.kernels.stream_robust import add_robust, draw_robust
 from em_vs_bayes.kernels.stream_student import add_student, draw_student, sum_student
 from em_vs_bayes.kernels.tables import (
     CENSORED,
+    COUNTS,
     GAUSS_DIAG,
     GAUSS_FULL,
     LINEAR,
@@ -102,6 +103,11 @@ def _add_diag(pot, o, first, size, K, rows, work):
 @unit
 def _add_linear(pot, o, first, size, K, rows, work):
     add_linear(pot, o, first, size, K, work)
+
+
+@unit
+def _add_counts(pot, o, first, size, K, rows, work):
+    add_counts(pot, o, first, K, work)
 
 
 @unit
@@ -200,6 +206,7 @@ KINDS = {
     GAUSS_FULL: Roles(_add_full, add_full_missing, _sum_full, sum_full_missing, draw_full_missing),
     GAUSS_DIAG: Roles(_add_diag, _diag_missing, _sum_diag),
     LINEAR: Roles(_add_linear, None, _sum_linear),
+    COUNTS: Roles(_add_counts, None, _sum_linear),
     LOOKUP: Roles(_add_lookup, None, _sum_lookup),
     REGRESSION: Roles(_add_regression, _response_missing, _sum_regression),
     STUDENT: Roles(_add_student, _response_missing, _sum_student, None, _draw_student),

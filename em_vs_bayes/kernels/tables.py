@@ -29,6 +29,7 @@ STUDENT = 5  # c_k - h_k log(1 + (v_k (x - m_k))^2), one column
 CENSORED = 6  # REGRESSION whose y is known to lie in an interval: columns x_1 ... x_p, lower, upper
 TRUNCATED = 7  # REGRESSION of rows that are there only if y lies in an interval: x_1 ... x_p, y, lower, upper
 ROBUST = 8  # CENSORED with Student t errors: x_1 ... x_p, lower, upper, degrees of freedom
+COUNTS = 9  # excess_k - deviance(y, rate_k), see `saddle`; columns y and 1, both zero where y is missing
 REGRESSIONS = (REGRESSION, CENSORED, TRUNCATED, ROBUST)  # x_1 ... x_p, then what is known of the response
 
 # --- codes of parameter blocks: the conjugate family that ties theta, pot, stats and hyper --------------------
@@ -46,6 +47,10 @@ DIAG = 2  # variances (K, d)
 SPHERICAL = 3  # variances (K,)
 SIGMA = 4  # standard deviations (K,), d = 1: the univariate Normal
 STUDENT_SIGMA = 5  # scales (K,) of a Student t, d = 1; then the degrees of freedom (K,), always fixed
+
+# --- potentials of a GAMMA block --------------------------------------------------------------------------------
+NATURAL = 0  # log rate, -rate: of a LINEAR stream
+RATE_EXCESS = 1  # rate, and what is added to the log density where the rate is expected: of a COUNTS stream
 
 # --- what prior the mean and the spread of a GAUSS block have ---------------------------------------------------
 FLAT = 0  # constant density in the block's own parameters
@@ -111,9 +116,8 @@ class Streams(NamedTuple):
 
     kind: np.ndarray
     col: np.ndarray  # first column in y
-    size: (
-        np.ndarray
-    )  # d (Gaussian), statistics q (LINEAR), categories (LOOKUP; one column), p + 1 (REGRESSION and kin), 1 (STUDENT)
+    # d (Gaussian), statistics q (LINEAR, COUNTS), categories (LOOKUP), p + 1 (REGRESSION and kin), 1 (STUDENT)
+    size: np.ndarray
     pot: np.ndarray  # offset in pot
     stat: np.ndarray  # offset in stats
     code: np.ndarray  # (roles, S): addresses of the kind's functions, see `streams`
@@ -130,7 +134,7 @@ class Blocks(NamedTuple):
     pot: np.ndarray  # offset in pot
     stat: np.ndarray  # offset in stats
     hyper: np.ndarray  # offset in hyper
-    covariance: np.ndarray  # GAUSS: FULL ... STUDENT_SIGMA
+    covariance: np.ndarray  # GAUSS: FULL ... STUDENT_SIGMA; GAMMA: NATURAL, RATE_EXCESS
     # GAUSS, COEFFICIENTS: FLAT, JOINT, INDEPENDENT, ELEMENTWISE; others: FLAT, JOINT (conjugate), ELEMENTWISE
     mean_prior: np.ndarray
     spread_prior: np.ndarray  # GAUSS: FLAT, JOINT, INDEPENDENT (IW / IG without the mean term), ELEMENTWISE

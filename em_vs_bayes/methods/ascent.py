@@ -140,7 +140,8 @@ def twins(program: Program, theta: Array) -> list[tuple[int, int]]:
             same = np.abs(one - other) <= 1e-6 * np.minimum(np.abs(one), np.abs(other)) + small
             first, second = first[same], second[same]
     open_ = free[first] | free[second]
-    return list(zip(first[open_].tolist(), second[open_].tolist(), strict=True))
+    pairs = list(zip(first[open_].tolist(), second[open_].tolist(), strict=True))
+    return [pair for pair, apart in zip(pairs, program.told_apart(theta, pairs), strict=True) if not apart]
 
 
 def alike(program: Program, theta: Array, stats: Array, order: NDArray[np.int64]) -> list[str]:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Any, Self, final
 
 import numpy as np
-from scipy.special import digamma, gammaln, xlogy
+from scipy.special import xlogy
 
 from em_vs_bayes.priors.base import Array, Conjugate, Size, Values, leading
 from em_vs_bayes.priors.checks import compatible, fill, positive
+from em_vs_bayes.saddlepoint import HALF_LOG_2PI, deviance, digamma_error, draw_gamma, gamma_log_density, stirling_error
 
 
 @final
@@ -62,24 +63,27 @@ class Gamma(Conjugate):
     def draw(self, rng: np.random.Generator, size: Size = None) -> Array:
         """Draws (*size, K)."""
         self._require_proper("draw")
-        return rng.gamma(self.shape, 1 / self.rate, leading(size) + np.broadcast(self.shape, self.rate).shape)
+        whole = leading(size) + np.broadcast(self.shape, self.rate).shape
+        return draw_gamma(rng, self.shape, whole) / self.rate
 
     def expected_potentials(self) -> Array:
         """(K, 2): E[log lambda] and -E[lambda]."""
         self._require_proper("expected_potentials")
-        return np.stack([digamma(self.shape) - np.log(self.rate), -self.expected()], axis=-1)
-
-    def log_normalizer(self) -> float:
-        """Sum over components of log Gamma(a) - a log b; zero for an improper member."""
-        return float((gammaln(self.shape) - self.shape * np.log(self.rate)).sum()) if self.proper else 0.0
+        mean = self.expected()
+        return np.stack([np.log(mean) + digamma_error(self.shape), -mean], axis=-1)
 
     def log_density(self, rates: Any) -> float:
         """Log density at rates (K,)."""
         rates = np.asarray(rates, dtype=np.float64)
         if (rates < 0).any():
             return -np.inf
-        return float((xlogy(self.shape - 1, rates) - self.rate * rates).sum()) - self.log_normalizer()
+        if self.proper:
+            return float(gamma_log_density(self.shape, self.rate, rates).sum())
+        return float((xlogy(self.shape - 1, rates) - self.rate * rates).sum())
 
     def expected_log_density(self, other: Self) -> float:
-        eta = self.expected_potentials()
-        return float(((other.shape - 1) * eta[..., 0] + other.rate * eta[..., 1]).sum()) - other.log_normalizer()
+        mean, below = self.expected(), digamma_error(self.shape)
+        if not other.proper:
+            return float(((other.shape - 1) * (np.log(mean) + below) - other.rate * mean).sum())
+        peak = 0.5 * np.log(other.shape) - stirling_error(other.shape) - HALF_LOG_2PI - np.log(mean)
+        return float((peak - deviance(other.shape, other.rate * mean) + (other.shape - 1) * below).sum())

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PAIRS = 4  # features shown of more than two
 POINTS = 4000  # points drawn of a large data set, evenly chosen
+WIDE = 1000  # range of counts beyond which a bar for each would be none
 CONTOURS = np.array([8.0, 6.0, 4.5, 3.0, 2.0, 1.0, 0.4])  # log density below the highest
 RADII = (1.177, 2.448)  # of the ellipses that hold 50 % and 95 % of a bivariate normal
 
@@ -30,7 +31,7 @@ def densities(c: "Comparison") -> Figure | None:
     if y is None:
         return None
     if y.shape[1] == 1:
-        return _bars(c, y[:, 0]) if _counts(c, y) else _curves(c, y[:, 0])
+        return _bars(c, y[:, 0]) if _counts(c, y) and np.nanmax(y) - np.nanmin(y) <= WIDE else _curves(c, y[:, 0])
     if y.shape[1] == 2:
         return _planes(c, y)
     return _pairs(c, y)
@@ -91,6 +92,7 @@ def _curves(c: "Comparison", y: np.ndarray) -> Figure:
     positive = "means" not in c.aligned[0].params and seen.min() >= 0
     low = seen.min() - pad
     grid = np.linspace(max(low, 1e-9 * np.ptp(seen)) if positive else low, seen.max() + pad, 500)
+    grid = np.unique(np.round(grid)) if _counts(c, y) else grid
     bins = int(np.clip(2 * np.sqrt(len(seen)), 12, 80))
     ax.hist(seen, bins=bins, weights=weights, density=True, color="#e3e8ee", edgecolor="white")
     for a in c.aligned:
