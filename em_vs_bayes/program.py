@@ -27,6 +27,7 @@ from em_vs_bayes.kernels.streams import ADD, DRAW, FILL, MISSING, SUM, address_r
 from em_vs_bayes.ordering import Ordering
 
 OPEN = 0.1
+INSIDE = 0.01
 APART = 1e-3  # of the odds
 NOTHING = np.empty(0)
 
@@ -591,11 +592,14 @@ class Program:
 
     def inside(self, theta: Array) -> Array:
         """theta, moved towards the neutral one where it is on the edge of its support: samplers cannot start there."""
-        return theta if np.isfinite(self.unconstrain(theta)).all() else self.towards_neutral(theta)
+        for point in (theta, self.opened(theta, INSIDE)):  # what is not on an edge stays where it is, if it can
+            if np.isfinite(self.unconstrain(point)).all():
+                return point
+        return self.towards_neutral(theta)
 
     def towards_neutral(self, theta: Array) -> Array:
         """theta a hundredth of the way to the neutral one: inside, for the parameter space is convex."""
-        return 0.99 * theta + 0.01 * self.with_fixed(self.neutral())
+        return (1.0 - INSIDE) * theta + INSIDE * self.with_fixed(self.neutral())
 
     def opened(self, theta: Array, share: float = OPEN) -> Array:
         """theta with the latent structure's probabilities a little nearer to even: EM never leaves a zero.

@@ -16,7 +16,7 @@ from em_vs_bayes.contract import Array
 from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run, not_resumable
 from em_vs_bayes.methods.em import climbed, inside_the_order
 from em_vs_bayes.methods.mode import Whitening, settled
-from em_vs_bayes.program import Density, Program
+from em_vs_bayes.program import INSIDE, Density, Program
 from em_vs_bayes.status import Status
 
 AT_ONCE = 500  # draws of a step
@@ -118,5 +118,5 @@ def near_mode(program: Program, start: Any, rng: np.random.Generator) -> Array:
         raise ValueError("fixed leaves no parameter free: there is no posterior to explore. Use spec.at.")
     theta = program.inside(inside_the_order(program, climbed(program, start, rng)))
     # a probability of 1e-50 may be near the mode of theta: in x it is far out, where the density is flat and low
-    density, inner = program.density(theta), program.towards_neutral(theta)
-    return max(theta, inner, key=lambda point: density(program.unconstrain(point))[0])
+    density, inner = program.density(theta), (program.opened(theta, INSIDE), program.towards_neutral(theta))
+    return max(theta, *inner, key=lambda point: density(program.unconstrain(point))[0])
