@@ -44,7 +44,7 @@ def brute_force(y, x):
         value += sum(np.log(TRUTH["transition"][a, b]) for a, b in pairwise(path))
         for z, row, response in zip(path, x, y, strict=True):
             if not np.isnan(response):
-                value += stats.norm(row @ TRUTH["coefficients"][z], TRUTH["sigmas"][z]).logpdf(response)
+                value += stats.norm.logpdf(response, row @ TRUTH["coefficients"][z], TRUTH["sigmas"][z])
         total.append(value)
     return logsumexp(total)
 

@@ -1,4 +1,7 @@
-"""What kernels are tested against: densities of scipy.stats and finite differences."""
+"""What kernels are tested against: densities of scipy.stats and finite differences.
+
+Parameters go to SciPy's methods: a frozen distribution writes its own documentation each time one is made.
+"""
 
 import numpy as np
 from scipy import stats
@@ -19,12 +22,12 @@ def log_densities(model, theta=None):
     means, covariances = model.get("means", theta), model.covariances(theta)
     with np.errstate(divide="ignore"):
         out = [np.tile(np.log(model.get("weights", theta)), (len(y), 1))]
-    out.append(np.column_stack([stats.multivariate_normal(means[k], covariances[k]).logpdf(x) for k in range(K)]))
+    out.append(np.column_stack([stats.multivariate_normal.logpdf(x, means[k], covariances[k]) for k in range(K)]))
     if y.shape[1] > d:
         rates, probs = model.get("rates", theta), model.get("probs", theta)
         # the base measure 1/y! is not the potential's
-        poisson = stats.poisson(rates).logpmf(y[:, [d]]) - model.data.base[:, None]
-        out += [poisson, stats.bernoulli(probs).logpmf(y[:, [d + 2]])]
+        poisson = stats.poisson.logpmf(y[:, [d]], rates) - model.data.base[:, None]
+        out += [poisson, stats.bernoulli.logpmf(y[:, [d + 2]], probs)]
         out.append(np.log(model.get("categories", theta))[:, y[:, d + 4].astype(int)].T)
     return out
 
@@ -41,7 +44,7 @@ def reference_prior(model, theta):
         mass = 1 - p[~moving].sum()
         # scipy refuses what does not sum to one, as a finite difference does: take its constant
         q = p[moving] / mass
-        log_norm = stats.dirichlet(alpha[moving]).logpdf(np.full(moving.sum(), 1 / moving.sum()))
+        log_norm = stats.dirichlet.logpdf(np.full(moving.sum(), 1 / moving.sum()), alpha[moving])
         log_norm += np.sum((alpha[moving] - 1) * np.log(moving.sum()))
         return log_norm + np.sum((alpha[moving] - 1) * np.log(q)) - (moving.sum() - 1) * np.log(mass)
 
@@ -53,10 +56,10 @@ def reference_prior(model, theta):
             for k in range(K):
                 shape, rate = h[2 * k : 2 * k + 2]
                 if free[model.at["rates"]][k]:
-                    total += stats.gamma(shape, scale=1 / rate).logpdf(model.get("rates", theta)[k])
+                    total += stats.gamma.logpdf(model.get("rates", theta)[k], shape, scale=1 / rate)
                 if free[model.at["probs"]][k]:
                     a, b = h[2 * K + 2 * k : 2 * K + 2 * k + 2]
-                    total += stats.beta(a, b).logpdf(model.get("probs", theta)[k])
+                    total += stats.beta.logpdf(model.get("probs", theta)[k], a, b)
                 row = slice(model.at["categories"].start + 3 * k, model.at["categories"].start + 3 * k + 3)
                 total += dirichlet(theta[row], h[4 * K + 3 * k : 4 * K + 3 * k + 3], free[row])
 
@@ -70,10 +73,10 @@ def reference_prior(model, theta):
     if mean_prior == JOINT:
         for k in range(K):
             scaled = covariances[k] / np.sqrt(np.outer(kappa[k], kappa[k]))
-            total += stats.multivariate_normal(m[k], scaled).logpdf(means[k])
+            total += stats.multivariate_normal.logpdf(means[k], m[k], scaled)
     if mean_prior == INDEPENDENT:
         moving = free[model.at["means"]].reshape(K, d)
-        total += np.sum(stats.norm(m, 1 / np.sqrt(kappa)).logpdf(means)[moving])
+        total += np.sum(stats.norm.logpdf(means, m, 1 / np.sqrt(kappa))[moving])
     if spread_prior in (JOINT, INDEPENDENT):
         moving = free[model.at["spread"]].reshape(spread.shape)
         if model.covariance in ("full", "tied"):
@@ -81,12 +84,12 @@ def reference_prior(model, theta):
             df, scale = h[:count], h[count : count + count * d * d].reshape(count, d, d)
             for k in range(count):
                 if moving.reshape(count, d, d)[k, 0, 0]:
-                    total += stats.invwishart(df[k], scale[k]).logpdf(spread.reshape(count, d, d)[k])
+                    total += stats.invwishart.logpdf(spread.reshape(count, d, d)[k], df[k], scale[k])
         else:
             size = spread.size
             shape, rate = h[:size].reshape(spread.shape), h[size : 2 * size].reshape(spread.shape)
             v = spread**2 if model.covariance == "sigma" else spread
-            density = stats.invgamma(shape, scale=rate).logpdf(v)
+            density = stats.invgamma.logpdf(v, shape, scale=rate)
             density += np.log(2 * spread) if model.covariance == "sigma" else 0.0
             total += np.sum(density[moving])
     return total

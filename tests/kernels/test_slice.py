@@ -166,7 +166,7 @@ def test_posterior_of_a_mean_with_two_modes(rng, covariance):
     wide, far, narrow = sd / np.sqrt(0.02), centred + 28 * sd, 0.02 * sd
     prior = with_elements(model, ("means", 0, DENSITY["Cauchy"], far + model.data.centre[0], narrow, 0.0))
     cdf, quantile = by_quadrature(
-        lambda m: stats.norm(centred, wide).logpdf(m) + stats.cauchy(far, narrow).logpdf(m),
+        lambda m: stats.norm.logpdf(m, centred, wide) + stats.cauchy.logpdf(m, far, narrow),
         centred - 80 * sd,
         centred + 80 * sd,
         2_000_001,  # hundreds in the narrow mode
@@ -197,7 +197,7 @@ def test_posterior_of_a_spread(rng, covariance, mean_prior):
         value = np.exp(log_value)
         sd = value if covariance == "sigma" else np.sqrt(value)
         return (
-            stats.norm(0, sd[:, None]).logpdf(x.ravel()).sum(axis=1) + stats.halfnorm(scale=4).logpdf(value) + log_value
+            stats.norm.logpdf(x.ravel(), 0, sd[:, None]).sum(axis=1) + stats.halfnorm.logpdf(value, scale=4) + log_value
         )
 
     cdf, quantile = by_quadrature(log_density, -12, 6, 20_001)

@@ -185,7 +185,7 @@ class Independent:
     rate: float
 
     def log_density(self, b, variance):
-        normal = stats.norm(self.mean, self.sd).logpdf(b).sum(axis=-1)
+        normal = stats.norm.logpdf(b, self.mean, self.sd).sum(axis=-1)
         return normal + _log_inverse_gamma(variance, self.shape, self.rate)
 
 
