@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FEWEST = 30  # importance ratios from which a Pareto tail can be fitted: six in the upper fifth
 EXACT = 1e-10  # relative difference of log importance ratios that are one
 UNMIXED = 1.05  # an R-hat beyond it is no near miss
+LOST = 0.5  # nats of the log density in a last bit: acceptance of a draw is then a matter of rounding
 NOISE = 1e-4  # probability below which means of chains differ by more than their own Monte-Carlo errors
 
 
@@ -158,6 +159,11 @@ def _energy(stats: Mapping[str, Array]) -> Iterator[Remark]:
     energy = np.asarray(stats.get("energy", np.empty((0, 0))), dtype=float)
     if energy.size == 0 or energy.shape[1] < 4:
         return
+    size = float(np.abs(energy).max())
+    if (lost := float(np.spacing(size))) > LOST:
+        sentence = f"The log density is about {size:.2g} in size, of which floating point holds no differences below "
+        sentence += f"{lost:.2g} nats: the sampler cannot follow it. Use gibbs or vi."
+        yield Remark("unchecked", "", "", lost, sentence)
     each = ebfmi(energy)
     if not ENERGY.passed(float(each.min())):
         chain = int(each.argmin())

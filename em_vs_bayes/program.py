@@ -611,7 +611,8 @@ class Program:
         moved[: self.placed[self.n_latent].theta] = True
         edge = at_the_edge(self.placed, self.tables.theta, theta)
         for _, where, shape in self.tables.theta.items():
-            moved[where] |= np.repeat(edge[where].reshape(shape[0], -1).any(axis=1), prod(shape[1:]))
+            rows = edge[where].reshape(*shape[:1], -1)  # a single number has none
+            moved[where] |= np.repeat(rows.any(axis=-1), prod(shape[1:]))
         return np.where(moved, (1.0 - share) * theta + share * self.with_fixed(self.neutral()), theta)
 
     def with_fixed(self, theta: Array) -> Array:

@@ -173,6 +173,14 @@ def test_zeros_among_large_counts_are_a_rate_of_zero_with_every_engine():
         assert drawn.std() == pytest.approx(right.std(), rel=0.12), method
 
 
+@pytest.mark.parametrize(("size", "lost"), [(1e12, False), (1e18, True)])
+def test_a_sampler_says_where_rounding_is_larger_than_what_it_explores(size, lost):
+    y = np.r_[sample(size, 20, apart=0.0), 0.0]  # under one rate, a zero is that improbable
+    fit = evb.Mixture(POISSON, 1).fit(y, "nuts", draws=20, tune=20, chains=2, seed=1, progressbar=False)
+    assert any("no differences below" in note for note in fit.notes) is lost
+    assert fit.status is evb.Status.SUSPECT if lost else fit.status is not None
+
+
 @pytest.mark.parametrize("size", [1e8, 1e15])
 def test_priors_by_name(size):
     """A log-normal prior that is as sure as the data: MAP and slice steps, against quadrature in units of the data."""
