@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -80,3 +82,20 @@ def test_levels_without_rows_are_named(used, formula, words):
         return
     with pytest.raises(ValueError, match=words):
         evb.Tobit(formula).fit(data, **QUIET)
+
+
+def test_two_places_that_no_mixed_chains_judge_are_said():
+    """Two clusters and a third component that EM and VI give to different rows; the chains are too short to judge."""
+    y = np.r_[np.random.default_rng(0).normal(0.0, 1.0, 60), np.random.default_rng(1).normal(8.0, 1.0, 60)]
+    spec = evb.GaussianMixture(2)
+    em = spec.fit(y, **QUIET)
+    far = spec.fit(y, "vi", **QUIET)
+    moved = spec.fit(np.where(y > 4.0, y + 3.0, y), "vi", **QUIET)
+    gibbs = spec.fit(y, "gibbs", draws=4, tune=0, chains=2, **QUIET)
+    assert any("too few draws" in f.sentence for f in evb.compare([em, gibbs], progressbar=False).findings)
+    for other, expected in ((far, False), (moved, True)):
+        if gibbs.converged:
+            pytest.skip("the chains mixed")
+        fits = [em, dataclasses.replace(other, program=em.program), gibbs]
+        found = [f for f in evb.compare(fits, progressbar=False).findings if "describe different places" in f.sentence]
+        assert bool(found) == expected

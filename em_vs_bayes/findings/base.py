@@ -92,6 +92,14 @@ def trusted(c: "Comparison", a: "Aligned") -> bool:
     return not any(r.warns and r.statistic not in (BULK.name, TAIL.name) for r in c.remarks[a.name])
 
 
+def described(c: "Comparison") -> "Aligned":
+    """The fit that sentences on the model itself are about: draws to measure by, or the reference where none are."""
+    best, reference = yardstick(c), of_reference(c)
+    if best is None or (not trusted(c, best) and reference.fit.converged):
+        return reference
+    return best
+
+
 def one_sided(c: "Comparison", name: str) -> bool:
     """Whether draws hardly visit one of the modes that share the posterior mass."""
     return name in c.visits and any(x < SELDOM * m.share for x, m in zip(c.visits[name], c.modes, strict=True))

@@ -16,6 +16,7 @@ NEAR = 0.25  # a difference of means below so many posterior standard deviations
 APART = 0.75  # a mode parts from a mean by so much for skewness alone
 NARROW = 0.8  # ratio of standard deviations below which an approximation is called underdispersed
 EDGEWISE = 2.0  # standard deviations by which a posterior's mean lies inside where its mode is on the edge, and more
+ELSEWHERE = 5.0  # of an approximation's standard deviations, which are too small as a rule
 BETTER = 0.5  # a log-likelihood higher by so much is another mode, not rounding
 
 
@@ -23,6 +24,7 @@ def agreement(c: "Comparison") -> Iterator[Finding]:
     """Point estimates and means against those of the best-mixed posterior, in its standard deviations."""
     best = yardstick(c)
     if best is None or not trusted(c, best):  # chains that have not mixed agree with nothing
+        yield from _elsewhere(c)
         return
     base = c.table[best.name]
     for a in c.aligned:
@@ -30,9 +32,7 @@ def agreement(c: "Comparison") -> Iterator[Finding]:
         if a is best or not trusted(c, a):
             continue
         gap = (own["estimate"] - base["estimate"]).abs() / base["sd"].replace(0, np.nan)
-        gap[on_edge(c, a, "initial", "transition")] = np.nan  # rules of their own say it
-        near = gap.index.isin(on_edge(c, a, *PROBABILITIES)) & (gap < EDGEWISE)
-        gap[near] = np.nan  # an edge is outside every interval
+        gap = _off_edges(c, a, gap)
         if gap.isna().all():
             continue
         where, worst = gap.idxmax(), float(gap.max())
@@ -69,6 +69,35 @@ def agreement(c: "Comparison") -> Iterator[Finding]:
                 "posterior "
                 f"standard deviations.{_why(a)}",
             )
+
+
+def _off_edges(c: "Comparison", a: "Aligned", gap: Any) -> Any:
+    """Distances in standard deviations but for estimates on an edge, which is outside every interval."""
+    gap[on_edge(c, a, "initial", "transition")] = np.nan  # rules of their own say it
+    return gap.mask(gap.index.isin(on_edge(c, a, *PROBABILITIES)) & (gap < EDGEWISE))
+
+
+def _elsewhere(c: "Comparison") -> Iterator[Finding]:
+    """Approximations that describe another place than EM's end, where no chains say which the posterior holds."""
+    em = next((a for a in c.aligned if a.fit.method == "em"), None)
+    if em is None or len(c.modes) > 1:  # `several_modes` says it
+        return
+    for a in c.aligned:
+        if a.is_chain or a.sample is None:
+            continue
+        own, base = c.table[em.name]["estimate"], c.table[a.name]
+        gap = _off_edges(c, em, (own - base["estimate"]).abs() / base["sd"].replace(0, np.nan))
+        if not gap.max() > ELSEWHERE:
+            continue
+        where = gap.idxmax()
+        yield Finding(
+            "disagreement",
+            where,
+            float(gap.max()),
+            f"{em.name} and {a.name} describe different places: {where} is {number(own[where])} by {em.name} and "
+            f"{number(base['estimate'][where])} by {a.name}, {number(gap.max(), 2)} of its standard deviations away. "
+            "No chains that have mixed say which of them the posterior holds: start each from the other (init=).",
+        )
 
 
 def underdispersed(c: "Comparison") -> Iterator[Finding]:

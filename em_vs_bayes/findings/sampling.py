@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from em_vs_bayes.diagnosis import beyond
+from em_vs_bayes.diagnosis import FEWEST, beyond
 from em_vs_bayes.findings.base import Finding, counted, one_sided, parts
 from em_vs_bayes.printable import listed
 from em_vs_bayes.report.words import number, percent
@@ -76,7 +76,9 @@ def unreliable_elpd(c: "Comparison") -> Iterator[Finding]:
         if np.isnan(row["elpd"]):
             limit = row["good_khat_limit"]
             shape = f"the Pareto k-hat of its draws is {beyond(row['khat'], limit)} (over {number(limit, 2)})"
-            why = "the density of its draws is not known" if np.isnan(row["khat"]) else shape
+            a = next(a for a in c.aligned if a.name == name)
+            unknown = "it has too few draws" if _few(a) else "the density of its draws is not known"
+            why = unknown if np.isnan(row["khat"]) else shape
             yield Finding(
                 "unreliable_elpd",
                 "",
@@ -91,6 +93,10 @@ def unreliable_elpd(c: "Comparison") -> Iterator[Finding]:
                 float(row["worst_khat"]),
                 _bad_terms(c, str(name), int(row["bad_khat"]), row["worst_khat"], row["good_khat_limit"]),
             )
+
+
+def _few(a: "Aligned") -> bool:
+    return a.fit.draws is not None and a.fit.draws.shape[0] * a.fit.draws.shape[1] < FEWEST
 
 
 def _bad_terms(c: "Comparison", name: str, count: int, worst: float, limit: float) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from em_vs_bayes.emissions import Categorical, LinearRegression
-from em_vs_bayes.findings.base import EDGE, Finding, known_columns, of_reference, sequential, yardstick
+from em_vs_bayes.findings.base import EDGE, Finding, described, known_columns, of_reference, sequential
 from em_vs_bayes.report.words import number, percent
 from em_vs_bayes.residuals import autocorrelation
 from em_vs_bayes.responses import LAWS, Response
@@ -23,7 +23,7 @@ def states(c: "Comparison") -> Iterator[Finding]:
     """What each state looks like: its mean, its most probable category, or its regression line."""
     if not sequential(c):
         return
-    a = yardstick(c) or of_reference(c)
+    a = described(c)
     every, sizes = known_columns(c), range(c.fits[0].spec.size)
     columns = [column for column in every if not column.by_row]
     if isinstance(c.fits[0].spec.model_emission, LinearRegression):
@@ -66,7 +66,7 @@ def dwell_times(c: "Comparison") -> Iterator[Finding]:
     """How long visits to each state last, and how much of the time is spent there."""
     if not sequential(c):
         return
-    a = yardstick(c) or of_reference(c)
+    a = described(c)
     table = a.fit.state_summary(c.level).iloc[a.order].reset_index(drop=True)
     words: list[str] = []
     for k, row in table.iterrows():

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
+from pymc.distributions.dist_math import check_parameters
 from pytensor.graph.basic import Variable
 
 from em_vs_bayes.arguments import as_floats, brief
@@ -47,6 +48,19 @@ def powers(case_weights: Any, rows: int | None) -> Array | None:
         wanted = "n" if rows is None else rows
         raise ValueError(f"case_weights must be ({wanted},), one per row of observed; got shape {found.shape}.")
     return found
+
+
+def whole(value: Any, *wanted: tuple[Any, str]) -> Any:
+    """Data (n, ...) whose sizes are looked at whenever they are evaluated: they may be exchanged (`pymc.set_data`).
+
+    Parameters
+    ----------
+    wanted : pairs of tensor and str
+        A condition, and what to say where it does not hold.
+    """
+    for condition, words in wanted:
+        value = check_parameters(value, condition, can_be_replaced_by_ninf=False, msg=words)
+    return value
 
 
 def drawn(name: str, values: Any, like: Array) -> Array:

@@ -13,7 +13,7 @@ from pytensor.graph.basic import Variable
 from em_vs_bayes.arguments import brief
 from em_vs_bayes.contract import Array
 from em_vs_bayes.kernels.chain_rows import walk
-from em_vs_bayes.pymc.asked import check_callable, drawn, powers, tensor
+from em_vs_bayes.pymc.asked import check_callable, drawn, powers, tensor, whole
 from em_vs_bayes.pymc.chain import chain_terms
 from em_vs_bayes.pymc.checks import check_chain, check_states
 from em_vs_bayes.pymc.mixture import check_ndim, observed_tensor, powered, whole_signature
@@ -127,6 +127,11 @@ def HMM(
     check_chain(initial, transition, starts, densities(data, *given), data)
 
     def logp(value: Any, _like: Any, initial: Any, transition: Any, starts: Any, *rest: Any) -> Any:
+        n = value.shape[0]
+        wanted = [(pt.gt(n, 0), f"{name}: observed has no rows; a chain wants at least one")]
+        if case_powers is not None and case_powers.ndim:
+            wanted += [(pt.eq(n, len(case_powers)), f"{name}: case_weights must be one per row of observed")]
+        value = whole(value, *wanted, (pt.eq(n, starts[-1]), f"{name}: lengths do not sum to the rows of observed"))
         terms = chain_terms(initial, transition, densities(value, *rest), starts)
         return powered(terms, case_powers)
 

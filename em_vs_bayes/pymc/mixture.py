@@ -13,7 +13,7 @@ from pytensor.graph.basic import Variable
 
 from em_vs_bayes.arguments import as_floats, brief
 from em_vs_bayes.contract import Array
-from em_vs_bayes.pymc.asked import check_callable, drawn, powers, tensor
+from em_vs_bayes.pymc.asked import check_callable, drawn, powers, tensor, whole
 from em_vs_bayes.pymc.checks import TOLERANCE, check_mixture, check_weights
 from em_vs_bayes.pymc.marginal import log_marginal
 from em_vs_bayes.pymc.python_draws import Undrawn, draw_in_python
@@ -89,6 +89,10 @@ def Mixture(
     check_mixture(weights, densities(data, *given, *tensors), data)
 
     def logp(value: Any, _shape: Any, w: Any, *rest: Any) -> Any:
+        sizes = [] if case_powers is None or not case_powers.ndim else [len(case_powers)]
+        sizes += [w.shape[0]] * (w.type.ndim - 1)
+        words = f"{name}: observed has another number of rows than case_weights or weights; give them for each row, too"
+        value = whole(value, *((pt.eq(value.shape[0], size), words) for size in sizes))
         table = densities(value, *rest)
         evidence, _ = log_marginal(pt.log(w), table)
         terms = powered(evidence, case_powers)

@@ -13,7 +13,7 @@ from em_vs_bayes import printable
 from em_vs_bayes.compare import COLUMNS
 from em_vs_bayes.datatree import rows_of_terms
 from em_vs_bayes.describe import mixing
-from em_vs_bayes.diagnosis import khat
+from em_vs_bayes.diagnosis import FEWEST, khat
 from em_vs_bayes.thresholds import khat_limit
 
 if TYPE_CHECKING:
@@ -110,8 +110,9 @@ def elpd(aligned: "Sequence[Aligned]") -> pd.DataFrame:
             continue
         both = None if a.is_chain else _densities(a.fit)
         shape = np.nan if both is None else khat(both[0] - both[1])
-        limit = khat_limit(np.asarray(a.fit.idata["log_likelihood"]["y"])[..., 0].size)
-        if not (a.is_chain or shape <= limit):
+        size = np.asarray(a.fit.idata["log_likelihood"]["y"])[..., 0].size
+        limit = khat_limit(size)
+        if size < FEWEST or not (a.is_chain or shape <= limit):
             rows[a.name] = [*[np.nan] * 6, 0, limit, shape]
             continue
         with warnings.catch_warnings():  # a bad k-hat is in the table and among the findings
