@@ -234,7 +234,7 @@ def test_weights_of_zero_are_rows_left_out():
         (frame, (~DUMMY) * 1.0),
         (frame[~DUMMY].assign(g=pd.Categorical(["b"] * 30, ["a", "b"])), None),
     ):
-        with pytest.raises(ValueError, match=r"30 row\(s\) with a response and 3 column\(s\), of which \['g\[T.b\]'\]"):
+        with pytest.raises(ValueError, match="the level that the others of g are compared with"):
             evb.Tobit("y ~ x + g").fit(rows, weights=weights, **QUIET)
 
 
