@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from em_vs_bayes.kernels import fours
 from em_vs_bayes.kernels.chain_log import (
     log_backward,
     log_first_row,
@@ -33,15 +34,16 @@ from em_vs_bayes.kernels.chain_scaled import (
     padded,
     weigh,
 )
-from em_vs_bayes.kernels.jit import inner, kernel, spliced
+from em_vs_bayes.kernels.jit import inlined, inner, kernel, lean, spliced
 from em_vs_bayes.kernels.rows import TOP, base_measure, harden, largest, log_potentials
 from em_vs_bayes.kernels.stream_block import BLOCK, ROWS, allocate, lane, load
 from em_vs_bayes.kernels.stream_missing import allocate_conditionals
 from em_vs_bayes.kernels.streams import add_statistics, draw_hidden, finish, prepare
 from em_vs_bayes.kernels.tables import Data, Streams
-from em_vs_bayes.kernels.vectormath import exp
+from em_vs_bayes.kernels.vectormath import decay
 
 PIECE = 16 * ROWS
+FOUR, ZERO = np.uint64(4), np.uint64(0)
 LOG_HARDLY, LOG_NOTHING = math.log(HARDLY), math.log(NOTHING)
 
 
@@ -65,11 +67,11 @@ class Chain(NamedTuple):
     top: np.ndarray  # (P,)
     norm: np.ndarray  # (rows,): logs of what rows of alpha were divided by
     pairs: np.ndarray  # (K P,): sums of alpha v / c
-    counts: np.ndarray  # (K,): expected number of rows in each state
+    counts: np.ndarray  # (P,): expected number of rows in each state
     lost: np.ndarray  # (2,): what may have been lost to underflow, forward and backward
 
 
-@inner
+@lean
 def room(data, first, last, K, memory):
     """Rows to hold at once of sequences first, ..., last - 1, and spans of the longest sequence."""
     rows, longest = 0, 0
@@ -119,12 +121,12 @@ def make_chain(pot, K, rows, span, spans, memory):
         np.empty(P),
         np.empty(rows),
         np.zeros(K * P),
-        np.zeros(K),
+        np.zeros(P),
         np.zeros(2),
     )
 
 
-@inner
+@lean
 def _group_end(data, s, last):
     """Sequences s, ..., end - 1 fit into one piece; or s alone is longer than that."""
     end = s + 1
@@ -133,12 +135,18 @@ def _group_end(data, s, last):
     return end
 
 
-@inner
+@lean
 def _weight(data, s):
     return data.weights[data.starts[s]] if data.weights.size > 0 else 1.0
 
 
-@inner
+@inlined
+def _quad(a, k, K, q):
+    """Four rows of lane k from row q on; zeros past the last of K."""
+    return fours.load(a, lane(k) + q) if k < K else fours.spread(0.0)
+
+
+@lean
 def _scatter(K, P, rows, at, logarithmic, work, b):
     """Rows of b from lanes of log potentials."""
     logp, row = work.logp, work.row
@@ -147,35 +155,53 @@ def _scatter(K, P, rows, at, logarithmic, work, b):
     for k in range(K if not logarithmic else 0):
         t = lane(k)
         for q in range(BLOCK):
-            logp[t + q] = exp(logp[t + q] - row[TOP + q])
-    width, at = np.uint64(P), np.uint64(at)
-    for k in range(np.uint64(K)):
-        t = lane(k)
-        for q in range(np.uint64(rows)):
-            b[at + q * width + k] = logp[t + q]
-    for k in range(np.uint64(K), width):
-        for q in range(np.uint64(rows)):
-            b[at + q * width + k] = 0.0
+            logp[t + q] = decay(logp[t + q] - row[TOP + q])
+    width, at, whole = np.uint64(P), np.uint64(at), np.uint64(rows - rows % 4)
+    for k in range(0, K, 4):
+        for q in range(ZERO, whole, FOUR):
+            o = at + q * width + np.uint64(k)
+            w, x, y, z = fours.turned(
+                _quad(logp, k, K, q), _quad(logp, k + 1, K, q), _quad(logp, k + 2, K, q), _quad(logp, k + 3, K, q)
+            )
+            fours.store(b, o, w)
+            fours.store(b, o + width, x)
+            fours.store(b, o + width + width, y)
+            fours.store(b, o + width + width + width, z)
+    for q in range(whole, np.uint64(rows)):
+        for k in range(width):
+            b[at + q * width + k] = logp[lane(k) + q] if k < K else 0.0
 
 
-@inner
+@lean
 def _gather(K, P, rows, at, gamma, work, counts):
     """Lanes of responsibilities from rows of gamma; their sums go to counts."""
     logp = work.logp
-    width, at = np.uint64(P), np.uint64(at)
+    width, at, whole = np.uint64(P), np.uint64(at), np.uint64(rows - rows % 4)
+    for k in range(0, K, 4):
+        sums, more = fours.spread(0.0), fours.spread(0.0)
+        for q in range(ZERO, whole, FOUR):
+            o = at + q * width + np.uint64(k)
+            w, x = fours.load(gamma, o), fours.load(gamma, o + width)
+            y, z = fours.load(gamma, o + width + width), fours.load(gamma, o + width + width + width)
+            sums, more = sums + (w + x), more + (y + z)
+            w, x, y, z = fours.turned(w, x, y, z)
+            fours.store(logp, lane(k) + q, w)
+            if k + 1 < K:
+                fours.store(logp, lane(k + 1) + q, x)
+            if k + 2 < K:
+                fours.store(logp, lane(k + 2) + q, y)
+            if k + 3 < K:
+                fours.store(logp, lane(k + 3) + q, z)
+        fours.store(counts, k, fours.load(counts, k) + (sums + more))
     for k in range(np.uint64(K)):
-        t = lane(k)
-        total = 0.0
-        for q in range(np.uint64(rows)):
-            value = gamma[at + q * width + k]
-            logp[t + q] = value
-            total += value
+        for q in range(whole, np.uint64(rows)):
+            logp[lane(k) + q] = gamma[at + q * width + k]
+            counts[k] += logp[lane(k) + q]
         for q in range(np.uint64(rows), BLOCK):
-            logp[t + q] = 0.0
-        counts[k] += total
+            logp[lane(k) + q] = 0.0
 
 
-@inner
+@lean
 def densities(data, streams, pot, K, start, stop, origin, logarithmic, work, conditionals, chain):
     """Rows of b for rows start, ..., stop - 1 of the data, ``origin`` being the first that is held.
 
@@ -192,7 +218,7 @@ def densities(data, streams, pot, K, start, stop, origin, logarithmic, work, con
     return divided
 
 
-@inner
+@lean
 def forward_rows(data, K, s, end, start, stop, origin, logarithmic, chain):
     """Forward rows of a piece; the row before it is there. Returns the evidence's part, and safe."""
     P = padded(K)
@@ -292,7 +318,7 @@ def _backward_rows(data, K, s, end, start, stop, origin, logarithmic, chain, sta
     return True
 
 
-@inner
+@lean
 def _forward_span(data, streams, pot, K, s, end, origin, logarithmic, work, conditionals, chain):
     """All pieces of the span from row ``origin`` on, forward from the row before it. Returns evidence and safe."""
     evidence, stop = 0.0, min(origin + chain.span, data.starts[end])
@@ -362,37 +388,44 @@ def _expect_group(data, streams, pot, K, s, end, logarithmic, work, conditionals
     return evidence, True
 
 
-@inner
-def _put_back(kept, a):
-    for i in range(a.size):
-        a[i] = kept[i]
+@lean
+def _keep(stats, chain, kept):
+    """What was added up before a group of sequences that may have to be done again."""
+    n, m = stats.size, chain.pairs.size
+    for i in range(n):
+        kept[i] = stats[i]
+    for i in range(m):
+        kept[n + i] = chain.pairs[i]
+    for i in range(chain.counts.size):
+        kept[n + m + i] = chain.counts[i]
 
 
-@spliced
-def _expect(data, streams, pot, K, first, last, stats, out, memory):
-    """Statistics to ``stats`` or, where ``out`` is not empty, posterior probabilities to it."""
-    for i in range(stats.size):
-        stats[i] = 0.0
-    work, conditionals = allocate(data, streams, pot, K), allocate_conditionals(data, streams, K)
-    rows, span, spans = room(data, first, last, K, memory)
-    chain = make_chain(pot, K, rows, span, spans, memory)
-    prepare(streams, pot, K, work)
-    evidence = base_measure(data, data.starts[first], data.starts[last])
-    P, before, pairs, counts = padded(K), np.empty(0), np.empty(0), np.empty(0)
+@lean
+def _put_back(stats, chain, kept):
+    n, m = stats.size, chain.pairs.size
+    for i in range(n):
+        stats[i] = kept[i]
+    for i in range(m):
+        chain.pairs[i] = kept[n + i]
+    for i in range(chain.counts.size):
+        chain.counts[i] = kept[n + m + i]
+
+
+@lean
+def _expect_all(data, streams, pot, K, first, last, work, conditionals, chain, kept, stats, out):
+    """`_expect` when memory has been found: group after group of sequences. Returns the evidence."""
+    evidence, P = 0.0, padded(K)
     s = alone = first
     while s < last:
         end = _group_end(data, s, last if s >= alone else s + 1)
         if not chain.dense:
-            before, pairs, counts = stats.copy(), chain.pairs.copy(), chain.counts.copy()
+            _keep(stats, chain, kept)
         part, safe = 0.0, False
         for logarithmic in (False, True):  # a variable: constants would be compiled once each
             if safe:
                 break
             if logarithmic and not chain.dense:
-                # element by element: numba compiles a[:] = b with a message that prints both shapes
-                _put_back(before, stats)
-                _put_back(pairs, chain.pairs)
-                _put_back(counts, chain.counts)
+                _put_back(stats, chain, kept)
             part, safe = _expect_group(
                 data, streams, pot, K, s, end, logarithmic, work, conditionals, chain, stats, out
             )
@@ -404,6 +437,21 @@ def _expect(data, streams, pot, K, first, last, stats, out, memory):
     for j in range(K):
         for k in range(K):
             stats[K + j * K + k] += math.exp(chain.M[j * P + k]) * chain.pairs[j * P + k]
+    return evidence
+
+
+@spliced
+def _expect(data, streams, pot, K, first, last, stats, out, memory):
+    """Statistics to ``stats`` or, where ``out`` is not empty, posterior probabilities to it."""
+    for i in range(stats.size):
+        stats[i] = 0.0
+    work, conditionals = allocate(data, streams, pot, K), allocate_conditionals(data, streams, K)
+    rows, span, spans = room(data, first, last, K, memory)
+    chain = make_chain(pot, K, rows, span, spans, memory)
+    prepare(streams, pot, K, work)
+    kept = np.empty(0 if chain.dense else stats.size + chain.pairs.size + chain.counts.size)
+    evidence = base_measure(data, data.starts[first], data.starts[last])
+    evidence += _expect_all(data, streams, pot, K, first, last, work, conditionals, chain, kept, stats, out)
     if out.size == 0:
         finish(data, streams, K, chain.counts, stats)
     return evidence
@@ -504,6 +552,28 @@ def _draw_group(data, streams, pot, K, s, end, logarithmic, work, conditionals, 
     return evidence, True
 
 
+@lean
+def _draw_all(data, streams, pot, K, last, work, conditionals, chain, rng, z, chosen, stats):
+    """`draw` when memory has been found. Returns the evidence."""
+    evidence = 0.0
+    s = alone = np.int64(0)
+    while s < last:
+        end = _group_end(data, s, last if s >= alone else s + 1)
+        part, safe = 0.0, False
+        for logarithmic in (False, True):
+            if safe:
+                break
+            part, safe = _draw_group(
+                data, streams, pot, K, s, end, logarithmic, work, conditionals, chain, rng, z, chosen, stats
+            )
+        if not part > -math.inf and end > s + 1:
+            alone = end
+            continue
+        evidence += part
+        s = end
+    return evidence
+
+
 @kernel
 def draw(data, streams, pot, K, rng, z, stats):
     """Draw every sequence's states from their conditional, and missing Gaussian values given them.
@@ -536,20 +606,6 @@ def draw(data, streams, pot, K, rng, z, stats):
     prepare(streams, pot, K, work)
     chosen = np.empty(ROWS, np.int64)
     evidence = base_measure(data, 0, data.columns.shape[1])
-    s = alone = np.int64(0)
-    while s < last:
-        end = _group_end(data, s, last if s >= alone else s + 1)
-        part, safe = 0.0, False
-        for logarithmic in (False, True):
-            if safe:
-                break
-            part, safe = _draw_group(
-                data, streams, pot, K, s, end, logarithmic, work, conditionals, chain, rng, z, chosen, stats
-            )
-        if not part > -math.inf and end > s + 1:
-            alone = end
-            continue
-        evidence += part
-        s = end
+    evidence += _draw_all(data, streams, pot, K, last, work, conditionals, chain, rng, z, chosen, stats)
     finish(data, streams, K, chain.counts, stats)
     return evidence

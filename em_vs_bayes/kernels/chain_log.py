@@ -6,11 +6,11 @@ that the scaled recursions give up, and where rows are wanted one by one (`chain
 
 import math
 
-from em_vs_bayes.kernels.jit import inner
+from em_vs_bayes.kernels.jit import lean
 from em_vs_bayes.kernels.vectormath import exp, log
 
 
-@inner
+@lean
 def log_sum(x, o, K):
     """log sum_k exp x[o + k]; -inf where all are."""
     top = -math.inf
@@ -24,7 +24,7 @@ def log_sum(x, o, K):
     return top + math.log(total)
 
 
-@inner
+@lean
 def log_times(x, xo, M, K, P, top, out, oo):
     """out[k] = log sum_j exp(x[j] + M[j, k]) for padded rows; ``top`` (P,) is scratch."""
     for k in range(P):
@@ -44,7 +44,7 @@ def log_times(x, xo, M, K, P, top, out, oo):
         out[oo + k] = top[k] + log(out[oo + k])
 
 
-@inner
+@lean
 def _normalise(x, o, K, P):
     """x[o:] -= log sum exp x[o:]; returns what was subtracted."""
     total = log_sum(x, o, K)
@@ -54,7 +54,7 @@ def _normalise(x, o, K, P):
     return total
 
 
-@inner
+@lean
 def log_first_row(log_initial, b, o, K, P, alpha):
     """alpha = initial b, in logarithms and normalised; returns the log of its sum."""
     for k in range(P):
@@ -62,7 +62,7 @@ def log_first_row(log_initial, b, o, K, P, alpha):
     return _normalise(alpha, o, K, P)
 
 
-@inner
+@lean
 def log_forward(M, b, o, rows, K, P, top, alpha, norm):
     """Rows of alpha = (row before) A b from offset o on, in logarithms and normalised, with M = log A.
 
@@ -79,7 +79,7 @@ def log_forward(M, b, o, rows, K, P, top, alpha, norm):
     return evidence
 
 
-@inner
+@lean
 def log_last_row(b, o, K, P, weight, alpha, v):
     """The last row: alpha becomes posterior probabilities times weight, v = b."""
     for k in range(P):
@@ -88,7 +88,7 @@ def log_last_row(b, o, K, P, weight, alpha, v):
     _normalise(v, 0, K, P)
 
 
-@inner
+@lean
 def log_backward(M, Mt, b, o, rows, K, P, weight, alpha, v, u, top, counts):
     """Rows from the last to the first: alpha becomes posterior probabilities times weight.
 
@@ -109,7 +109,7 @@ def log_backward(M, Mt, b, o, rows, K, P, weight, alpha, v, u, top, counts):
         _normalise(v, 0, K, P)
 
 
-@inner
+@lean
 def log_weigh(alpha, o, Mt, z, K, P, out):
     """out = probabilities of the states of a row given the next row's state z (-1: no next row)."""
     for k in range(P):

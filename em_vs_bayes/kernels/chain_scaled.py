@@ -19,8 +19,8 @@ logarithms (`chain_log`).
 
 import numpy as np
 
-from em_vs_bayes.kernels.fours import fades, load, spread, store, total
-from em_vs_bayes.kernels.jit import inner, unit
+from em_vs_bayes.kernels.fours import fades, lanes, load, spread, store, total
+from em_vs_bayes.kernels.jit import inlined, lean, lean_unit
 
 DENSE = 1e-30
 FAINT = 1e-200  # times HARDLY: still a number
@@ -34,17 +34,18 @@ RAISE = 2.0**100
 LOG_RAISE = 100.0 * float(np.log(2.0))
 
 FOUR = np.uint64(4)
+THIRD = np.uint64(12)
 ONE = np.uint64(1)
 ZERO = np.uint64(0)
 
 
-@inner
+@lean
 def padded(K):
     """The length of a row: K rounded up to a multiple of four."""
     return (K + 3) // 4 * 4
 
 
-@inner
+@lean
 def _covered(s, K, lost):
     """Whether every state has so much that what was lost is rounding."""
     covered = True
@@ -53,7 +54,7 @@ def _covered(s, K, lost):
     return covered
 
 
-@inner
+@lean
 def first_row(initial, b, o, P, careful, alpha, lost):
     """alpha = initial b at offset o; lost[0] is what may be missing. Returns its sum, and whether that is enough."""
     o, mass, faint = np.uint64(o), 0.0, False
@@ -66,7 +67,49 @@ def first_row(initial, b, o, P, careful, alpha, lost):
     return mass, not mass < FAINT
 
 
-@unit
+@inlined
+def _matrix(A, K):
+    """The rows of A (K 4,), those that are not there being zero."""
+    zero = spread(0.0)
+    first = load(A, ZERO)
+    second = load(A, FOUR) if K > 1 else zero
+    third = load(A, FOUR + FOUR) if K > 2 else zero
+    return first, second, third, load(A, THIRD) if K > 3 else zero
+
+
+@inlined
+def _product(x, rows):
+    """x times the matrix of these rows. What waits for x is as short as can be: a shuffle and three operations."""
+    a, b, c, d = lanes(x)
+    return (a * rows[0] + b * rows[1]) + (c * rows[2] + d * rows[3])
+
+
+@inlined
+def _columnwise(rows, b):
+    """The matrix of these rows with its columns multiplied by b."""
+    return rows[0] * b, rows[1] * b, rows[2] * b, rows[3] * b
+
+
+@lean
+def _forward_four(A, b, o, rows, K, before, alpha):
+    """`forward` for up to four states that need no care: the row stays in a register."""
+    matrix = _matrix(A, K)
+    row, raised, mass = load(alpha, o - FOUR), 0, before
+    for i in range(np.uint64(rows)):
+        at = o + i * FOUR
+        row = _product(row, _columnwise(matrix, load(b, at)))
+        mass = total(row)
+        if mass < LOW:
+            if not mass > FAINT:
+                return raised, mass, False
+            row = row * spread(RAISE)
+            mass *= RAISE
+            raised += 1
+        store(alpha, at, row)
+    return raised, mass, True
+
+
+@lean_unit
 def forward(A, b, o, rows, K, P, careful, lossy, before, alpha, s, lost):
     """Rows of alpha = (row before) A b, from offset o on; the row before is there, and its sum is ``before``.
 
@@ -88,6 +131,8 @@ def forward(A, b, o, rows, K, P, careful, lossy, before, alpha, s, lost):
     safe : bool
     """
     K, P, o = np.uint64(K), np.uint64(P), np.uint64(o)
+    if P == FOUR and not careful:
+        return _forward_four(A, b, o, rows, K, before, alpha)
     raised, mass, faint, missing, least = 0, before, False, lost[0], spread(FAINT)
     for i in range(np.uint64(rows)):
         row = o + i * P
@@ -124,7 +169,7 @@ def forward(A, b, o, rows, K, P, careful, lossy, before, alpha, s, lost):
     return raised, mass, True
 
 
-@inner
+@lean
 def last_row(b, o, P, weight, alpha, v, lost):
     """The last row of a sequence, where beta = 1: alpha becomes posterior probabilities times weight, v = b."""
     o, mass = np.uint64(o), 0.0
@@ -136,7 +181,34 @@ def last_row(b, o, P, weight, alpha, v, lost):
     lost[1] = LOST
 
 
-@unit
+@lean
+def _backward_four(At, b, o, rows, K, weight, alpha, v, pairs):
+    """`backward` for up to four states that need no care: v and the sums for pairs stay in registers."""
+    matrix, after = _matrix(At, K), load(v, ZERO)
+    first = second = third = fourth = spread(0.0)
+    for i in range(rows - 1, -1, -1):
+        at = o + np.uint64(i) * FOUR
+        ahead, here = load(alpha, at), load(b, at)
+        both = ahead * _product(after, matrix)
+        share = spread(weight / total(both))
+        store(alpha, at, both * share)
+        shared = after * share
+        p, q, r, s = lanes(ahead)
+        first, second, third, fourth = first + p * shared, second + q * shared, third + r * shared, fourth + s * shared
+        after = _product(after, _columnwise(matrix, here))
+        if total(after) < LOW:
+            after = after * spread(RAISE)
+    store(v, ZERO, after)
+    store(pairs, ZERO, load(pairs, ZERO) + first)
+    if K > 1:
+        store(pairs, FOUR, load(pairs, FOUR) + second)
+    if K > 2:
+        store(pairs, FOUR + FOUR, load(pairs, FOUR + FOUR) + third)
+    if K > 3:
+        store(pairs, THIRD, load(pairs, THIRD) + fourth)
+
+
+@lean_unit
 def backward(At, b, o, rows, K, P, careful, lossy, weight, alpha, v, u, pairs, lost):
     """Rows from the last to the first: alpha becomes posterior probabilities times weight.
 
@@ -160,6 +232,9 @@ def backward(At, b, o, rows, K, P, careful, lossy, weight, alpha, v, u, pairs, l
     safe : bool
     """
     K, P, o = np.uint64(K), np.uint64(P), np.uint64(o)
+    if P == FOUR and not careful:
+        _backward_four(At, b, o, rows, K, weight, alpha, v, pairs)
+        return True
     faint, missing, least = False, lost[1], spread(FAINT)
     for i in range(rows - 1, -1, -1):
         row = o + np.uint64(i) * P
@@ -202,7 +277,7 @@ def backward(At, b, o, rows, K, P, careful, lossy, weight, alpha, v, u, pairs, l
     return True
 
 
-@inner
+@lean
 def weigh(alpha, o, At, z, P, out):
     """out = probabilities, up to a factor, of the states of a row given the next row's state z (-1: no next row)."""
     o = np.uint64(o)

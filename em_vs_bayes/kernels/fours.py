@@ -15,7 +15,7 @@ from numba.extending import intrinsic, lower_builtin, models, overload, register
 
 REGISTER = ir.VectorType(ir.DoubleType(), 4)
 ALIGNED = 8  # bytes: rows begin anywhere
-FLAGS = ("reassoc", "contract", "nsz", "arcp")
+FLAGS = ("contract",)  # in the order written: what a recursion waits for is last
 
 
 class Four(types.Type):
@@ -83,6 +83,31 @@ def _spread(context, value):
 
 
 @intrinsic
+def _lanes(context, four):
+    kind = types.UniTuple(FOUR, 4)
+
+    def generate(context, builder, signature, arguments):
+        spread = [builder.shuffle_vector(arguments[0], arguments[0], _pick(i, i, i, i)) for i in range(4)]
+        return context.make_tuple(builder, kind, spread)
+
+    return kind(four), generate
+
+
+@intrinsic
+def _turned(context, a, b, c, d):
+    kind = types.UniTuple(FOUR, 4)
+
+    def generate(context, builder, signature, arguments):
+        a, b, c, d = arguments
+        low = [builder.shuffle_vector(a, b, _pick(0, 4, 2, 6)), builder.shuffle_vector(c, d, _pick(0, 4, 2, 6))]
+        high = [builder.shuffle_vector(a, b, _pick(1, 5, 3, 7)), builder.shuffle_vector(c, d, _pick(1, 5, 3, 7))]
+        turned = [builder.shuffle_vector(*pair, _pick(*at)) for at in ((0, 1, 4, 5), (2, 3, 6, 7)) for pair in (low, high)]
+        return context.make_tuple(builder, kind, turned)
+
+    return kind(a, b, c, d), generate
+
+
+@intrinsic
 def _total(context, four):
     def generate(context, builder, signature, arguments):
         halves = [builder.shuffle_vector(arguments[0], arguments[0], _pick(i, i + 1)) for i in (0, 2)]
@@ -124,6 +149,16 @@ def spread(value):
     return np.full(4, value)
 
 
+def lanes(four):
+    """Each of the four, four times."""
+    return tuple(np.full(4, value) for value in four)
+
+
+def turned(a, b, c, d):
+    """The columns of the matrix with rows a, b, c and d."""
+    return tuple(np.array([a, b, c, d]).T.copy())
+
+
 def total(four):
     """The sum of the four."""
     return four.sum()
@@ -147,6 +182,16 @@ def _compiled_store(array, at, four):
 @overload(spread, inline="always")
 def _compiled_spread(value):
     return lambda value: _spread(value)  # type: ignore[call-arg]  # numba adds context
+
+
+@overload(lanes, inline="always")
+def _compiled_lanes(four):
+    return lambda four: _lanes(four)  # type: ignore[call-arg]  # numba adds context
+
+
+@overload(turned, inline="always")
+def _compiled_turned(a, b, c, d):
+    return lambda a, b, c, d: _turned(a, b, c, d)  # type: ignore[call-arg]  # numba adds context
 
 
 @overload(total, inline="always")

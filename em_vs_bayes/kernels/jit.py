@@ -6,6 +6,8 @@ entry points for Python and C, which would cost as much again.
 ``inner`` and ``spliced`` are parts: they become machine code inside what calls them, and only there (see `linked`).
 ``spliced`` ones are merged before types are known, so that what they are given is not packed and unpacked; it is worth
 it for long functions that hand much to a few others. ``inlined`` ones leave no trace of their own.
+``lean`` and ``lean_unit`` are ``inner`` and ``unit`` that make no arrays, return none and call nothing that returns any:
+they count no references to those they are given, which in short loops takes longer than the arithmetic.
 ``exact`` is a kernel that keeps IEEE order, for code whose correctness needs it (range reduction, compensated sums). In
 all others sums may be reassociated and multiplications fused, which lets LLVM use vector registers. NaN and infinity
 keep their meaning everywhere (no ``nnan``, no ``ninf``): guards against them must work.
@@ -24,7 +26,7 @@ Decorator = Callable[[Callable[..., Any]], Any]
 
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 HIDDEN = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-COMMON: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+COMMON: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": True}  # said always: callers would pass on theirs
 INTERPRETED: bool = bool(vars(numba.config)["DISABLE_JIT"])
 
 
@@ -33,7 +35,7 @@ def _cached(**flags: Any) -> Decorator:
     njit: Any = numba.njit
 
     def decorate(function: Callable[..., Any]) -> Any:
-        dispatcher = njit(**COMMON, **flags)(function)
+        dispatcher = njit(**{**COMMON, **flags})(function)
         return dispatcher if INTERPRETED else shelved(dispatcher)
 
     return decorate
@@ -42,7 +44,7 @@ def _cached(**flags: Any) -> Decorator:
 def _part(**flags: Any) -> Decorator:
     """``njit`` for what only kernels call."""
     njit: Any = numba.njit
-    decorate: Decorator = njit(pipeline_class=PartCompiler, **COMMON, **HIDDEN, **flags)
+    decorate: Decorator = njit(pipeline_class=PartCompiler, **{**COMMON, **HIDDEN, **flags})
     return decorate
 
 
@@ -101,5 +103,7 @@ kernel = _kernel(fastmath=FAST)
 exact = _kernel(fastmath={"contract"})
 unit = _cached(fastmath=FAST, **HIDDEN)
 inner = _inner(fastmath=FAST)
+lean_unit = _cached(fastmath=FAST, _nrt=False, **HIDDEN)
+lean = _inner(fastmath=FAST, _nrt=False)
 spliced = _part(fastmath=FAST, inline="always")
 inlined = numba.njit(inline="always")

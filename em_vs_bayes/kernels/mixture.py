@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from em_vs_bayes.kernels.jit import inner, kernel
+from em_vs_bayes.kernels.jit import kernel, lean
 from em_vs_bayes.kernels.rows import TOP, TOTAL, base_measure, harden, largest, log_potentials
 from em_vs_bayes.kernels.stream_block import BLOCK, ROWS, STRIDE, allocate, lane
 from em_vs_bayes.kernels.stream_missing import allocate_conditionals
@@ -22,7 +22,7 @@ from em_vs_bayes.kernels.tables import Data, Streams
 from em_vs_bayes.kernels.vectormath import decay, log
 
 
-@inner
+@lean
 def _exponentiate(K, work):
     """logp = exp(logp - TOP), TOTAL = its sum over k: at least 1, or 0 where every logp is -inf."""
     logp, row = work.logp, work.row
@@ -37,7 +37,7 @@ def _exponentiate(K, work):
             row[TOTAL + q] += value
 
 
-@inner
+@lean
 def _evidence(work):
     """Sum over rows of case weight times log evidence, without base. Weight 0 removes a row, whatever its evidence."""
     row = work.row
@@ -48,7 +48,7 @@ def _evidence(work):
     return total
 
 
-@inner
+@lean
 def _responsibilities(K, work, stats):
     """logp = case weight times logp / TOTAL; its sums over rows go to stats[0:K]."""
     logp, row = work.logp, work.row
@@ -64,7 +64,7 @@ def _responsibilities(K, work, stats):
         stats[k] += count
 
 
-@inner
+@lean
 def _first(K, work, q, top):
     """The first component whose logp equals the largest, ``top``; 0 if none does (NaN)."""
     for k in range(K):
@@ -73,7 +73,7 @@ def _first(K, work, q, top):
     return 0
 
 
-@inner
+@lean
 def _choose(K, rng, rows, work, z):
     """Draw z[b] with probabilities proportional to logp, from one uniform per row; -1 if all are 0.
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from em_vs_bayes.kernels.jit import inner, spliced
+from em_vs_bayes.kernels.jit import lean, spliced
 from em_vs_bayes.kernels.stream_block import BLOCK, STRIDE, lane, load
 from em_vs_bayes.kernels.streams import add_log_potentials
 
@@ -35,7 +35,7 @@ def log_potentials(data, streams, pot, K, weighted, start, stop, work, condition
     return rows
 
 
-@inner
+@lean
 def largest(K, work):
     """Lane TOP = max_k logp; NaN if any is NaN."""
     logp, row = work.logp, work.row
@@ -48,7 +48,7 @@ def largest(K, work):
             row[TOP + q] = value if value > top or value != value else top
 
 
-@inner
+@lean
 def base_measure(data, start, stop):
     """sum_i w_i base_i over rows start, ..., stop - 1."""
     total = 0.0
@@ -58,7 +58,7 @@ def base_measure(data, start, stop):
     return total
 
 
-@inner
+@lean
 def harden(K, z, rows, work, counts):
     """logp = case weight in the lane of the row's component, 0 elsewhere (everywhere if z = -1)."""
     logp, row = work.logp, work.row

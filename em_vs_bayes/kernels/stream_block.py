@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from em_vs_bayes.kernels.jit import inner
+from em_vs_bayes.kernels.jit import inner, lean
 from em_vs_bayes.kernels.prefetch import prefetch
 from em_vs_bayes.kernels.tables import GAUSS_FULL, REGRESSION, REGRESSIONS, STUDENT
 
@@ -76,7 +76,7 @@ def allocate(data, streams, pot, K):
     )
 
 
-@inner
+@lean
 def load(data, start, stop, work):
     """Rows start, ..., stop - 1 (at most a block) transposed and centred into work.x, case weights into work.row.
 
@@ -113,7 +113,7 @@ def load(data, start, stop, work):
     return rows
 
 
-@inner
+@lean
 def fetch_ahead(j, part, upto, parts, work):
     """Ask for parts ``part``, ..., ``upto`` - 1 out of ``parts`` of column j in the next block, if that is a whole one.
 
@@ -125,14 +125,14 @@ def fetch_ahead(j, part, upto, parts, work):
             prefetch(work.columns, j, row + i * LINE)
 
 
-@inner
+@lean
 def keep(work):
     """Remember logp as it is before a stream is added."""
     for i in range(work.logp.size):
         work.kept[i] = work.logp[i]
 
 
-@inner
+@lean
 def combine(x, first, n, c, at, out, to):
     """out[to] += sum_j c[at + j] x[first + j] over n lanes."""
     t = lane(to)
@@ -150,7 +150,7 @@ def combine(x, first, n, c, at, out, to):
             out[t + b] += c0 * x[x0 + b]
 
 
-@inner
+@lean
 def _add4(out, o, s0, s1, s2, s3):
     out[o] += s0
     out[o + 1] += s1
@@ -158,7 +158,7 @@ def _add4(out, o, s0, s1, s2, s3):
     out[o + 3] += s3
 
 
-@inner
+@lean
 def gram(r, K, f, start, n, out, at, ld):
     """out[at + k ld + q] += sum_b r[k, b] f[q, b]: K lanes of r times n lanes of f from ``start`` on.
 

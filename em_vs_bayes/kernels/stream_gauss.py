@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from em_vs_bayes.kernels.jit import inner, spliced
+from em_vs_bayes.kernels.jit import inner, lean, spliced
 from em_vs_bayes.kernels.stream_block import BLOCK, FEATURES, START, STRIDE, fetch_ahead, gram, lane
 
 SECOND = STRIDE + STRIDE  # lanes of z, after the one at STRIDE
@@ -17,7 +17,7 @@ THIRD = SECOND + STRIDE
 ROOT_HALF = math.sqrt(0.5)
 
 
-@inner
+@lean
 def prepare_full(pot, o, d, K, bias):
     """From c[K], m[K, d], W[K, d, d] at pot[o]: bias[o + k] = c_k and, in place of m, W m."""
     for k in range(K):
@@ -31,7 +31,7 @@ def prepare_full(pot, o, d, K, bias):
             bias[m + i] = total
 
 
-@inner
+@lean
 def prepare_diag(pot, o, d, K, bias):
     """From c[K, d], m[K, d], w[K, d] at pot[o]: bias[o + k] = sum_j c_kj; for m, w: (w m, w) / sqrt(2)."""
     for k in range(K):
@@ -45,7 +45,7 @@ def prepare_diag(pot, o, d, K, bias):
         bias[m] = pot[m] * bias[w]
 
 
-@inner
+@lean
 def _corner(x, first, n, W, w, ld, bias, b, c, out, k):
     """out[k] += c - |W x - b|^2 / 2 for the leading n <= 4 rows of a lower triangular W."""
     t, x0 = lane(k), lane(first)
@@ -82,7 +82,7 @@ def _corner(x, first, n, W, w, ld, bias, b, c, out, k):
         out[t + q] += c - 0.5 * (z0 * z0 + z1 * z1 + z2 * z2 + z3 * z3)
 
 
-@inner
+@lean
 def _open(x, first, W, w, ld, bias, b, z):
     """z = W[:, 0] x - b: four rows, the first column."""
     x0 = lane(first)
@@ -97,7 +97,7 @@ def _open(x, first, W, w, ld, bias, b, z):
         z[z3 + q] = w3 * value - b3
 
 
-@inner
+@lean
 def _column(x, first, W, w, ld, z):
     """z += W[:, j] x_j: four rows, one column."""
     x0 = lane(first)
@@ -111,7 +111,7 @@ def _column(x, first, W, w, ld, z):
         z[z3 + q] += w3 * value
 
 
-@inner
+@lean
 def _tile(x, first, W, w, ld, z):
     """z += W x: four rows, four columns."""
     x0, x1, x2, x3 = lane(first), lane(first + 1), lane(first + 2), lane(first + 3)
@@ -129,7 +129,7 @@ def _tile(x, first, W, w, ld, z):
         z[z3 + q] += w30 * v0 + w31 * v1 + w32 * v2 + w33 * v3
 
 
-@inner
+@lean
 def _close(x, first, W, w, ld, z, out, k):
     """out[k] -= |z + W x|^2 / 2: the four rows end in a triangle."""
     t, x0, x1, x2, x3 = lane(k), lane(first), lane(first + 1), lane(first + 2), lane(first + 3)
@@ -153,7 +153,7 @@ def add_full(pot, o, first, d, K, work):
         add_quadratic(pot, o + K + K * d + k * d * d, o + K + k * d, work.bias[o + k], first, d, k, work)
 
 
-@inner
+@lean
 def add_quadratic(W, w, b, c, first, d, k, work):
     """logp_k += c - |W x - b|^2 / 2, four rows of W after four; the first group takes the odd ones."""
     head = (d - 1) % 4 + 1
@@ -168,7 +168,7 @@ def add_quadratic(W, w, b, c, first, d, k, work):
         _close(work.x, first + i, W, row + i, d, work.z, work.logp, k)
 
 
-@inner
+@lean
 def _square1(x, x0, v, w, b, c, out, t):
     """out[t] += c - (w x - b)^2: one column."""
     w0, b0 = v[w], v[b]
@@ -177,7 +177,7 @@ def _square1(x, x0, v, w, b, c, out, t):
         out[t + q] += c - z0 * z0
 
 
-@inner
+@lean
 def _square2(x, x0, v, w, b, c, out, t):
     """Two columns."""
     x1 = x0 + STRIDE
@@ -188,7 +188,7 @@ def _square2(x, x0, v, w, b, c, out, t):
         out[t + q] += c - (z0 * z0 + z1 * z1)
 
 
-@inner
+@lean
 def _square5(x, x0, v, w, b, c, out, t):
     """Five columns: enough that multiplying takes longer than reading and writing ``out``."""
     x1, x2, x3 = x0 + STRIDE, x0 + SECOND, x0 + THIRD
@@ -223,7 +223,7 @@ def add_diag(o, first, d, K, work):
             _square1(x, lane(first + j), bias, b + K * d, b, bias[o + k] if j == 0 else 0.0, out, lane(k))
 
 
-@inner
+@lean
 def _copy(x, i, out, to):
     """Lane ``to`` of out = column i."""
     a, t = lane(i), lane(to)
@@ -231,7 +231,7 @@ def _copy(x, i, out, to):
         out[t + q] = x[a + q]
 
 
-@inner
+@lean
 def product(x, i, j, out, to):
     """Lane ``to`` of out = column i times column j."""
     a, b, t = lane(i), lane(j), lane(to)
@@ -281,7 +281,7 @@ def unpack_full(d, K, stats, at):
                 f += 1
 
 
-@inner
+@lean
 def _moments1(r, r0, x, x0, out, at, square):
     """out[at] += sum_b r[b] x[b], out[square] += sum_b r[b] x[b]^2: one component."""
     s0 = t0 = 0.0
@@ -294,7 +294,7 @@ def _moments1(r, r0, x, x0, out, at, square):
     out[square] += t0
 
 
-@inner
+@lean
 def _moments2(r, r0, x, x0, out, at, square, ld):
     """Two components, ld apart in out. Each r x is added as it is: adders are free while multipliers are not."""
     r1 = r0 + STRIDE

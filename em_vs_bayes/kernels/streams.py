@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from em_vs_bayes.kernels.addresses import NOTHING, UNKNOWN, address, by_address, calls, known
-from em_vs_bayes.kernels.jit import inner, spliced, unit
+from em_vs_bayes.kernels.jit import lean, lean_unit, spliced
 from em_vs_bayes.kernels.signatures import ADD_TYPES, DRAW_TYPES, FILL_TYPES, MISSING_TYPES, SUM_TYPES
 from em_vs_bayes.kernels.stream_block import gram, keep, lane
 from em_vs_bayes.kernels.stream_censored import add_censored, add_truncated, draw_censored, draw_truncated
@@ -90,74 +90,74 @@ def _draw(typing, code, data, streams, s, pot, K, start, rows, work, conditional
 # --- the roles, kind by kind ----------------------------------------------------------------------------------------
 
 
-@unit
+@lean_unit
 def _add_full(pot, o, first, size, K, rows, work):
     add_full(pot, o, first, size, K, work)
 
 
-@unit
+@lean_unit
 def _add_diag(pot, o, first, size, K, rows, work):
     add_diag(o, first, size, K, work)
 
 
-@unit
+@lean_unit
 def _add_linear(pot, o, first, size, K, rows, work):
     add_linear(pot, o, first, size, K, work)
 
 
-@unit
+@lean_unit
 def _add_counts(pot, o, first, size, K, rows, work):
     add_counts(pot, o, first, K, work)
 
 
-@unit
+@lean_unit
 def _add_lookup(pot, o, first, size, K, rows, work):
     add_lookup(pot, o, first, size, K, work)
 
 
-@unit
+@lean_unit
 def _add_regression(pot, o, first, size, K, rows, work):
     add_regression(pot, o, first, size, K, work)
 
 
-@unit
+@lean_unit
 def _add_student(pot, o, first, size, K, rows, work):
     add_student(pot, o, first, K, work)
 
 
-@unit
+@lean_unit
 def _diag_missing(data, streams, s, pot, K, start, rows, work, conditionals):
     add_diag_missing(data, streams.col[s], streams.size[s], pot, streams.pot[s], K, start, rows, work)
 
 
-@unit
+@lean_unit
 def _response_missing(data, streams, s, pot, K, start, rows, work, conditionals):
     restore_missing(data, streams.col[s], streams.size[s], K, start, rows, work)
 
 
-@unit
+@lean_unit
 def _sum_full(data, pot, o, first, size, K, s, start, rows, work, drawn, stats, at):
     sum_full(first, size, K, work, stats, at + K)
 
 
-@unit
+@lean_unit
 def _sum_diag(data, pot, o, first, size, K, s, start, rows, work, drawn, stats, at):
     sum_diag(first, size, K, work, stats, at + K * size)
     if data.pattern.size > 0:
         count_observed(data, first, size, K, start, rows, work, stats, at)
 
 
-@unit
+@lean_unit
 def _sum_linear(data, pot, o, first, size, K, s, start, rows, work, drawn, stats, at):
     gram(work.logp, K, work.x, lane(first), size, stats, at, size)
 
 
-@unit
+@lean_unit
 def _sum_lookup(data, pot, o, first, size, K, s, start, rows, work, drawn, stats, at):
     sum_lookup(first, size, K, work, stats, at)
 
 
-@unit
+@lean_unit
 def _sum_regression(data, pot, o, first, size, K, s, start, rows, work, drawn, stats, at):
     if data.pattern.size > 0:
         blank_missing(data, first, size, start, rows, work)
@@ -166,27 +166,27 @@ def _sum_regression(data, pot, o, first, size, K, s, start, rows, work, drawn, s
         count_observed(data, first + size - 1, np.int64(1), K, start, rows, work, stats, at)
 
 
-@unit
+@lean_unit
 def _sum_student(data, pot, o, first, size, K, s, start, rows, work, drawn, stats, at):
     sum_student(data, first, pot, o, K, s, start, rows, work, drawn, stats, at)
 
 
-@unit
+@lean_unit
 def _draw_student(data, streams, s, pot, K, start, rows, work, conditionals, rng, z):
     draw_student(data, streams.col[s], pot, streams.pot[s], K, s, start, rows, work, rng, z)
 
 
-@unit
+@lean_unit
 def _draw_censored(data, streams, s, pot, K, start, rows, work, conditionals, rng, z):
     draw_censored(streams.col[s], streams.size[s], pot, streams.pot[s], K, rows, work, rng, z)
 
 
-@unit
+@lean_unit
 def _draw_truncated(data, streams, s, pot, K, start, rows, work, conditionals, rng, z):
     draw_truncated(streams.col[s], streams.size[s], pot, streams.pot[s], K, rows, work, rng, z)
 
 
-@unit
+@lean_unit
 def _draw_robust(data, streams, s, pot, K, start, rows, work, conditionals, rng, z):
     draw_robust(streams.col[s], streams.size[s], pot, streams.pot[s], K, rows, work, rng, z)
 
@@ -247,7 +247,7 @@ def prepare(streams, pot, K, work):
             prepare_regression(pot, streams.pot[s], streams.size[s], K, work.bias)
 
 
-@inner
+@lean
 def _any_missing(data, start, rows):
     if data.pattern.size > 0:
         for i in range(start, start + rows):
