@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from em_vs_bayes.kernels import fours
+from em_vs_bayes.kernels.chain_four import both
 from em_vs_bayes.kernels.chain_log import (
     log_backward,
     log_first_row,
@@ -318,6 +319,32 @@ def _backward_rows(data, K, s, end, start, stop, origin, logarithmic, chain, sta
     return True
 
 
+@spliced
+def _meet(data, streams, pot, K, s, end, work, conditionals, chain, stats):
+    """Posterior probabilities of sequences s, ..., end - 1, all held at once. Returns evidence and safe."""
+    P, lo = padded(K), data.starts[s]
+    evidence = 0.0
+    for start in range(lo, data.starts[end], PIECE):
+        stop = min(start + PIECE, data.starts[end])
+        evidence += densities(data, streams, pot, K, start, stop, lo, False, work, conditionals, chain)
+    for i in range(s, end):
+        at, rows, weight = (1 + data.starts[i] - lo) * P, data.starts[i + 1] - data.starts[i], _weight(data, i)
+        if rows > 1:
+            raised, total, safe = both(
+                chain.initial, chain.A, chain.At, chain.b, at, rows, K, weight, chain.alpha, chain.pairs
+            )
+        else:
+            raised = 0
+            total, safe = first_row(chain.initial, chain.b, at, P, False, chain.alpha, chain.lost)
+            last_row(chain.b, at, P, weight, chain.alpha, chain.v, chain.lost)
+        if not safe:
+            return evidence, False
+        evidence += weight * (math.log(total) - raised * LOG_RAISE)
+        for k in range(K):
+            stats[k] += chain.alpha[at + k]
+    return evidence, True
+
+
 @lean
 def _forward_span(data, streams, pot, K, s, end, origin, logarithmic, work, conditionals, chain):
     """All pieces of the span from row ``origin`` on, forward from the row before it. Returns evidence and safe."""
@@ -365,7 +392,11 @@ def _expect_group(data, streams, pot, K, s, end, logarithmic, work, conditionals
     Where ``out`` (n, K) is not empty it gets the posterior probabilities, and the emission no statistics.
     """
     P, lo, hi = padded(K), data.starts[s], data.starts[end]
-    evidence, safe = _forward_group(data, streams, pot, K, s, end, logarithmic, work, conditionals, chain)
+    meet = P == FOUR and chain.dense and not logarithmic and hi - lo <= chain.span
+    if meet:
+        evidence, safe = _meet(data, streams, pot, K, s, end, work, conditionals, chain, stats)
+    else:
+        evidence, safe = _forward_group(data, streams, pot, K, s, end, logarithmic, work, conditionals, chain)
     if not safe or not evidence > -math.inf:
         return evidence, safe
     held = lo + (hi - lo - 1) // chain.span * chain.span
@@ -374,7 +405,7 @@ def _expect_group(data, streams, pot, K, s, end, logarithmic, work, conditionals
         if start < held:
             held -= chain.span
             _again(data, streams, pot, K, s, end, held, logarithmic, work, conditionals, chain)
-        if not _backward_rows(data, K, s, end, start, stop, held, logarithmic, chain, stats):
+        if not meet and not _backward_rows(data, K, s, end, start, stop, held, logarithmic, chain, stats):
             return evidence, False
         if out.size > 0:
             for t in range(start, stop):
@@ -418,13 +449,12 @@ def _expect_all(data, streams, pot, K, first, last, work, conditionals, chain, k
     s = alone = first
     while s < last:
         end = _group_end(data, s, last if s >= alone else s + 1)
-        if not chain.dense:
-            _keep(stats, chain, kept)
+        _keep(stats, chain, kept)
         part, safe = 0.0, False
         for logarithmic in (False, True):  # a variable: constants would be compiled once each
             if safe:
                 break
-            if logarithmic and not chain.dense:
+            if logarithmic:
                 _put_back(stats, chain, kept)
             part, safe = _expect_group(
                 data, streams, pot, K, s, end, logarithmic, work, conditionals, chain, stats, out
@@ -449,7 +479,7 @@ def _expect(data, streams, pot, K, first, last, stats, out, memory):
     rows, span, spans = room(data, first, last, K, memory)
     chain = make_chain(pot, K, rows, span, spans, memory)
     prepare(streams, pot, K, work)
-    kept = np.empty(0 if chain.dense else stats.size + chain.pairs.size + chain.counts.size)
+    kept = np.empty(stats.size + chain.pairs.size + chain.counts.size)
     evidence = base_measure(data, data.starts[first], data.starts[last])
     evidence += _expect_all(data, streams, pot, K, first, last, work, conditionals, chain, kept, stats, out)
     if out.size == 0:

@@ -19,24 +19,17 @@ logarithms (`chain_log`).
 
 import numpy as np
 
-from em_vs_bayes.kernels.fours import fades, lanes, load, spread, store, total
-from em_vs_bayes.kernels.jit import inlined, lean, lean_unit
+from em_vs_bayes.kernels.chain_four import FAINT, FOUR, LOW, ONE, RAISE, ZERO, backward_four, forward_four
+from em_vs_bayes.kernels.fours import fades, load, spread, store, total
+from em_vs_bayes.kernels.jit import lean, lean_unit
 
 DENSE = 1e-30
-FAINT = 1e-200  # times HARDLY: still a number
 HARDLY = 1e-100  # products with transitions below may be lost wherever they are
 NOTHING = 1e-290  # transitions below count as zeros: what they carry is lost
 LOST = 1e-300  # above what underflow takes from a row
 DROPPED = 1e-285  # above what transitions below NOTHING would have carried
 SURE = 1e17
-LOW = 2.0**-100  # a row whose sum is below is multiplied by RAISE
-RAISE = 2.0**100
 LOG_RAISE = 100.0 * float(np.log(2.0))
-
-FOUR = np.uint64(4)
-THIRD = np.uint64(12)
-ONE = np.uint64(1)
-ZERO = np.uint64(0)
 
 
 @lean
@@ -67,48 +60,6 @@ def first_row(initial, b, o, P, careful, alpha, lost):
     return mass, not mass < FAINT
 
 
-@inlined
-def _matrix(A, K):
-    """The rows of A (K 4,), those that are not there being zero."""
-    zero = spread(0.0)
-    first = load(A, ZERO)
-    second = load(A, FOUR) if K > 1 else zero
-    third = load(A, FOUR + FOUR) if K > 2 else zero
-    return first, second, third, load(A, THIRD) if K > 3 else zero
-
-
-@inlined
-def _product(x, rows):
-    """x times the matrix of these rows. What waits for x is as short as can be: a shuffle and three operations."""
-    a, b, c, d = lanes(x)
-    return (a * rows[0] + b * rows[1]) + (c * rows[2] + d * rows[3])
-
-
-@inlined
-def _columnwise(rows, b):
-    """The matrix of these rows with its columns multiplied by b."""
-    return rows[0] * b, rows[1] * b, rows[2] * b, rows[3] * b
-
-
-@lean
-def _forward_four(A, b, o, rows, K, before, alpha):
-    """`forward` for up to four states that need no care: the row stays in a register."""
-    matrix = _matrix(A, K)
-    row, raised, mass = load(alpha, o - FOUR), 0, before
-    for i in range(np.uint64(rows)):
-        at = o + i * FOUR
-        row = _product(row, _columnwise(matrix, load(b, at)))
-        mass = total(row)
-        if mass < LOW:
-            if not mass > FAINT:
-                return raised, mass, False
-            row = row * spread(RAISE)
-            mass *= RAISE
-            raised += 1
-        store(alpha, at, row)
-    return raised, mass, True
-
-
 @lean_unit
 def forward(A, b, o, rows, K, P, careful, lossy, before, alpha, s, lost):
     """Rows of alpha = (row before) A b, from offset o on; the row before is there, and its sum is ``before``.
@@ -132,7 +83,7 @@ def forward(A, b, o, rows, K, P, careful, lossy, before, alpha, s, lost):
     """
     K, P, o = np.uint64(K), np.uint64(P), np.uint64(o)
     if P == FOUR and not careful:
-        return _forward_four(A, b, o, rows, K, before, alpha)
+        return forward_four(A, b, o, rows, K, before, alpha)
     raised, mass, faint, missing, least = 0, before, False, lost[0], spread(FAINT)
     for i in range(np.uint64(rows)):
         row = o + i * P
@@ -181,33 +132,6 @@ def last_row(b, o, P, weight, alpha, v, lost):
     lost[1] = LOST
 
 
-@lean
-def _backward_four(At, b, o, rows, K, weight, alpha, v, pairs):
-    """`backward` for up to four states that need no care: v and the sums for pairs stay in registers."""
-    matrix, after = _matrix(At, K), load(v, ZERO)
-    first = second = third = fourth = spread(0.0)
-    for i in range(rows - 1, -1, -1):
-        at = o + np.uint64(i) * FOUR
-        ahead, here = load(alpha, at), load(b, at)
-        both = ahead * _product(after, matrix)
-        share = spread(weight / total(both))
-        store(alpha, at, both * share)
-        shared = after * share
-        p, q, r, s = lanes(ahead)
-        first, second, third, fourth = first + p * shared, second + q * shared, third + r * shared, fourth + s * shared
-        after = _product(after, _columnwise(matrix, here))
-        if total(after) < LOW:
-            after = after * spread(RAISE)
-    store(v, ZERO, after)
-    store(pairs, ZERO, load(pairs, ZERO) + first)
-    if K > 1:
-        store(pairs, FOUR, load(pairs, FOUR) + second)
-    if K > 2:
-        store(pairs, FOUR + FOUR, load(pairs, FOUR + FOUR) + third)
-    if K > 3:
-        store(pairs, THIRD, load(pairs, THIRD) + fourth)
-
-
 @lean_unit
 def backward(At, b, o, rows, K, P, careful, lossy, weight, alpha, v, u, pairs, lost):
     """Rows from the last to the first: alpha becomes posterior probabilities times weight.
@@ -233,7 +157,7 @@ def backward(At, b, o, rows, K, P, careful, lossy, weight, alpha, v, u, pairs, l
     """
     K, P, o = np.uint64(K), np.uint64(P), np.uint64(o)
     if P == FOUR and not careful:
-        _backward_four(At, b, o, rows, K, weight, alpha, v, pairs)
+        backward_four(At, b, o, rows, K, weight, alpha, v, pairs)
         return True
     faint, missing, least = False, lost[1], spread(FAINT)
     for i in range(rows - 1, -1, -1):
