@@ -312,8 +312,18 @@ class Program:
 
     def expect(self, pot: Array, cores: int = 1) -> tuple[float, Array]:
         """Log evidence and expected statistics."""
+        asked, known = (pot.tobytes(), cores), self._known.get("last")
+        if known is not None and known[0] == asked:
+            return known[1], known[2].copy()
         stats = np.zeros(self.stats_layout.size)
-        return self.latent.expect(self.prepared, self.streams, pot, stats, cores), stats
+        evidence = self.latent.expect(self.prepared, self.streams, pot, stats, cores)
+        self._known["last"] = asked, evidence, stats.copy()
+        return evidence, stats
+
+    @cached_property
+    def _known(self) -> dict[str, tuple[Any, float, Array]]:
+        """The last E-step: fits ask twice where they begin (can the data be?) and end (how likely are they?)."""
+        return {}
 
     def decode(self, pot: Array) -> tuple[float, Array]:
         """Complete-data log-likelihood and statistics of the most probable assignment (hard EM)."""

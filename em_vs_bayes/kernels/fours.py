@@ -101,7 +101,9 @@ def _turned(context, a, b, c, d):
         a, b, c, d = arguments
         low = [builder.shuffle_vector(a, b, _pick(0, 4, 2, 6)), builder.shuffle_vector(c, d, _pick(0, 4, 2, 6))]
         high = [builder.shuffle_vector(a, b, _pick(1, 5, 3, 7)), builder.shuffle_vector(c, d, _pick(1, 5, 3, 7))]
-        turned = [builder.shuffle_vector(*pair, _pick(*at)) for at in ((0, 1, 4, 5), (2, 3, 6, 7)) for pair in (low, high)]
+        turned = [
+            builder.shuffle_vector(*pair, _pick(*at)) for at in ((0, 1, 4, 5), (2, 3, 6, 7)) for pair in (low, high)
+        ]
         return context.make_tuple(builder, kind, turned)
 
     return kind(a, b, c, d), generate

@@ -6,8 +6,8 @@ entry points for Python and C, which would cost as much again.
 ``inner`` and ``spliced`` are parts: they become machine code inside what calls them, and only there (see `linked`).
 ``spliced`` ones are merged before types are known, so that what they are given is not packed and unpacked; it is worth
 it for long functions that hand much to a few others. ``inlined`` ones leave no trace of their own.
-``lean`` and ``lean_unit`` are ``inner`` and ``unit`` that make no arrays, return none and call nothing that returns any:
-they count no references to those they are given, which in short loops takes longer than the arithmetic.
+``lean`` and ``lean_unit`` are ``inner`` and ``unit`` that make no arrays, return none and call nothing that returns
+any: they count no references to those they are given, which in short loops takes longer than the arithmetic.
 ``exact`` is a kernel that keeps IEEE order, for code whose correctness needs it (range reduction, compensated sums). In
 all others sums may be reassociated and multiplications fused, which lets LLVM use vector registers. NaN and infinity
 keep their meaning everywhere (no ``nnan``, no ``ninf``): guards against them must work.
@@ -26,7 +26,8 @@ Decorator = Callable[[Callable[..., Any]], Any]
 
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 HIDDEN = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-COMMON: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": True}  # said always: callers would pass on theirs
+COUNTED = {"_nrt": True}  # said always: what says nothing takes after its first caller
+COMMON: dict[str, Any] = {"nogil": True, "error_model": "numpy", **COUNTED}
 INTERPRETED: bool = bool(vars(numba.config)["DISABLE_JIT"])
 
 
