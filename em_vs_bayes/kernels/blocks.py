@@ -10,7 +10,7 @@ from math import inf, lgamma, log, log1p, pi, sqrt
 import numpy as np
 
 from em_vs_bayes.kernels import vectormath
-from em_vs_bayes.kernels.jit import inner, kernel
+from em_vs_bayes.kernels.jit import inner, kernel, lean, lean_kernel
 from em_vs_bayes.kernels.regression import (
     coefficients_gradient,
     coefficients_log_likelihood,
@@ -41,7 +41,7 @@ from em_vs_bayes.kernels.tables import (
 LOG_2PI = log(2 * pi)
 
 
-@kernel
+@lean_kernel
 def potentials(blocks, theta, pot):
     """Write the potentials of every block at a point theta. The log of a zero probability or rate is -inf.
 
@@ -74,7 +74,7 @@ def potentials(blocks, theta, pot):
     return True
 
 
-@kernel
+@lean_kernel
 def gradient(blocks, theta, stats, g):
     """Add to ``g`` the gradient in theta of the expected complete-data log-likelihood, statistics fixed.
 
@@ -160,7 +160,7 @@ def _times_log(count, p):
     return 0.0 if count == 0.0 else count * _log(p)
 
 
-@inner
+@lean
 def _dirichlet_potentials(theta, at, size, pot, to):
     for i in range(size):
         if not 0.0 <= theta[at + i] < inf:
@@ -193,7 +193,7 @@ def _stationary_log_likelihood(theta, at, K, stats, st, row):
     return total
 
 
-@inner
+@lean
 def _gamma_potentials(theta, at, K, form, pot, to):
     for k in range(K):
         if not 0.0 <= theta[at + k] < inf:
@@ -204,7 +204,7 @@ def _gamma_potentials(theta, at, K, form, pot, to):
     return True
 
 
-@inner
+@lean
 def _beta_potentials(theta, at, K, pot, to):
     for k in range(K):
         if not 0.0 <= theta[at + k] <= 1.0:
@@ -217,7 +217,7 @@ def _beta_potentials(theta, at, K, pot, to):
 # --- Gaussian blocks with a full or shared covariance matrix ------------------------------------------------
 
 
-@inner
+@lean
 def _full_potentials(blocks, b, theta, pot):
     K, d = blocks.rows[b], blocks.size[b]
     c = blocks.pot[b]
@@ -240,7 +240,7 @@ def _full_potentials(blocks, b, theta, pot):
     return True
 
 
-@inner
+@lean
 def _full_scatter(blocks, b, k, theta, stats, s):
     """Add to ``s`` the scatter about the mean: s2 - m s1' - s1 m' + n m m'. Returns n."""
     K, d = blocks.rows[b], blocks.size[b]
@@ -292,25 +292,25 @@ def _full_log_likelihood(blocks, b, k, theta, stats):
 # --- Gaussian blocks with independent dimensions ------------------------------------------------------------
 
 
-@inner
+@lean
 def spread_index(blocks, b, k, j):
     """Where in theta the variance or standard deviation of component k, dimension j lies."""
     return blocks.theta2[b] + (k * blocks.size[b] + j if blocks.covariance[b] == DIAG else k)
 
 
-@inner
+@lean
 def in_sd(blocks, b):
     """Whether the spread parameter is a standard deviation (or the scale of a Student t), not a variance."""
     return blocks.covariance[b] == SIGMA or blocks.covariance[b] == STUDENT_SIGMA
 
 
-@inner
+@lean
 def spread_count(blocks, b, i, stats):
     """What rows count for in the spread of element i of K * d; in its mean, a Student t's count n = sum r u."""
     return stats[blocks.stat[b] + i + (3 * blocks.rows[b] if blocks.covariance[b] == STUDENT_SIGMA else 0)]
 
 
-@inner
+@lean
 def variance(blocks, b, k, j, theta):
     """The variance of component k, dimension j; NaN where the parameter is not positive."""
     value = theta[spread_index(blocks, b, k, j)]
@@ -319,14 +319,14 @@ def variance(blocks, b, k, j, theta):
     return value * value if in_sd(blocks, b) else value
 
 
-@inner
+@lean
 def add_variance_gradient(blocks, b, k, j, theta, slope, g):
     """Add a derivative in the variance to the gradient in the parameter that holds it."""
     at = spread_index(blocks, b, k, j)
     g[at] += 2 * theta[at] * slope if in_sd(blocks, b) else slope
 
 
-@inner
+@lean
 def _diag_potentials(blocks, b, theta, pot):
     K, d = blocks.rows[b], blocks.size[b]
     c, at, spread = blocks.pot[b], blocks.theta[b], blocks.theta2[b]
@@ -347,7 +347,7 @@ def _diag_potentials(blocks, b, theta, pot):
     return True
 
 
-@inner
+@lean
 def _student_potentials(blocks, b, theta, pot):
     K, c = blocks.rows[b], blocks.pot[b]
     for k in range(K):
@@ -362,7 +362,7 @@ def _student_potentials(blocks, b, theta, pot):
     return True
 
 
-@inner
+@lean
 def _diag_scatter(blocks, b, k, j, theta, stats):
     """Count, sum about the mean and sum of squares about the mean of one component and dimension.
 
@@ -376,7 +376,7 @@ def _diag_scatter(blocks, b, k, j, theta, stats):
     return spread_count(blocks, b, k * d + j, stats), excess, s2 - mean * (s1 + excess)
 
 
-@inner
+@lean
 def _diag_gradient(blocks, b, theta, stats, g):
     d = blocks.size[b]
     for k in range(blocks.rows[b]):

@@ -13,7 +13,7 @@ import numpy as np
 
 from em_vs_bayes.kernels import draws
 from em_vs_bayes.kernels.blocks import in_sd, spread_count, spread_index, variance
-from em_vs_bayes.kernels.jit import inner, kernel
+from em_vs_bayes.kernels.jit import inner, kernel, lean
 from em_vs_bayes.kernels.regression import draw_coefficients, draw_sigmas
 from em_vs_bayes.kernels.smallmatrix import cholesky, gram, invert_lower
 from em_vs_bayes.kernels.stationary import stationary
@@ -44,7 +44,7 @@ def workspace(blocks):
     return Scratch(np.empty(longest), np.empty(longest), np.empty(longest), np.empty(longest))
 
 
-@inner
+@lean
 def draw_block(blocks, prior, b, theta, stats, rng, work):
     """The whole block. Under a JOINT prior, spreads are drawn with the free means integrated out."""
     if blocks.code[b] == DIRICHLET:
@@ -59,7 +59,7 @@ def draw_block(blocks, prior, b, theta, stats, rng, work):
     )
 
 
-@inner
+@lean
 def draw_means(blocks, prior, b, theta, stats, rng, work):
     """Means (or regression coefficients) given spreads. Nothing moves if the prior of the means is ELEMENTWISE."""
     if blocks.mean_prior[b] == ELEMENTWISE:
@@ -74,7 +74,7 @@ def draw_means(blocks, prior, b, theta, stats, rng, work):
     return _means(blocks, prior, b, theta, stats, rng)
 
 
-@inner
+@lean
 def draw_spread(blocks, prior, b, collapse, theta, stats, rng, work):
     """Spreads given means; with ``collapse``, given the fixed means only, the free ones integrated out.
 
@@ -94,7 +94,7 @@ def draw_spread(blocks, prior, b, collapse, theta, stats, rng, work):
 # --- probabilities and rates --------------------------------------------------------------------------------
 
 
-@inner
+@lean
 def _probabilities(blocks, prior, b, first, last, counts, theta, stats, rng, work):
     """Rows first, ..., last - 1, whose counts start at stats[counts]."""
     C = blocks.size[b]
@@ -134,7 +134,7 @@ def _stationary_rows(blocks, prior, b, theta, stats, rng, work):
     return True
 
 
-@inner
+@lean
 def _rates(blocks, prior, b, theta, stats, rng):
     """GAMMA and BETA blocks: one update, two families."""
     if blocks.mean_prior[b] == ELEMENTWISE:
@@ -155,7 +155,7 @@ def _rates(blocks, prior, b, theta, stats, rng):
 # --- Gaussian blocks with independent dimensions ------------------------------------------------------------
 
 
-@inner
+@lean
 def _means(blocks, prior, b, theta, stats, rng):
     K, d, hyper = blocks.rows[b], blocks.size[b], prior.hyper
     s, h, mean_prior = blocks.stat[b], blocks.hyper[b], blocks.mean_prior[b]
@@ -180,7 +180,7 @@ def _means(blocks, prior, b, theta, stats, rng):
     return True
 
 
-@inner
+@lean
 def _variances(blocks, prior, b, collapse, theta, stats, rng):
     """sigma^2 ~ IG(shape + n / 2, rate + half the squares); shared by the d dimensions unless DIAG."""
     K, d, hyper = blocks.rows[b], blocks.size[b], prior.hyper
@@ -206,7 +206,7 @@ def _variances(blocks, prior, b, collapse, theta, stats, rng):
     return True
 
 
-@inner
+@lean
 def _squares(blocks, prior, b, i, collapse, theta, stats):
     """What mean i (of K * d), its data and its JOINT prior add to the shape and rate of their variance."""
     size, at = blocks.rows[b] * blocks.size[b], blocks.theta[b] + i
@@ -226,7 +226,7 @@ def _squares(blocks, prior, b, i, collapse, theta, stats):
 # --- Gaussian blocks with a full or shared covariance matrix ------------------------------------------------
 
 
-@inner
+@lean
 def _count_free(free, at, size):
     count = 0
     for i in range(at, at + size):
@@ -235,7 +235,7 @@ def _count_free(free, at, size):
     return count
 
 
-@inner
+@lean
 def _covariances(blocks, prior, b, collapse, theta, stats, rng, work):
     """Sigma ~ IW(df + n, scale + scatter) (Gelman et al. 2013, section 3.6); TIED adds up all components."""
     K, d, hyper = blocks.rows[b], blocks.size[b], prior.hyper
@@ -264,7 +264,7 @@ def _covariances(blocks, prior, b, collapse, theta, stats, rng, work):
     return True
 
 
-@inner
+@lean
 def _add_scatter(blocks, prior, b, k, collapse, theta, stats, work):
     """Add the scatter of component k, and its mean's about a JOINT prior's, to work.a. Returns their number.
 
@@ -295,7 +295,7 @@ def _add_scatter(blocks, prior, b, k, collapse, theta, stats, work):
     return n + 1.0 if joint and not collapse else n
 
 
-@inner
+@lean
 def _mean_vector(blocks, prior, b, k, theta, stats, rng, work):
     """Mean of component k given its covariance: the free elements, given the fixed ones."""
     d, at = blocks.size[b], blocks.theta[b] + k * blocks.size[b]
@@ -310,7 +310,7 @@ def _mean_vector(blocks, prior, b, k, theta, stats, rng, work):
     return _partial_mean(blocks, prior, b, k, n_free, theta, stats, rng, work)
 
 
-@inner
+@lean
 def _free_mean(blocks, prior, b, k, theta, stats, rng, work):
     """mu ~ N((s1 + kappa m) / (n + kappa), Sigma / (n + kappa)); work.b is the Cholesky factor of Sigma."""
     K, d, hyper = blocks.rows[b], blocks.size[b], prior.hyper

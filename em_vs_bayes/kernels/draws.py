@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from em_vs_bayes.kernels import densities, truncated_draws
-from em_vs_bayes.kernels.jit import inner, kernel
+from em_vs_bayes.kernels.jit import lean, lean_kernel
 
 TINY = float(np.finfo(np.float64).tiny)
 HUGE = float(np.finfo(np.float64).max)
@@ -19,7 +19,7 @@ NEARLY_ONE = 1.0 - 2.0**-53
 LARGE = 1e10  # a shape
 
 
-@inner
+@lean
 def standard_gamma(rng, shape):
     """Gamma(shape, 1), for a shape that is positive.
 
@@ -32,7 +32,7 @@ def standard_gamma(rng, shape):
     return d * (1.0 + rng.standard_normal() / math.sqrt(9.0 * d)) ** 3
 
 
-@kernel
+@lean_kernel
 def gamma(rng, shape, rate):
     """Gamma(shape, rate); NaN if either is not positive and finite."""
     if not (0.0 < shape < math.inf and 0.0 < rate < math.inf):
@@ -40,7 +40,7 @@ def gamma(rng, shape, rate):
     return min(max(standard_gamma(rng, shape) / rate, TINY), HUGE)
 
 
-@kernel
+@lean_kernel
 def inverse_gamma(rng, shape, rate):
     """Reciprocal of a Gamma(shape, rate); NaN if either is not positive and finite."""
     if not (0.0 < shape < math.inf and 0.0 < rate < math.inf):
@@ -48,7 +48,7 @@ def inverse_gamma(rng, shape, rate):
     return min(max(rate / max(standard_gamma(rng, shape), TINY), TINY), HUGE)
 
 
-@kernel
+@lean_kernel
 def log_gamma(rng, shape):
     """Log of a Gamma(shape, 1) draw, exact where the draw underflows (Marsaglia & Tsang 2000, section 6)."""
     if not 0.0 < shape < math.inf:
@@ -58,7 +58,7 @@ def log_gamma(rng, shape):
     return math.log(standard_gamma(rng, shape + 1.0)) + math.log(1.0 - rng.random()) / shape
 
 
-@kernel
+@lean_kernel
 def beta(rng, a, b):
     """Beta(a, b); NaN if either is not positive and finite."""
     log_odds = log_gamma(rng, a) - log_gamma(rng, b)
@@ -68,7 +68,7 @@ def beta(rng, a, b):
     return max(odds / (1.0 + odds), TINY)
 
 
-@kernel
+@lean_kernel
 def dirichlet(rng, alpha, mass, free, theta, at, size):
     """The free ones of theta[at : at + size] <- mass * Dirichlet(alpha of the free ones).
 
@@ -92,7 +92,7 @@ def dirichlet(rng, alpha, mass, free, theta, at, size):
     return True
 
 
-@kernel
+@lean_kernel
 def inverse_wishart(rng, df, factor, work, d):
     """factor (d * d,), the lower Cholesky factor of the scale -> that of a draw of InverseWishart(df, scale).
 
@@ -116,7 +116,7 @@ def inverse_wishart(rng, df, factor, work, d):
     return True
 
 
-@kernel
+@lean_kernel
 def normal_canonical(rng, factor, h, n):
     """h <- a draw of Normal(P^-1 h, P^-1); factor (n * n,) is the lower Cholesky factor of the precision P.
 
@@ -133,7 +133,7 @@ def normal_canonical(rng, factor, h, n):
         h[i] /= factor[i * n + i]
 
 
-@kernel
+@lean_kernel
 def from_density(rng, code, a, b, c):
     """A draw from an elementwise density, by its code in ``tables.DENSITY``; NaN for Flat."""
     if code == densities.NORMAL:
@@ -169,7 +169,7 @@ def from_density(rng, code, a, b, c):
     return math.nan
 
 
-@kernel
+@lean_kernel
 def student_t(rng, df):
     """Standard Student t with df degrees of freedom."""
     return rng.standard_normal() / math.sqrt(gamma(rng, 0.5 * df, 0.5 * df))

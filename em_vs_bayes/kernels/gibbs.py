@@ -14,7 +14,7 @@ from em_vs_bayes.kernels.block_priors import log_prior
 from em_vs_bayes.kernels.blocks import complete_log_likelihood, potentials
 from em_vs_bayes.kernels.conditionals import draw_block, draw_means, draw_spread, workspace
 from em_vs_bayes.kernels.draws import from_density
-from em_vs_bayes.kernels.jit import inner, kernel, unit
+from em_vs_bayes.kernels.jit import inner, kernel, lean, lean_kernel, lean_unit
 from em_vs_bayes.kernels.latent import draw as draw_latent
 from em_vs_bayes.kernels.signatures import STEP_TYPES
 from em_vs_bayes.kernels.slice import draw_element
@@ -29,22 +29,22 @@ SLICE = 3  # one element by slice sampling
 PARTIAL = 100  # steps of the chain that draws a covariance from its prior given part of a mean
 
 
-@unit
+@lean_unit
 def _conjugate(blocks, prior, b, element, below, above, theta, stats, rng, work):
     return draw_block(blocks, prior, b, theta, stats, rng, work)
 
 
-@unit
+@lean_unit
 def _means(blocks, prior, b, element, below, above, theta, stats, rng, work):
     return draw_means(blocks, prior, b, theta, stats, rng, work)
 
 
-@unit
+@lean_unit
 def _spread(blocks, prior, b, element, below, above, theta, stats, rng, work):
     return draw_spread(blocks, prior, b, False, theta, stats, rng, work)
 
 
-@unit
+@lean_unit
 def _slice(blocks, prior, b, element, below, above, theta, stats, rng, work):
     return draw_element(blocks, prior, b, element, below, above, theta, stats, rng)
 
@@ -71,7 +71,7 @@ def _step(typing, code, blocks, prior, b, element, below, above, theta, stats, r
     return by_address(STEP_TYPES)
 
 
-@kernel
+@lean_kernel
 def draw_parameters(blocks, prior, plan, theta, stats, rng, work):
     """Every step of the plan, given the statistics. False at the first that is improper or not finite."""
     for i in range(plan.code.size):
@@ -79,6 +79,25 @@ def draw_parameters(blocks, prior, plan, theta, stats, rng, work):
         if not _step(known(plan.code[i]), blocks, prior, b, element, below, above, theta, stats, rng, work):
             return False
     return True
+
+
+@lean
+def _sweeps(draw, data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, thin, out, work):
+    """`sweeps` when memory has been found."""
+    if not potentials(blocks, theta, pot):
+        return 0
+    completed = 0
+    for i in range(out.shape[0]):
+        for _ in range(thin):
+            draw_latent(draw, data, streams, pot, K, rng, z, stats)
+            if not draw_parameters(blocks, prior, plan, theta, stats, rng, work):
+                return completed
+            if not potentials(blocks, theta, pot):
+                return completed
+            completed += 1
+        for j in range(theta.size):
+            out[i, j] = theta[j]
+    return completed
 
 
 @kernel
@@ -105,19 +124,7 @@ def sweeps(draw, data, streams, blocks, prior, plan, K, rng, theta, pot, stats, 
         that happened.
     """
     work = workspace(blocks)
-    if not potentials(blocks, theta, pot):
-        return 0
-    completed = 0
-    for i in range(out.shape[0]):
-        for _ in range(thin):
-            draw_latent(draw, data, streams, pot, K, rng, z, stats)
-            if not draw_parameters(blocks, prior, plan, theta, stats, rng, work):
-                return completed
-            if not potentials(blocks, theta, pot):
-                return completed
-            completed += 1
-        out[i] = theta
-    return completed
+    return _sweeps(draw, data, streams, blocks, prior, plan, K, rng, theta, pot, stats, z, thin, out, work)
 
 
 @kernel

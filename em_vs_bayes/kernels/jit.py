@@ -6,8 +6,9 @@ entry points for Python and C, which would cost as much again.
 ``inner`` and ``spliced`` are parts: they become machine code inside what calls them, and only there (see `linked`).
 ``spliced`` ones are merged before types are known, so that what they are given is not packed and unpacked; it is worth
 it for long functions that hand much to a few others. ``inlined`` ones leave no trace of their own.
-``lean`` and ``lean_unit`` are ``inner`` and ``unit`` that make no arrays, return none and call nothing that returns
-any: they count no references to those they are given, which in short loops takes longer than the arithmetic.
+``lean``, ``lean_unit`` and ``lean_kernel`` are ``inner``, ``unit`` and ``kernel`` that make no arrays, return none and
+call nothing that returns any: they count no references to those they are given, which in short loops takes longer than
+the arithmetic.
 ``exact`` is a kernel that keeps IEEE order, for code whose correctness needs it (range reduction, compensated sums). In
 all others sums may be reassociated and multiplications fused, which lets LLVM use vector registers. NaN and infinity
 keep their meaning everywhere (no ``nnan``, no ``ninf``): guards against them must work.
@@ -91,8 +92,11 @@ def _inner(**flags: Any) -> Decorator:
     return lambda function: function if INTERPRETED else Inner(_part(**flags)(function))
 
 
-def _kernel(**flags: Any) -> Decorator:
-    return lambda function: function if INTERPRETED else Kernel(_cached(**flags)(function), _part(**flags)(function))
+def _kernel(*, counted: bool = True, **flags: Any) -> Decorator:
+    def decorate(function: Callable[..., Any]) -> Any:
+        return function if INTERPRETED else Kernel(_cached(**flags)(function), _part(_nrt=counted, **flags)(function))
+
+    return decorate
 
 
 def machine_code(function: Any) -> Any:
@@ -106,5 +110,6 @@ unit = _cached(fastmath=FAST, **HIDDEN)
 inner = _inner(fastmath=FAST)
 lean_unit = _cached(fastmath=FAST, _nrt=False, **HIDDEN)
 lean = _inner(fastmath=FAST, _nrt=False)
+lean_kernel = _kernel(fastmath=FAST, counted=False)
 spliced = _part(fastmath=FAST, inline="always")
 inlined = numba.njit(inline="always")

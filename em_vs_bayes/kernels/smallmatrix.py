@@ -5,10 +5,10 @@ Every matrix is a pair (vector, offset), so nothing is sliced, reshaped or alloc
 
 from math import inf, log, sqrt
 
-from em_vs_bayes.kernels.jit import inner
+from em_vs_bayes.kernels.jit import lean
 
 
-@inner
+@lean
 def cholesky(a, at, d, out, to):
     """Lower factor L of the matrix at ``a[at]``, A = L L'. Reads the lower triangle; may be in place.
 
@@ -33,7 +33,7 @@ def cholesky(a, at, d, out, to):
     return True
 
 
-@inner
+@lean
 def solve(lower, n, h):
     """h <- (L L')^-1 h, for the factor that `cholesky` left at offset 0."""
     for i in range(n):
@@ -46,7 +46,7 @@ def solve(lower, n, h):
         h[i] /= lower[i * n + i]
 
 
-@inner
+@lean
 def invert_lower(lower, at, d, out, to):
     """Inverse of a lower triangular matrix, row added to row. May work in place."""
     for i in range(d):
@@ -63,7 +63,7 @@ def invert_lower(lower, at, d, out, to):
             out[row + j] = 0.0
 
 
-@inner
+@lean
 def whiten(a, at, d, out, to):
     """W = L^-1, lower triangular, W A W' = I and W' W = A^-1. False if A is not positive definite."""
     if not cholesky(a, at, d, out, to):
@@ -72,7 +72,7 @@ def whiten(a, at, d, out, to):
     return True
 
 
-@inner
+@lean
 def gram(w, at, d, out, to):
     """W' W for lower triangular W; with W from `whiten`, the inverse of the matrix whitened. Not in place."""
     for i in range(d * d):
@@ -88,7 +88,7 @@ def gram(w, at, d, out, to):
             out[to + j * d + i] = out[to + i * d + j]
 
 
-@inner
+@lean
 def log_diagonal(lower, at, d):
     """Sum of the logarithms of the diagonal: half the log determinant of L L'."""
     total = 0.0
@@ -97,7 +97,7 @@ def log_diagonal(lower, at, d):
     return total
 
 
-@inner
+@lean
 def trace_product(a, at, b, bt, d):
     """tr(A B) of two symmetric matrices."""
     total = 0.0
@@ -106,7 +106,7 @@ def trace_product(a, at, b, bt, d):
     return total
 
 
-@inner
+@lean
 def add_spread_gradient(precision, d, nu, s, at, work, g, to):
     """Add to G the gradient in Sigma of ``-nu/2 log|Sigma| - 1/2 tr(S Sigma^-1)``: ``(P S P - nu P) / 2``.
 

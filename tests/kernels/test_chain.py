@@ -535,6 +535,18 @@ def test_a_sequence_longer_than_a_piece(kind, rng):
     check_everything(log_space(log(rng.dirichlet(np.ones(K))), log(transition), density, [20, 10_000, 1, 39]))
 
 
+@pytest.mark.parametrize("K", [1, 2, 3, 4])
+@pytest.mark.parametrize("scale", [1.0, 60.0])
+def test_sequences_of_every_small_length(K, scale, rng):
+    """The two ways meet at a middle, before it or after it, or nowhere; at a scale of 60 rows are raised on both."""
+    lengths = [*range(1, 12), 60, 61]
+    initial, transition = rng.dirichlet(np.ones(K)), rng.dirichlet(np.ones(K), K)
+    density = scale * rng.normal(size=(sum(lengths), K))
+    case = log_space(log(initial), log(transition), density, lengths)
+    case.data = case.data._replace(weights=np.repeat(rng.uniform(0.0, 2.0, len(lengths)), lengths))
+    check_everything(case)
+
+
 @pytest.mark.parametrize("lengths", [[4095, 1, 1], [5, 4096], [4097, 5], [1, 8193]])
 def test_sequences_about_as_long_as_a_piece(lengths, rng):
     transition = np.array([[0.9, 0.1], [0.2, 0.8]])
