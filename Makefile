@@ -42,7 +42,7 @@ $(TOOLS): $(PACKAGES)
 	@touch $@
 
 $(KERNELS): $(PACKAGES)
-	$(BIN)/python -m em_vs_bayes.warm
+	$(BIN)/python -m em_vs_bayes.program.warm
 	@touch $@
 
 demo: setup

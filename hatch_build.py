@@ -16,12 +16,12 @@ class CompiledKernels(BuildHookInterface):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile; without success the wheel is built all the same, and kernels are compiled when they are first used.
 
-        Editable installations compile in place, when they are told to: ``python -m em_vs_bayes.warm``.
+        Editable installations compile in place, when they are told to: ``python -m em_vs_bayes.program.warm``.
         """
         if self.target_name != "wheel" or version == "editable":
             return
         here = os.environ | {"PYTHONPATH": os.pathsep.join([self.root, *sys.path])}  # pip's build environment is a path
-        if subprocess.run([sys.executable, "-m", "em_vs_bayes.warm"], env=here, check=False).returncode:
+        if subprocess.run([sys.executable, "-m", "em_vs_bayes.program.warm"], env=here, check=False).returncode:
             self.app.display_warning("The kernels could not be compiled now; they will be when they are first used.")
             return
         build_data["artifacts"] += ["em_vs_bayes/kernels/compiled/*"]

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 import em_vs_bayes as evb
-from em_vs_bayes.contract import Array, Params
-from em_vs_bayes.spec import Spec
+from em_vs_bayes.common.contract import Array, Params
+from em_vs_bayes.model.spec import Spec
 
 MIXTURES = ((100_000, 2, 3), (100_000, 10, 10), (20_000, 50, 10), (1_000_000, 5, 5))
 

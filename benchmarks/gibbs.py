@@ -12,8 +12,8 @@ import em_vs_bayes as evb
 from benchmarks.cases import POSTERIORS, Posterior
 from benchmarks.measure import max_rhat, min_ess, per_iteration, seconds
 from benchmarks.show import at_least, at_most, table
-from em_vs_bayes.contract import Array
-from em_vs_bayes.spec import Spec
+from em_vs_bayes.common.contract import Array
+from em_vs_bayes.model.spec import Spec
 
 JAGS = {"N=2000, d=2, K=3 full": 12.2e-3, "N=1000, d=1, K=2": 1.77e-3}  # seconds per sweep
 FASTER = 50.0  # than JAGS

@@ -14,9 +14,9 @@ import em_vs_bayes as evb
 from benchmarks.cases import chain, three_states
 from benchmarks.measure import free, max_rhat, min_ess, per_iteration, seconds
 from benchmarks.show import at_least, at_most, ms, table
-from em_vs_bayes.compile import compile as compile_program
-from em_vs_bayes.contract import Array
-from em_vs_bayes.spec import Spec
+from em_vs_bayes.common.contract import Array
+from em_vs_bayes.model.spec import Spec
+from em_vs_bayes.program.compile import compile as compile_program
 
 DEFAULT, BEST = 10.0, 2.5  # times faster than hmmlearn's default, and than the fastest peer
 DYNAMAX = {"10k": 1.21, "100k diag": 42, "100k full": 27, "1M": 133, "many diag": 60, "many full": 35, "poisson": 14}

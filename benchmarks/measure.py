@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from em_vs_bayes.contract import Array
+from em_vs_bayes.common.contract import Array
 
 ROOT = Path(__file__).parents[1]
 

@@ -10,8 +10,8 @@ import numpy as np
 from benchmarks.cases import POSTERIORS, SOON, Posterior
 from benchmarks.measure import max_rhat, min_ess, probe, seconds
 from benchmarks.show import at_least, at_most, table
-from em_vs_bayes.compile import compile as compile_program
-from em_vs_bayes.contract import Array
+from em_vs_bayes.common.contract import Array
+from em_vs_bayes.program.compile import compile as compile_program
 
 DRAWS, TUNE = 1000, 300
 FEW = 10  # draws of the short run, whose time is that of everything but sampling

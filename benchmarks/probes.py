@@ -130,7 +130,7 @@ def gradient() -> dict[str, Any]:
     import numpy as np
 
     from em_vs_bayes import GaussianHMM
-    from em_vs_bayes.compile import compile as compile_program
+    from em_vs_bayes.program.compile import compile as compile_program
 
     y = np.random.default_rng(0).normal(size=(1000, 1))
     wall, cpu = perf_counter(), process_time()

@@ -11,7 +11,7 @@ import pytensor.tensor as pt
 import em_vs_bayes as evb
 from benchmarks.measure import seconds
 from benchmarks.show import at_least, ms, table
-from em_vs_bayes.contract import Array
+from em_vs_bayes.common.contract import Array
 
 T, K = 1000, 3
 MEANS, SDS = np.array([-2.0, 0.0, 2.0]), np.array([0.7, 0.5, 0.9])

@@ -6,7 +6,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from em_vs_bayes.contract import Array
+from em_vs_bayes.common.contract import Array
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 

@@ -13,7 +13,7 @@ from scipy.special import log_ndtr
 import em_vs_bayes as evb
 from benchmarks.measure import max_rhat, min_ess, seconds
 from benchmarks.show import at_least, table
-from em_vs_bayes.contract import Array
+from em_vs_bayes.common.contract import Array
 
 HALF_LOG_2PI = 0.5 * np.log(2.0 * np.pi)
 PREDICTORS = 10

@@ -21,7 +21,7 @@ import em_vs_bayes as evb
 from benchmarks.measure import ROOT
 from benchmarks.show import at_least, at_most, console, ms, table
 from benchmarks.tobit import olsen
-from em_vs_bayes.contract import Array
+from em_vs_bayes.common.contract import Array
 
 SEEDS = 10
 LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")

@@ -8,17 +8,18 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from em_vs_bayes import datasets, emissions, priors
-from em_vs_bayes.compare import Comparison, compare
-from em_vs_bayes.priors import Prior
-from em_vs_bayes.regressions import CensoredRegression, Tobit, TruncatedRegression
-from em_vs_bayes.select import Selection, select
-from em_vs_bayes.spec import HMM, GaussianHMM, GaussianMixture, Mixture
-from em_vs_bayes.status import Status
+from em_vs_bayes.common.status import Status
+from em_vs_bayes.comparison.compare import Comparison, compare
+from em_vs_bayes.comparison.select import Selection, select
+from em_vs_bayes.data import datasets
+from em_vs_bayes.model import emissions, priors
+from em_vs_bayes.model.priors import Prior
+from em_vs_bayes.model.regressions import CensoredRegression, Tobit, TruncatedRegression
+from em_vs_bayes.model.spec import HMM, GaussianHMM, GaussianMixture, Mixture
 
 if TYPE_CHECKING:
     from em_vs_bayes import pymc
-    from em_vs_bayes.results import Fit, load
+    from em_vs_bayes.fit.results import Fit, load
 
 __version__ = "0.1.0"
 
@@ -45,8 +46,8 @@ __all__ = [
 ]
 
 _LAZY = {
-    "Fit": ("em_vs_bayes.results", "Fit"),
-    "load": ("em_vs_bayes.results", "load"),
+    "Fit": ("em_vs_bayes.fit.results", "Fit"),
+    "load": ("em_vs_bayes.fit.results", "load"),
     "pymc": ("em_vs_bayes.pymc", None),
 }
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 import em_vs_bayes as evb
-from em_vs_bayes.blocks import ProbabilityBlock
-from em_vs_bayes.emissions import read
-from em_vs_bayes.emissions.linear import LinearEmission, resolve_prior
-from em_vs_bayes.priors import Beta
+from em_vs_bayes.data import read
+from em_vs_bayes.model.blocks import ProbabilityBlock
+from em_vs_bayes.model.emissions.linear import LinearEmission, resolve_prior
+from em_vs_bayes.model.priors import Beta
 
 
 @dataclass(frozen=True, slots=True)

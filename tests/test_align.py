@@ -6,7 +6,7 @@ from time import perf_counter
 import numpy as np
 import pytest
 
-from em_vs_bayes import align
+from em_vs_bayes.common import align
 
 
 @pytest.fixture

@@ -96,6 +96,6 @@ def test_importing_the_package_is_light():
 
 
 def test_datasets_come_as_arrays_without_pandas():
-    code = "import sys; import em_vs_bayes.datasets as d; d.load('murray', as_frame=False); print(*sys.modules)"
+    code = "import sys; import em_vs_bayes.data.datasets as d; d.load('murray', as_frame=False); print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pandas" not in run.stdout.split()

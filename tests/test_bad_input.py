@@ -389,7 +389,7 @@ def test_ctrl_c_while_starts_are_compared(method, when, monkeypatch):
     """Gibbs starts after a little EM; NUTS and Laplace look for the mode by EM first."""
     if when == "the first start":
         monkeypatch.setattr(
-            "em_vs_bayes.partitions.partition", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
+            "em_vs_bayes.common.partitions.partition", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
         )
     else:
         kind, steps = METHODS["vi" if method == "vi" else "em"], []

@@ -6,7 +6,7 @@ import numpy as np
 import threadpoolctl
 
 import em_vs_bayes as evb
-from em_vs_bayes.blas import SMALL, one_thread
+from em_vs_bayes.common.blas import SMALL, one_thread
 
 
 def threads():

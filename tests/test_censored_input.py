@@ -13,7 +13,7 @@ import em_vs_bayes as evb
 from em_vs_bayes import Status
 from em_vs_bayes import emissions as e
 from em_vs_bayes import priors as p
-from em_vs_bayes.identified import runs_off
+from em_vs_bayes.program.identified import runs_off
 
 QUIET = {"progressbar": False, "seed": 1}
 INF, NAN = np.inf, np.nan

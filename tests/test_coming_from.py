@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import em_vs_bayes as evb
-from em_vs_bayes.results import Fit
-from em_vs_bayes.spec import Spec
+from em_vs_bayes.fit.results import Fit
+from em_vs_bayes.model.spec import Spec
 
 PAGES = sorted((Path(__file__).parents[1] / "docs" / "coming-from").glob("*[!x].md"))
 OBJECTS = {"fit": Fit, "spec": Spec, "evb": evb}

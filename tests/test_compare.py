@@ -11,9 +11,9 @@ from fakes import SD, TRUTH, FakeFit, FakeSpec, FakeStatus, around, data, em, sw
 from scipy.stats import poisson
 
 import em_vs_bayes as evb
-from em_vs_bayes.compare import compare
-from em_vs_bayes.findings import RULES, SEVERITY, Finding, headline
-from em_vs_bayes.status import Status
+from em_vs_bayes.common.status import Status
+from em_vs_bayes.comparison.compare import compare
+from em_vs_bayes.comparison.findings import RULES, SEVERITY, Finding, headline
 
 
 @pytest.fixture(scope="module")

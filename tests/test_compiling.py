@@ -3,8 +3,8 @@
 import numba
 import pytest
 
-from em_vs_bayes import compiling
-from em_vs_bayes.compiling import MESSAGE, MODEL, announced
+from em_vs_bayes.common import compiling
+from em_vs_bayes.common.compiling import MESSAGE, MODEL, announced
 
 
 def compile_in(module):

@@ -13,9 +13,8 @@ from scipy.sparse import csr_array
 
 import em_vs_bayes as evb
 from em_vs_bayes import emissions as e
-from em_vs_bayes import times
-from em_vs_bayes.emissions import read
-from em_vs_bayes.intake import take
+from em_vs_bayes.data import read, times
+from em_vs_bayes.data.intake import take
 from em_vs_bayes.report import states
 
 RNG = np.random.default_rng(11)
@@ -291,7 +290,7 @@ def test_whole_numbers_of_more_than_64_bits_are_numbers():
 
 
 def test_words_with_digits_in_them_are_words():
-    from em_vs_bayes.emissions.texts import really
+    from em_vs_bayes.data.texts import really
 
     for words in (
         ["18-25", "26-35", "36+"],

@@ -12,7 +12,7 @@ from scipy import stats
 import em_vs_bayes as evb
 from em_vs_bayes import emissions as e
 from em_vs_bayes import priors as p
-from em_vs_bayes.blocks.fixed import over_covariance
+from em_vs_bayes.model.blocks.fixed import over_covariance
 
 QUIET = {"progressbar": False, "seed": 1}
 RNG = np.random.default_rng(4)

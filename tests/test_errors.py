@@ -13,9 +13,9 @@ from scipy import stats
 import em_vs_bayes as evb
 from em_vs_bayes import emissions as e
 from em_vs_bayes import priors as p
-from em_vs_bayes.coordinates import jacobian
-from em_vs_bayes.differences import information
-from em_vs_bayes.uncertainty import inside
+from em_vs_bayes.fit.uncertainty import inside
+from em_vs_bayes.program.coordinates import jacobian
+from em_vs_bayes.program.differences import information
 
 QUIET = {"progressbar": False, "seed": 1}
 SEED = np.random.default_rng(3)

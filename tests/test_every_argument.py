@@ -14,7 +14,7 @@ import pytest
 import em_vs_bayes as evb
 from em_vs_bayes import emissions as e
 from em_vs_bayes import priors as p
-from em_vs_bayes.arguments import as_floats
+from em_vs_bayes.common.arguments import as_floats
 from em_vs_bayes.methods import METHODS
 
 RNG = np.random.default_rng(0)

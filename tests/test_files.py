@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 import em_vs_bayes as evb
-from em_vs_bayes import archive, atomic
+from em_vs_bayes.common import archive, atomic
 
 QUIET = {"progressbar": False, "seed": 1}
 RNG = np.random.default_rng(2)
@@ -122,7 +122,7 @@ def test_a_process_that_ends_leaves_the_former_file(kind, tmp_path):
     place.write_text("former")
     writing = f"""
 import sys, time
-from em_vs_bayes.atomic import written
+from em_vs_bayes.common.atomic import written
 with written({str(place)!r}) as file:
     file.write(b"half"); file.flush(); print("half", flush=True); time.sleep(60)
 """

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import em_vs_bayes as evb
-from em_vs_bayes.emissions.formula import COLUMNS, check_formula
+from em_vs_bayes.model.emissions.formula import COLUMNS, check_formula
 
 RNG = np.random.default_rng(0)
 N = 60

@@ -9,9 +9,9 @@ from naive import censored
 
 import em_vs_bayes as evb
 from em_vs_bayes import priors as p
-from em_vs_bayes.compile import compile as compile_program
 from em_vs_bayes.kernels.collapsed import ellipse, move
 from em_vs_bayes.methods.slowest import where_slow
+from em_vs_bayes.program.compile import compile as compile_program
 
 B, PRIOR = np.array([0.3, -0.5]), p.InverseGamma(2.0, 1.0)
 

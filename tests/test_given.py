@@ -14,7 +14,7 @@ from scipy.stats import multivariate_normal, norm, poisson
 import em_vs_bayes as evb
 from em_vs_bayes import emissions as e
 from em_vs_bayes import priors as p
-from em_vs_bayes.markov import sensitivity, stationary_distribution
+from em_vs_bayes.model.markov import sensitivity, stationary_distribution
 
 QUIET = {"progressbar": False, "seed": 1}
 CHAIN = {"initial": [0.5, 0.5], "transition": [[0.9, 0.1], [0.2, 0.8]], "means": [0.0, 5.0], "sigmas": [1.0, 1.0]}

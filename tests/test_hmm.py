@@ -9,12 +9,13 @@ from naive import hmm as naive
 from scipy import integrate
 
 import em_vs_bayes as evb
-from em_vs_bayes import Status, starts
+from em_vs_bayes import Status
 from em_vs_bayes import emissions as e
 from em_vs_bayes import priors as p
-from em_vs_bayes.compile import compile as compile_program
-from em_vs_bayes.markov import closed_classes
-from em_vs_bayes.ordering import exchangeable
+from em_vs_bayes.methods import starts
+from em_vs_bayes.model.markov import closed_classes
+from em_vs_bayes.model.ordering import exchangeable
+from em_vs_bayes.program.compile import compile as compile_program
 
 QUIET = {"progressbar": False, "seed": 1}
 FREE = np.nan

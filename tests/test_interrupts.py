@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import em_vs_bayes as evb
-from em_vs_bayes.interrupts import Watch
-from em_vs_bayes.latents import threads
+from em_vs_bayes.common import threads
+from em_vs_bayes.common.interrupts import Watch
+from em_vs_bayes.common.status import Status
+from em_vs_bayes.fit.results import Fit
 from em_vs_bayes.methods import METHODS
 from em_vs_bayes.methods.em import EM
 from em_vs_bayes.methods.vi import VI
-from em_vs_bayes.results import Fit
-from em_vs_bayes.status import Status
 
 QUIET = {"progressbar": False, "seed": 1}
 Y = np.r_[np.random.default_rng(0).normal(size=(60, 2)), np.random.default_rng(1).normal(size=(60, 2)) + 5.0]

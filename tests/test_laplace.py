@@ -12,8 +12,8 @@ import em_vs_bayes as evb
 from em_vs_bayes import Status
 from em_vs_bayes import emissions as e
 from em_vs_bayes import priors as p
-from em_vs_bayes.compile import compile as compile_program
 from em_vs_bayes.methods.mode import settled
+from em_vs_bayes.program.compile import compile as compile_program
 
 QUIET = {"progressbar": False, "seed": 1}
 COUNTS = np.random.default_rng(0).poisson(4.0, 25).astype(float)

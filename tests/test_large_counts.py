@@ -13,10 +13,10 @@ import pytest
 from scipy import optimize, stats
 
 import em_vs_bayes as evb
-from em_vs_bayes import saddlepoint
-from em_vs_bayes.compile import compile as compile_program
+from em_vs_bayes.common import saddlepoint
 from em_vs_bayes.kernels import densities as kernel_densities
 from em_vs_bayes.kernels import tables
+from em_vs_bayes.program.compile import compile as compile_program
 from em_vs_bayes.report import densities
 
 POISSON = evb.emissions.Poisson()

@@ -180,8 +180,8 @@ def test_a_truncated_response(truncated, frame):
 
 def test_conditional_variance_far_out():
     """Forty standard deviations below the limit the derivative is the variance of an all but exponential excess."""
-    from em_vs_bayes.regression import expectations
-    from em_vs_bayes.regression.laws import Normal
+    from em_vs_bayes.model.emissions import expectations
+    from em_vs_bayes.model.emissions.laws import Normal
 
     f = expectations.conditional(Normal(), np.array([-40.0]), np.array(1.0), 0.0, np.inf)
     exact = censored.moments(0.0, np.inf, -40.0, 1.0)

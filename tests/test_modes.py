@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import em_vs_bayes as evb
-from em_vs_bayes.modes import apart, modes
-from em_vs_bayes.status import Status
+from em_vs_bayes.common.status import Status
+from em_vs_bayes.fit.modes import apart, modes
 
 FEW = {m: {"draws": 100, "tune": 100} for m in ("gibbs", "nuts")}
 

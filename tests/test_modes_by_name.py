@@ -6,8 +6,8 @@ import two_lines
 from scipy import optimize, stats
 
 import em_vs_bayes as evb
-from em_vs_bayes.blocks.elementwise import climbed, climbed_vectors
-from em_vs_bayes.status import Status
+from em_vs_bayes.common.status import Status
+from em_vs_bayes.model.blocks.elementwise import climbed, climbed_vectors
 
 QUIET = {"progressbar": False, "seed": 1}
 e, p = evb.emissions, evb.priors

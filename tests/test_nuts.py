@@ -10,10 +10,10 @@ from scipy import stats
 import em_vs_bayes as evb
 from em_vs_bayes import emissions as e
 from em_vs_bayes import priors as p
+from em_vs_bayes.common.status import Status
 from em_vs_bayes.methods import nuts
 from em_vs_bayes.methods.mode import Whitening
 from em_vs_bayes.methods.nuts import NUTS, initial_point, longest
-from em_vs_bayes.status import Status
 
 QUIET = {"progressbar": False, "seed": 1}
 

@@ -5,8 +5,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import em_vs_bayes as evb
-from em_vs_bayes import partitions, starts
-from em_vs_bayes.compile import compile as compile_program
+from em_vs_bayes.common import partitions
+from em_vs_bayes.methods import starts
+from em_vs_bayes.program.compile import compile as compile_program
 
 
 def sequences(*lengths):
@@ -161,7 +162,7 @@ def test_starts_respect_fixed_elements_of_emissions(fixed):
 
 
 def test_a_start_far_behind_is_climbed_only_where_none_before_it_ends_well():
-    from em_vs_bayes.fit import drive
+    from em_vs_bayes.fit.driver import drive
     from em_vs_bayes.methods.ascent import Climb, hopeless
     from em_vs_bayes.methods.em import EM
 

@@ -192,7 +192,7 @@ def test_posterior_predictions_are_averages_over_draws():
 
 
 def test_rows_are_worked_on_in_parts(monkeypatch):
-    from em_vs_bayes.regression import margins, predictions
+    from em_vs_bayes.fit.regression import margins, predictions
 
     spec, y, X = sample()
     fit = spec.fit(y, "gibbs", exog=X, draws=50, chains=1, **QUIET)

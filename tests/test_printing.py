@@ -89,7 +89,7 @@ def test_mixtures_of_lines_have_tests_of_their_coefficients():
 
 
 def test_errors_that_take_long_are_left_to_the_summary(monkeypatch):
-    from em_vs_bayes import layout
+    from em_vs_bayes.fit import layout
 
     fit = evb.GaussianMixture(2).fit(evb.datasets.load("faithful"), **QUIET)
     monkeypatch.setattr(layout, "WORK", 1.0)

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import em_vs_bayes as evb
-from em_vs_bayes import progress
-from em_vs_bayes.progress import Progress
+from em_vs_bayes.common import progress
+from em_vs_bayes.common.progress import Progress
 
 Y = np.r_[np.random.default_rng(0).normal(0, 1, 30), np.random.default_rng(1).normal(6, 1, 30)]
 

@@ -13,7 +13,7 @@ from scipy.special import betaln, gammaln, logsumexp
 
 import em_vs_bayes as evb
 from em_vs_bayes import priors as p
-from em_vs_bayes.emissions import LinearRegression, Normal, Poisson, Product
+from em_vs_bayes.model.emissions import LinearRegression, Normal, Poisson, Product
 
 QUIET = {"progressbar": False, "seed": 1}
 RNG = np.random.default_rng(31)
@@ -205,7 +205,7 @@ def test_a_missing_response_says_nothing_in_its_stream():
 )
 def test_vectors_are_per_predictor(k, exchangeable):
     """With as many predictors as components a prior that differs by predictor is still the same for every component."""
-    from em_vs_bayes.ordering import exchangeable as same
+    from em_vs_bayes.model.ordering import exchangeable as same
 
     spec = evb.Mixture(LinearRegression(), 2, priors={"emission": p.NormalInverseGamma([0.0, 1.0], k, 2.0, 1.0)})
     assert same(spec) == exchangeable

@@ -10,8 +10,8 @@ from naive import censored
 
 import em_vs_bayes as evb
 from em_vs_bayes import priors
-from em_vs_bayes.regression import information
-from em_vs_bayes.regression.fitted import Fitted
+from em_vs_bayes.fit.regression import information
+from em_vs_bayes.fit.regression.fitted import Fitted
 
 QUIET = {"progressbar": False, "seed": 1}
 FAIR = "affairs ~ age + yearsmarried + religiousness + occupation + rating"
@@ -295,7 +295,7 @@ def test_bootstrap_and_clusters_of_other_models():
 
 def test_scores_of_a_chain_add_up_to_the_gradient():
     """Row terms given the past do; terms given all other rows would not."""
-    from em_vs_bayes.curvature import curvature as bent
+    from em_vs_bayes.fit.curvature import curvature as bent
 
     rng = np.random.default_rng(2)
     y = np.where(np.repeat(rng.integers(0, 2, size=20), 6) == 1, 4.0, 0.0) + rng.normal(size=120)

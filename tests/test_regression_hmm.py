@@ -10,8 +10,8 @@ from scipy import stats
 from scipy.special import logsumexp
 
 import em_vs_bayes as evb
-from em_vs_bayes.compile import compile as compile_program
-from em_vs_bayes.emissions import LinearRegression
+from em_vs_bayes.model.emissions import LinearRegression
+from em_vs_bayes.program.compile import compile as compile_program
 
 QUIET = {"progressbar": False, "seed": 1}
 SHORT = {"gibbs": {"draws": 300, "tune": 200, "chains": 2}, "nuts": {"draws": 300, "tune": 300, "chains": 2}}

@@ -14,9 +14,9 @@ from scipy import optimize, stats
 
 import em_vs_bayes as evb
 from em_vs_bayes import Status
-from em_vs_bayes.compile import compile as compiled
-from em_vs_bayes.identified import runs_off
-from em_vs_bayes.regression import recession, tilted
+from em_vs_bayes.model.emissions import recession, tilted
+from em_vs_bayes.program.compile import compile as compiled
+from em_vs_bayes.program.identified import runs_off
 
 QUIET = {"progressbar": False, "seed": 1}
 

@@ -14,8 +14,15 @@ from matplotlib.colors import to_rgba
 from scipy.stats import multivariate_normal, poisson
 
 import em_vs_bayes as evb
-from em_vs_bayes.compare import compare
-from em_vs_bayes.report import chains, densities, figures, page, states, words
+from em_vs_bayes.common import words
+from em_vs_bayes.comparison.compare import compare
+from em_vs_bayes.report import (
+    chains,
+    densities,
+    figures,
+    page,
+    states,
+)
 
 VOID = {"meta", "img", "br"}
 

@@ -10,7 +10,7 @@ from scipy import stats
 from two_states import BASE, CASES, INITIAL, MEANS, PROBS, RATES, SIGMAS, TABLE, TRANSITION, simulated
 
 import em_vs_bayes as evb
-from em_vs_bayes.residuals import autocorrelation
+from em_vs_bayes.fit.residuals import autocorrelation
 
 
 def conditional(density, t, kind, steps):

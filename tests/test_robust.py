@@ -253,7 +253,7 @@ def test_errors_without_a_mean_have_no_expectation():
 )
 def test_the_law_of_a_response_in_a_chain(emission, low):
     """Distribution function and mean of a t response cut off at limits, as residuals and forecasts read them."""
-    from em_vs_bayes.responses import _law
+    from em_vs_bayes.fit.responses import _law
 
     params = {"means": np.array([0.3, 2.0]), "sigmas": np.array([0.8, 1.7])}
     law, own = _law(emission), stats.t(3, params["means"], params["sigmas"])

@@ -7,8 +7,8 @@ import pytest
 from scipy import integrate, stats
 
 import em_vs_bayes as evb
-from em_vs_bayes.regression import expectations
-from em_vs_bayes.regression.laws import Normal, Student
+from em_vs_bayes.model.emissions import expectations
+from em_vs_bayes.model.emissions.laws import Normal, Student
 
 QUIET = {"progressbar": False, "seed": 1}
 INF = np.inf

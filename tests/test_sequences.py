@@ -6,8 +6,8 @@ import pytest
 
 import em_vs_bayes as evb
 from em_vs_bayes import emissions as e
-from em_vs_bayes.compile import compile as compile_program
-from em_vs_bayes.intake import take
+from em_vs_bayes.data.intake import take
+from em_vs_bayes.program.compile import compile as compile_program
 
 
 def split(y, lengths):

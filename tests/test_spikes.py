@@ -9,10 +9,10 @@ import pytest
 
 import em_vs_bayes as evb
 from em_vs_bayes import Status
-from em_vs_bayes.compile import compile as compiled
-from em_vs_bayes.identified import runs_off
-from em_vs_bayes.regression.recession import Known
-from em_vs_bayes.regression.spikes import gain
+from em_vs_bayes.model.emissions.recession import Known
+from em_vs_bayes.model.emissions.spikes import gain
+from em_vs_bayes.program.compile import compile as compiled
+from em_vs_bayes.program.identified import runs_off
 
 QUIET = {"progressbar": False, "seed": 1}
 

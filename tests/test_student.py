@@ -9,7 +9,7 @@ from scipy import integrate, optimize, stats
 import em_vs_bayes as evb
 from em_vs_bayes import emissions as e
 from em_vs_bayes import priors as p
-from em_vs_bayes.compile import compile as compile_program
+from em_vs_bayes.program.compile import compile as compile_program
 
 QUIET = {"progressbar": False, "seed": 1}
 RNG = np.random.default_rng(20260301)

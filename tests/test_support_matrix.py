@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import em_vs_bayes as evb
-from em_vs_bayes.emissions import EMISSIONS
 from em_vs_bayes.methods import METHODS
-from em_vs_bayes.regressions import Regression
-from em_vs_bayes.specs import SPECS
+from em_vs_bayes.model.emissions import EMISSIONS
+from em_vs_bayes.model.regressions import Regression
+from em_vs_bayes.model.specs import SPECS
 
 DOCS = Path(__file__).parents[1] / "docs"
 

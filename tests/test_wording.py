@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 import em_vs_bayes as evb
-from em_vs_bayes.diagnosis import beyond
-from em_vs_bayes.report.words import to_precision_of
+from em_vs_bayes.common.words import to_precision_of
+from em_vs_bayes.fit.diagnosis import beyond
 
 QUIET = {"progressbar": False, "seed": 1}
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 import em_vs_bayes as evb
-from em_vs_bayes.emissions import EMISSIONS
 from em_vs_bayes.methods import METHODS
+from em_vs_bayes.model.emissions import EMISSIONS
 
 REFUSALS = (ValueError, TypeError, NotImplementedError)
 N = 24

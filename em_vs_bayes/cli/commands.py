@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from em_vs_bayes import printable
 from em_vs_bayes.cli.models import Line, build, fits_together
 from em_vs_bayes.cli.options import (
     Chains,
@@ -40,7 +39,14 @@ from em_vs_bayes.cli.options import (
     UpperOption,
     WeightsColumn,
 )
-from em_vs_bayes.cli.table import Source, check_writable, read, read_frame, split
+from em_vs_bayes.cli.table import (
+    Source,
+    check_writable,
+    read,
+    read_frame,
+    split,
+)
+from em_vs_bayes.common import printable
 
 MOST_SIZES, LARGEST_SIZE = 100, 10_000  # numbers of components that one command tries
 
@@ -111,7 +117,7 @@ def compare(
         line.fits_together(model, components, columns)
         y, weights = _read_for(model, source, columns, weights_column, lengths_column)
         spec = _spec(model, line, emission, components, covariance, initial, y)
-        from em_vs_bayes.compare import compare as compare_fits
+        from em_vs_bayes.comparison.compare import compare as compare_fits
 
         settings = given(draws=draws, tune=tune, chains=chains)
         options = {name: settings for name in names or ("gibbs", "nuts") if name in ("gibbs", "nuts")}
@@ -131,7 +137,7 @@ def compare(
         else:
             from rich.console import Console
 
-            from em_vs_bayes.report import terminal
+            from em_vs_bayes.comparison import terminal
 
             terminal.show(result, Console())
         if report is not None:
@@ -242,7 +248,7 @@ def select(
             raise ValueError(f"select chooses a number of components or states; --model {model} has neither")
         fits_together(model, emission, covariance, initial, lengths_column)
         y, weights = read(source, columns, weights_column, lengths_column, one=model)
-        from em_vs_bayes.select import select as select_size
+        from em_vs_bayes.comparison.select import select as select_size
 
         name = "n_states" if model.sequential else "n_components"
         chosen = select_size(
@@ -317,7 +323,7 @@ def counts(words: str) -> list[int]:
 @app.command()
 def datasets() -> None:
     """List the data sets that come with the package."""
-    from em_vs_bayes import datasets as shipped
+    from em_vs_bayes.data import datasets as shipped
 
     table = shipped.available()
     width = table["name"].str.len().max()

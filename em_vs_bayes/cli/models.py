@@ -6,12 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from em_vs_bayes.cli.options import REGRESSIONS, Covariance, EmissionName, Initial, Model
+from em_vs_bayes.cli.options import (
+    REGRESSIONS,
+    Covariance,
+    EmissionName,
+    Initial,
+    Model,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from em_vs_bayes.spec import Spec
+    from em_vs_bayes.model.spec import Spec
 
 MOST_CATEGORIES = 100_000
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from em_vs_bayes.cli.options import Model
-from em_vs_bayes.emissions import texts
+from em_vs_bayes.data import texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +44,7 @@ class Source:
 
     def frame(self) -> pd.DataFrame:
         """The table; ValueError in words where it is none."""
-        from em_vs_bayes import datasets as shipped
+        from em_vs_bayes.data import datasets as shipped
 
         path, suffix, packing = Path(self.data), self._suffix, self._packing
         if self.data == "-":

@@ -35,9 +35,27 @@ from em_vs_bayes.kernels.chain_scaled import (
     padded,
     weigh,
 )
-from em_vs_bayes.kernels.jit import inlined, inner, kernel, lean, spliced
-from em_vs_bayes.kernels.rows import TOP, base_measure, harden, largest, log_potentials
-from em_vs_bayes.kernels.stream_block import BLOCK, ROWS, allocate, lane, load
+from em_vs_bayes.kernels.jit import (
+    inlined,
+    inner,
+    kernel,
+    lean,
+    spliced,
+)
+from em_vs_bayes.kernels.rows import (
+    TOP,
+    base_measure,
+    harden,
+    largest,
+    log_potentials,
+)
+from em_vs_bayes.kernels.stream_block import (
+    BLOCK,
+    ROWS,
+    allocate,
+    lane,
+    load,
+)
 from em_vs_bayes.kernels.stream_missing import allocate_conditionals
 from em_vs_bayes.kernels.streams import add_statistics, draw_hidden, finish, prepare
 from em_vs_bayes.kernels.tables import Data, Streams

@@ -7,7 +7,13 @@ its middle and on from there, each past what the other has left behind.
 
 import numpy as np
 
-from em_vs_bayes.kernels.fours import lanes, load, spread, store, total
+from em_vs_bayes.kernels.fours import (
+    lanes,
+    load,
+    spread,
+    store,
+    total,
+)
 from em_vs_bayes.kernels.jit import inlined, lean, lean_unit
 
 FAINT = 1e-200  # times HARDLY: still a number

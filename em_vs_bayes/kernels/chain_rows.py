@@ -17,7 +17,13 @@ import math
 
 import numpy as np
 
-from em_vs_bayes.kernels.chain_log import log_first_row, log_forward, log_sum, log_times, log_weigh
+from em_vs_bayes.kernels.chain_log import (
+    log_first_row,
+    log_forward,
+    log_sum,
+    log_times,
+    log_weigh,
+)
 from em_vs_bayes.kernels.chain_scaled import (
     DENSE,
     HARDLY,

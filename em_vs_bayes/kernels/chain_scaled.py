@@ -19,8 +19,23 @@ logarithms (`chain_log`).
 
 import numpy as np
 
-from em_vs_bayes.kernels.chain_four import FAINT, FOUR, LOW, ONE, RAISE, ZERO, backward_four, forward_four
-from em_vs_bayes.kernels.fours import fades, load, spread, store, total
+from em_vs_bayes.kernels.chain_four import (
+    FAINT,
+    FOUR,
+    LOW,
+    ONE,
+    RAISE,
+    ZERO,
+    backward_four,
+    forward_four,
+)
+from em_vs_bayes.kernels.fours import (
+    fades,
+    load,
+    spread,
+    store,
+    total,
+)
 from em_vs_bayes.kernels.jit import lean, lean_unit
 
 DENSE = 1e-30

@@ -8,7 +8,14 @@ triangle, that of a simplex for all its elements but the last.
 from math import exp, inf, log, log1p, sqrt
 
 from em_vs_bayes.kernels.jit import inner, kernel
-from em_vs_bayes.kernels.tables import IDENTITY, INTERVAL, LOG, LOGIT, SIMPLEX, SPD
+from em_vs_bayes.kernels.tables import (
+    IDENTITY,
+    INTERVAL,
+    LOG,
+    LOGIT,
+    SIMPLEX,
+    SPD,
+)
 
 
 @kernel

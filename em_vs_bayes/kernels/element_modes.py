@@ -17,7 +17,16 @@ import math
 
 import numpy as np
 
-from em_vs_bayes.kernels.densities import BETA, CAUCHY, FLAT, LAPLACE, NORMAL, STUDENT_T, UNIFORM, log_density_gradient
+from em_vs_bayes.kernels.densities import (
+    BETA,
+    CAUCHY,
+    FLAT,
+    LAPLACE,
+    NORMAL,
+    STUDENT_T,
+    UNIFORM,
+    log_density_gradient,
+)
 from em_vs_bayes.kernels.jit import inner, kernel
 from em_vs_bayes.kernels.saddle import rate_log_likelihood
 from em_vs_bayes.kernels.smallmatrix import cholesky, solve

@@ -9,16 +9,37 @@ from typing import Any
 
 import numpy as np
 
-from em_vs_bayes.kernels.addresses import UNKNOWN, address, by_address, calls, known
+from em_vs_bayes.kernels.addresses import (
+    UNKNOWN,
+    address,
+    by_address,
+    calls,
+    known,
+)
 from em_vs_bayes.kernels.block_priors import log_prior
 from em_vs_bayes.kernels.blocks import complete_log_likelihood, potentials
 from em_vs_bayes.kernels.conditionals import draw_block, draw_means, draw_spread, workspace
 from em_vs_bayes.kernels.draws import from_density
-from em_vs_bayes.kernels.jit import inner, kernel, lean, lean_kernel, lean_unit
+from em_vs_bayes.kernels.jit import (
+    inner,
+    kernel,
+    lean,
+    lean_kernel,
+    lean_unit,
+)
 from em_vs_bayes.kernels.latent import draw as draw_latent
 from em_vs_bayes.kernels.signatures import STEP_TYPES
 from em_vs_bayes.kernels.slice import draw_element
-from em_vs_bayes.kernels.tables import COEFFICIENTS, DIRICHLET, ELEMENTWISE, GAUSS, JOINT, STATIONARY, TIED, Plan
+from em_vs_bayes.kernels.tables import (
+    COEFFICIENTS,
+    DIRICHLET,
+    ELEMENTWISE,
+    GAUSS,
+    JOINT,
+    STATIONARY,
+    TIED,
+    Plan,
+)
 
 # --- codes of steps -----------------------------------------------------------------------------------------
 CONJUGATE = 0  # a whole block given the statistics: spreads with JOINT means integrated out, then means

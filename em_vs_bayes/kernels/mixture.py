@@ -14,8 +14,21 @@ import math
 import numpy as np
 
 from em_vs_bayes.kernels.jit import kernel, lean
-from em_vs_bayes.kernels.rows import TOP, TOTAL, base_measure, harden, largest, log_potentials
-from em_vs_bayes.kernels.stream_block import BLOCK, ROWS, STRIDE, allocate, lane
+from em_vs_bayes.kernels.rows import (
+    TOP,
+    TOTAL,
+    base_measure,
+    harden,
+    largest,
+    log_potentials,
+)
+from em_vs_bayes.kernels.stream_block import (
+    BLOCK,
+    ROWS,
+    STRIDE,
+    allocate,
+    lane,
+)
 from em_vs_bayes.kernels.stream_missing import allocate_conditionals
 from em_vs_bayes.kernels.streams import add_statistics, draw_hidden, finish, prepare
 from em_vs_bayes.kernels.tables import Data, Streams

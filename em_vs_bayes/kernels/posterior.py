@@ -16,7 +16,14 @@ from em_vs_bayes.kernels.blocks import gradient, potentials
 from em_vs_bayes.kernels.coordinates import all_finite, constrain, pull_back_scaled
 from em_vs_bayes.kernels.jit import INTERPRETED, inlined, kernel
 from em_vs_bayes.kernels.latent import expect, expect_code
-from em_vs_bayes.kernels.tables import MIXTURE, Blocks, Coordinates, Data, Prior, Streams
+from em_vs_bayes.kernels.tables import (
+    MIXTURE,
+    Blocks,
+    Coordinates,
+    Data,
+    Prior,
+    Streams,
+)
 
 # Merged into what Python calls: each layer compiled on its own would optimise all below it once more.
 

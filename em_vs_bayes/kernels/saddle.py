@@ -5,7 +5,7 @@ none of which is large where the density is not small,
 
     -deviance(y, m) - stirling_error(y) - log(2 pi y) / 2
 
-with deviance(y, m) = y log(y / m) + m - y. `em_vs_bayes.saddlepoint` has the same for NumPy.
+with deviance(y, m) = y log(y / m) + m - y. `em_vs_bayes.common.saddlepoint` has the same for NumPy.
 """
 
 from math import inf, lgamma, log, pi

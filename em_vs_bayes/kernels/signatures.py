@@ -5,7 +5,14 @@ from numba import typeof, types
 
 from em_vs_bayes.kernels.stream_block import Work
 from em_vs_bayes.kernels.stream_missing import Conditionals
-from em_vs_bayes.kernels.tables import Blocks, Data, Plan, Prior, Scratch, Streams
+from em_vs_bayes.kernels.tables import (
+    Blocks,
+    Data,
+    Plan,
+    Prior,
+    Scratch,
+    Streams,
+)
 
 INT, FLOAT, FLAG = types.int64, types.float64, types.boolean
 _floats, _ints, _table = np.empty(0), np.empty(0, np.int64), np.empty((0, 0))

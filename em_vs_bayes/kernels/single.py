@@ -17,7 +17,17 @@ import math
 import numpy as np
 
 from em_vs_bayes.kernels.jit import inner, kernel
-from em_vs_bayes.kernels.stream_block import BLOCK, ROWS, START, STRIDE, allocate, combine, gram, lane, load
+from em_vs_bayes.kernels.stream_block import (
+    BLOCK,
+    ROWS,
+    START,
+    STRIDE,
+    allocate,
+    combine,
+    gram,
+    lane,
+    load,
+)
 from em_vs_bayes.kernels.stream_censored import log_mass
 from em_vs_bayes.kernels.stream_regression import at_a_point
 from em_vs_bayes.kernels.truncated import interval, lower_tail_lane

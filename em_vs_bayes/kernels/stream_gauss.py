@@ -10,7 +10,15 @@ import math
 import numpy as np
 
 from em_vs_bayes.kernels.jit import inner, lean, spliced
-from em_vs_bayes.kernels.stream_block import BLOCK, FEATURES, START, STRIDE, fetch_ahead, gram, lane
+from em_vs_bayes.kernels.stream_block import (
+    BLOCK,
+    FEATURES,
+    START,
+    STRIDE,
+    fetch_ahead,
+    gram,
+    lane,
+)
 
 SECOND = STRIDE + STRIDE  # lanes of z, after the one at STRIDE
 THIRD = SECOND + STRIDE

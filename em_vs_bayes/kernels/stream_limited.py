@@ -6,8 +6,21 @@
 import numpy as np
 
 from em_vs_bayes.kernels.jit import inner, unit
-from em_vs_bayes.kernels.stream_block import BLOCK, FEATURES, START, STRIDE, gram, lane
-from em_vs_bayes.kernels.stream_censored import FIRST, SECOND, complete_censored, complete_drawn, complete_truncated
+from em_vs_bayes.kernels.stream_block import (
+    BLOCK,
+    FEATURES,
+    START,
+    STRIDE,
+    gram,
+    lane,
+)
+from em_vs_bayes.kernels.stream_censored import (
+    FIRST,
+    SECOND,
+    complete_censored,
+    complete_drawn,
+    complete_truncated,
+)
 from em_vs_bayes.kernels.stream_gauss import product
 from em_vs_bayes.kernels.stream_regression import at_a_point
 from em_vs_bayes.kernels.stream_robust import complete_drawn_robust, complete_robust

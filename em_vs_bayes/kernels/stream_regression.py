@@ -11,7 +11,14 @@ A row whose y is missing adds nothing.
 import numpy as np
 
 from em_vs_bayes.kernels.jit import inner, spliced
-from em_vs_bayes.kernels.stream_block import BLOCK, FEATURES, START, combine, gram, lane
+from em_vs_bayes.kernels.stream_block import (
+    BLOCK,
+    FEATURES,
+    START,
+    combine,
+    gram,
+    lane,
+)
 from em_vs_bayes.kernels.stream_gauss import add_quadratic, product
 
 

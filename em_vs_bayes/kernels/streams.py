@@ -7,9 +7,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from em_vs_bayes.kernels.addresses import NOTHING, UNKNOWN, address, by_address, calls, known
+from em_vs_bayes.kernels.addresses import (
+    NOTHING,
+    UNKNOWN,
+    address,
+    by_address,
+    calls,
+    known,
+)
 from em_vs_bayes.kernels.jit import lean, lean_unit, spliced
-from em_vs_bayes.kernels.signatures import ADD_TYPES, DRAW_TYPES, FILL_TYPES, MISSING_TYPES, SUM_TYPES
+from em_vs_bayes.kernels.signatures import (
+    ADD_TYPES,
+    DRAW_TYPES,
+    FILL_TYPES,
+    MISSING_TYPES,
+    SUM_TYPES,
+)
 from em_vs_bayes.kernels.stream_block import gram, keep, lane
 from em_vs_bayes.kernels.stream_censored import add_censored, add_truncated, draw_censored, draw_truncated
 from em_vs_bayes.kernels.stream_discrete import add_counts, add_linear, add_lookup, sum_lookup

@@ -7,11 +7,17 @@ from typing import Any, final
 
 import numpy as np
 
-from em_vs_bayes.arguments import brief, is_number, positive_integer
-from em_vs_bayes.contract import Array
-from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run, not_resumable
-from em_vs_bayes.program import Program
-from em_vs_bayes.status import Status
+from em_vs_bayes.common.arguments import brief, is_number, positive_integer
+from em_vs_bayes.common.contract import Array
+from em_vs_bayes.common.status import Status
+from em_vs_bayes.methods.base import (
+    Beyond,
+    Method,
+    Outcome,
+    Run,
+    not_resumable,
+)
+from em_vs_bayes.program.program import Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +56,13 @@ class ADVI(Method):
             raise ValueError(f"learning_rate must be positive; got {brief(self.learning_rate)}.")
 
     def init(self, program: Program, start: Any, rng: np.random.Generator) -> list[Run]:
-        from em_vs_bayes import starts
+        from em_vs_bayes.methods import starts
 
         theta = starts.start(program, start, rng)
         return [Run(State(start, int(rng.integers(2**31)), theta))]
 
     def step(self, program: Program, state: State) -> State:
-        from em_vs_bayes.pymc.sample import advi
+        from em_vs_bayes.methods.pymc_chains import advi
 
         return replace(state, result=advi(program, self, state.theta, state.seed))
 

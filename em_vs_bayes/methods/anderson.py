@@ -12,7 +12,7 @@ from typing import Self, final
 
 import numpy as np
 
-from em_vs_bayes.contract import Array
+from em_vs_bayes.common.contract import Array
 
 MEMORY = 12  # pairs kept, at most
 CUT = 1e-8  # relative singular value below which a direction of past steps says nothing new

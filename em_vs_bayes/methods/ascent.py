@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from em_vs_bayes.contract import Array
-from em_vs_bayes.program import Program
-from em_vs_bayes.status import Status
+from em_vs_bayes.common.contract import Array
+from em_vs_bayes.common.status import Status
+from em_vs_bayes.program.program import Program
 
 EMPTY = 1.0  # expected rows below which a component or state is said to be empty
 HEATS = (10, 20)  # iterations each start gets; iterations the better half gets on top

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from em_vs_bayes.arguments import brief
-from em_vs_bayes.contract import Array
-from em_vs_bayes.program import Program
-from em_vs_bayes.status import Status
+from em_vs_bayes.common.arguments import brief
+from em_vs_bayes.common.contract import Array
+from em_vs_bayes.common.status import Status
+from em_vs_bayes.program.program import Program
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from em_vs_bayes.contract import Array
-from em_vs_bayes.coordinates import at_the_edge, moved
-from em_vs_bayes.printable import listed
-from em_vs_bayes.program import Program
+from em_vs_bayes.common.contract import Array
+from em_vs_bayes.common.printable import listed
+from em_vs_bayes.program.coordinates import at_the_edge, moved
+from em_vs_bayes.program.program import Program
 
 INSIDE = 1e-6  # of the way to the middle: a point where slopes are those of the edge
 WAYS = (1e-4, 1e-3, 1e-2, 1e-1)  # of the way to the middle: points where it may be higher

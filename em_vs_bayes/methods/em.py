@@ -15,12 +15,17 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from em_vs_bayes import onesided, starts, truncation
-from em_vs_bayes.arguments import brief, is_number, one_of, positive_integer, tolerance
-from em_vs_bayes.contract import Array
-from em_vs_bayes.identified import narrows, runs_off
-from em_vs_bayes.latents.threads import processors
-from em_vs_bayes.methods import edge, flat, regroup
+from em_vs_bayes.common.arguments import (
+    brief,
+    is_number,
+    one_of,
+    positive_integer,
+    tolerance,
+)
+from em_vs_bayes.common.contract import Array
+from em_vs_bayes.common.status import Status
+from em_vs_bayes.common.threads import processors
+from em_vs_bayes.methods import edge, flat, regroup, starts
 from em_vs_bayes.methods.anderson import Trail
 from em_vs_bayes.methods.ascent import (
     FINISHERS,
@@ -36,8 +41,9 @@ from em_vs_bayes.methods.ascent import (
 from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run
 from em_vs_bayes.methods.leap import leapt
 from em_vs_bayes.methods.maximum import ways_up
-from em_vs_bayes.program import Program, Step
-from em_vs_bayes.status import Status
+from em_vs_bayes.program import onesided, truncation
+from em_vs_bayes.program.identified import narrows, runs_off
+from em_vs_bayes.program.program import Program, Step
 
 FEW = 10  # starts at most of a climb that others only begin from: they have little time
 FLOOR = 1e-8  # of the features' variances, for the least eigenvalue of a covariance

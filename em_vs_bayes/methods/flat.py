@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from em_vs_bayes.contract import Array
-from em_vs_bayes.program import Program
+from em_vs_bayes.common.contract import Array
+from em_vs_bayes.program.program import Program
 
 FLAT = 1e-7  # part of the completed data's information that is left, below which it is that of differences: none
 MOVED = 0.1  # length of a step along a flat direction, in errors that completed data would have

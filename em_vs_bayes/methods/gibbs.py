@@ -18,15 +18,15 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from em_vs_bayes import starts
-from em_vs_bayes.arguments import positive_integer
-from em_vs_bayes.contract import Array
-from em_vs_bayes.latents.threads import processors
+from em_vs_bayes.common.arguments import positive_integer
+from em_vs_bayes.common.contract import Array
+from em_vs_bayes.common.status import Status
+from em_vs_bayes.common.threads import processors
+from em_vs_bayes.methods import starts
 from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run
 from em_vs_bayes.methods.em import EM, best_start
 from em_vs_bayes.methods.slowest import where_slow
-from em_vs_bayes.program import Program
-from em_vs_bayes.status import Status
+from em_vs_bayes.program.program import Program
 
 TRIES = 5  # partitions a chain chooses its start from: one of each kind
 

@@ -11,13 +11,19 @@ from typing import Any, final
 
 import numpy as np
 
-from em_vs_bayes.arguments import positive_integer
-from em_vs_bayes.contract import Array
-from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run, not_resumable
+from em_vs_bayes.common.arguments import positive_integer
+from em_vs_bayes.common.contract import Array
+from em_vs_bayes.common.status import Status
+from em_vs_bayes.methods.base import (
+    Beyond,
+    Method,
+    Outcome,
+    Run,
+    not_resumable,
+)
 from em_vs_bayes.methods.em import climbed, inside_the_order
 from em_vs_bayes.methods.mode import Whitening, settled
-from em_vs_bayes.program import INSIDE, Density, Program
-from em_vs_bayes.status import Status
+from em_vs_bayes.program.program import INSIDE, Density, Program
 
 AT_ONCE = 500  # draws of a step
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from em_vs_bayes.contract import Array
+from em_vs_bayes.common.contract import Array
 from em_vs_bayes.methods.maximum import errors
-from em_vs_bayes.program import Program
+from em_vs_bayes.program.program import Program
 
 STEPS, MEMORY = 100, 20
 FAR = 3.0  # in those units: other maxima, and places where the likelihood has no bound, are not to be jumped to

@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh_tridiagonal
 
-from em_vs_bayes.contract import Array
+from em_vs_bayes.common.contract import Array
 from em_vs_bayes.methods import flat
-from em_vs_bayes.program import Program
+from em_vs_bayes.program.program import Program
 
 PRODUCTS = ((300, 50_000), (20, 1_000_000), (10, np.inf))  # at most, for so many rows x components x columns
 STEP = 1e-3  # of differences, in units of the errors that completed data would have

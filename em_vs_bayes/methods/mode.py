@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from em_vs_bayes.contract import Array
-from em_vs_bayes.differences import of_program
-from em_vs_bayes.program import Density
+from em_vs_bayes.common.contract import Array
+from em_vs_bayes.program.differences import of_program
+from em_vs_bayes.program.program import Density
 
 ROUNDS = 3
 STEPS = 500  # of L-BFGS

@@ -15,14 +15,26 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from em_vs_bayes.arguments import brief, fraction, one_of, positive_integer, yes_or_no
-from em_vs_bayes.contract import Array
-from em_vs_bayes.latents.threads import processors
-from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run, not_resumable
+from em_vs_bayes.common.arguments import (
+    brief,
+    fraction,
+    one_of,
+    positive_integer,
+    yes_or_no,
+)
+from em_vs_bayes.common.contract import Array
+from em_vs_bayes.common.status import Status
+from em_vs_bayes.common.threads import processors
+from em_vs_bayes.methods.base import (
+    Beyond,
+    Method,
+    Outcome,
+    Run,
+    not_resumable,
+)
 from em_vs_bayes.methods.laplace import near_mode
 from em_vs_bayes.methods.mode import Whitening, settled
-from em_vs_bayes.program import Program
-from em_vs_bayes.status import Status
+from em_vs_bayes.program.program import Program
 
 HALVINGS = 30  # of a start that is too far out
 WORTH_A_THREAD = 60e-6  # seconds of work between two calls of Python code, for which threads queue
@@ -257,6 +269,6 @@ class _PyMCRun:
     cores: int
 
     def sample(self) -> tuple[Array, dict[str, Array]]:
-        from em_vs_bayes.pymc.sample import sample
+        from em_vs_bayes.methods.pymc_chains import sample
 
         return sample(self.program, self.method, self.start, self.seed, self.cores)

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from em_vs_bayes import partitions
-from em_vs_bayes.contract import Array
-from em_vs_bayes.program import Program
-from em_vs_bayes.starts import from_labels, structured
+from em_vs_bayes.common import partitions
+from em_vs_bayes.common.contract import Array
+from em_vs_bayes.methods.starts import from_labels, structured
+from em_vs_bayes.program.program import Program
 
 MERGED, SPLIT = 3, 3  # pairs that overlap most, and components that two centres fit best, tried with each other
 FEWEST = 4  # rows that are split

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from em_vs_bayes.contract import Array
-from em_vs_bayes.differences import information
+from em_vs_bayes.common.contract import Array
 from em_vs_bayes.methods.em import climbed
-from em_vs_bayes.program import Program
+from em_vs_bayes.program.differences import information
+from em_vs_bayes.program.program import Program
 
 SLOW = 0.4  # forgotten in a sweep: above it, moves (some three E-steps each) cost more than they bring
 LEAST = 1e-3  # and below it, the mode's curvature is no guide to how wide the posterior is

@@ -12,16 +12,26 @@ from typing import Any, final
 
 import numpy as np
 
-from em_vs_bayes import starts
-from em_vs_bayes.arguments import positive_integer, tolerance
-from em_vs_bayes.contract import Array
-from em_vs_bayes.identified import astray, far_off, words_astray
-from em_vs_bayes.latents.threads import processors
-from em_vs_bayes.methods.ascent import EMPTY, FINISHERS, Climb, alike, emptied, hopeless, screened, twins, unfinished
+from em_vs_bayes.common.arguments import positive_integer, tolerance
+from em_vs_bayes.common.contract import Array
+from em_vs_bayes.common.status import Status
+from em_vs_bayes.common.threads import processors
+from em_vs_bayes.methods import starts
+from em_vs_bayes.methods.ascent import (
+    EMPTY,
+    FINISHERS,
+    Climb,
+    alike,
+    emptied,
+    hopeless,
+    screened,
+    twins,
+    unfinished,
+)
 from em_vs_bayes.methods.base import Beyond, Method, Outcome, Run
 from em_vs_bayes.methods.em import sorted_components
-from em_vs_bayes.program import Program
-from em_vs_bayes.status import Status
+from em_vs_bayes.program.identified import astray, far_off, words_astray
+from em_vs_bayes.program.program import Program
 
 
 @dataclass(frozen=True, slots=True)

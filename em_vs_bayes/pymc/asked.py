@@ -9,8 +9,8 @@ import pytensor.tensor as pt
 from pymc.distributions.dist_math import check_parameters
 from pytensor.graph.basic import Variable
 
-from em_vs_bayes.arguments import as_floats, brief
-from em_vs_bayes.contract import Array
+from em_vs_bayes.common.arguments import as_floats, brief
+from em_vs_bayes.common.contract import Array
 
 
 def tensor(argument: str, value: Any) -> Any:

@@ -10,18 +10,18 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from em_vs_bayes.compile import compile as compile_program
-from em_vs_bayes.contract import Array, Params
-from em_vs_bayes.datatree import column_names
-from em_vs_bayes.emissions import read
-from em_vs_bayes.program import Program
+from em_vs_bayes.common.contract import Array, Params
+from em_vs_bayes.data import read
+from em_vs_bayes.data.times import coordinate
+from em_vs_bayes.fit.datatree import column_names
+from em_vs_bayes.model.spec import Spec
+from em_vs_bayes.program.compile import compile as compile_program
+from em_vs_bayes.program.program import Program
 from em_vs_bayes.pymc.hmm import HMM
 from em_vs_bayes.pymc.mixture import Mixture
 from em_vs_bayes.pymc.priors import add
 from em_vs_bayes.pymc.rows import Rows
 from em_vs_bayes.pymc.variables import Read, Variables
-from em_vs_bayes.spec import Spec
-from em_vs_bayes.times import coordinate
 
 
 def to_pymc(

@@ -19,7 +19,7 @@ from pytensor.graph.basic import Constant
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.random.type import RandomGeneratorType
 
-from em_vs_bayes.contract import Array
+from em_vs_bayes.common.contract import Array
 
 TOLERANCE = 1e-6  # of a sum of probabilities
 # pymc.Flat; a draw of a wide prior at which the user's own graph breaks down

@@ -15,11 +15,11 @@ import pytensor.tensor as pt
 from pymc.logprob.transforms import Transform
 from scipy.special import multigammaln
 
-from em_vs_bayes.contract import Array
-from em_vs_bayes.priors import InverseWishart as InverseWishartFamily
-from em_vs_bayes.pymc.products import product
+from em_vs_bayes.common.contract import Array
+from em_vs_bayes.model.priors import InverseWishart as InverseWishartFamily
+from em_vs_bayes.model.symbolic.products import product
+from em_vs_bayes.model.symbolic.whiten import inverse_cholesky
 from em_vs_bayes.pymc.python_draws import draw_in_python
-from em_vs_bayes.pymc.whiten import inverse_cholesky
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 

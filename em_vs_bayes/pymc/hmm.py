@@ -10,10 +10,16 @@ import pymc as pm
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 
-from em_vs_bayes.arguments import brief
-from em_vs_bayes.contract import Array
+from em_vs_bayes.common.arguments import brief
+from em_vs_bayes.common.contract import Array
 from em_vs_bayes.kernels.chain_rows import walk
-from em_vs_bayes.pymc.asked import check_callable, drawn, powers, tensor, whole
+from em_vs_bayes.pymc.asked import (
+    check_callable,
+    drawn,
+    powers,
+    tensor,
+    whole,
+)
 from em_vs_bayes.pymc.chain import chain_terms
 from em_vs_bayes.pymc.checks import check_chain, check_states
 from em_vs_bayes.pymc.mixture import check_ndim, observed_tensor, powered, whole_signature

@@ -17,10 +17,10 @@ from pytensor.compile.mode import optdb
 from pytensor.graph.rewriting.basic import GraphRewriter
 
 from em_vs_bayes.kernels import chain_rows
+from em_vs_bayes.model.symbolic.products import Products
+from em_vs_bayes.model.symbolic.whiten import InverseCholesky
 from em_vs_bayes.pymc.chain import ChainGradient, ChainTerms, ChainWalk
 from em_vs_bayes.pymc.marginal import LogMarginal
-from em_vs_bayes.pymc.products import Products
-from em_vs_bayes.pymc.whiten import InverseCholesky
 
 NAME = "em_vs_bayes_in_jax"
 

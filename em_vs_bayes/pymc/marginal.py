@@ -19,7 +19,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-from em_vs_bayes.pymc.versions import source_version
+from em_vs_bayes.model.symbolic.versions import source_version
 
 
 def evidence_and_responsibilities(log_joint):  # type: ignore[no-untyped-def]  # compiled by numba as it stands

@@ -11,9 +11,15 @@ import pytensor.tensor as pt
 from pymc.distributions.dist_math import check_parameters
 from pytensor.graph.basic import Variable
 
-from em_vs_bayes.arguments import as_floats, brief
-from em_vs_bayes.contract import Array
-from em_vs_bayes.pymc.asked import check_callable, drawn, powers, tensor, whole
+from em_vs_bayes.common.arguments import as_floats, brief
+from em_vs_bayes.common.contract import Array
+from em_vs_bayes.pymc.asked import (
+    check_callable,
+    drawn,
+    powers,
+    tensor,
+    whole,
+)
 from em_vs_bayes.pymc.checks import TOLERANCE, check_mixture, check_weights
 from em_vs_bayes.pymc.marginal import log_marginal
 from em_vs_bayes.pymc.python_draws import Undrawn, draw_in_python

@@ -12,8 +12,8 @@ import xarray as xr
 from pymc.model.transform.conditioning import remove_value_transforms
 from pytensor.graph.traversal import ancestors
 
-from em_vs_bayes.arguments import brief
-from em_vs_bayes.contract import Array
+from em_vs_bayes.common.arguments import brief
+from em_vs_bayes.common.contract import Array
 from em_vs_bayes.kernels.chain_rows import backward_pass, draw_paths, forward_pass, leave_one_out
 from em_vs_bayes.pymc.chain import ChainTerms
 

@@ -12,7 +12,9 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from em_vs_bayes.blocks import (
+from em_vs_bayes.common.contract import Array
+from em_vs_bayes.kernels import tables
+from em_vs_bayes.model.blocks import (
     DiagonalGaussianBlock,
     FullGaussianBlock,
     ProbabilityBlock,
@@ -22,15 +24,9 @@ from em_vs_bayes.blocks import (
     Renamed,
     StudentBlock,
 )
-from em_vs_bayes.blocks.stationary import StationaryRows
-from em_vs_bayes.contract import Array
-from em_vs_bayes.kernels import tables
-from em_vs_bayes.priors import Prior
-from em_vs_bayes.pymc.gaussian import (
-    inverse_wishart,
-    scaled_normal,
-    scaled_normal_log_density,
-)
+from em_vs_bayes.model.blocks.stationary import StationaryRows
+from em_vs_bayes.model.priors import Prior
+from em_vs_bayes.pymc.gaussian import inverse_wishart, scaled_normal, scaled_normal_log_density
 from em_vs_bayes.pymc.regression import write_regression, write_renamed
 from em_vs_bayes.pymc.variables import Variables, standard_deviation_inverse_gamma
 

@@ -8,9 +8,9 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from em_vs_bayes.blocks import RegressionBlock, Renamed
-from em_vs_bayes.contract import Parameter
-from em_vs_bayes.priors import Prior
+from em_vs_bayes.common.contract import Parameter
+from em_vs_bayes.model.blocks import RegressionBlock, Renamed
+from em_vs_bayes.model.priors import Prior
 from em_vs_bayes.pymc.variables import Variables, standard_deviation_inverse_gamma
 
 

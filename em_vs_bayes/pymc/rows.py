@@ -7,7 +7,7 @@ from typing import Any
 
 import pymc as pm
 
-from em_vs_bayes.contract import Array
+from em_vs_bayes.common.contract import Array
 from em_vs_bayes.pymc.asked import check_callable, drawn, powers, tensor
 from em_vs_bayes.pymc.mixture import check_ndim, observed_tensor, powered, whole_signature
 from em_vs_bayes.pymc.python_draws import Undrawn, draw_in_python

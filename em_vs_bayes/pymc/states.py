@@ -14,8 +14,8 @@ from pymc.util import get_random_generator, get_value_vars_from_user_vars
 from pytensor.graph.replace import clone_replace
 from pytensor.graph.traversal import ancestors
 
-from em_vs_bayes.arguments import brief
-from em_vs_bayes.contract import Array
+from em_vs_bayes.common.arguments import brief
+from em_vs_bayes.common.contract import Array
 from em_vs_bayes.kernels.chain_rows import IMPOSSIBLE, NOT_A_NUMBER, draw_paths, forward_pass
 from em_vs_bayes.pymc.chain import as_chain, walk_chain
 from em_vs_bayes.pymc.checks import check_chain

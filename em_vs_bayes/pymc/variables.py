@@ -16,8 +16,8 @@ import pymc as pm
 import pytensor.tensor as pt
 from pymc.distributions.transforms import Ordered
 
-from em_vs_bayes.contract import Array, Params
-from em_vs_bayes.priors import Prior
+from em_vs_bayes.common.contract import Array, Params
+from em_vs_bayes.model.priors import Prior
 from em_vs_bayes.pymc.python_draws import draw_in_python
 
 Read = Callable[[Params], Array]

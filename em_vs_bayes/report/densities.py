@@ -7,16 +7,25 @@ import numpy as np
 from matplotlib.collections import EllipseCollection
 from matplotlib.figure import Figure
 
-from em_vs_bayes.datatree import column_names
-from em_vs_bayes.emissions import CensoredNormal, Product, read
+from em_vs_bayes.data import read
+from em_vs_bayes.fit.datatree import column_names
+from em_vs_bayes.model.emissions import CensoredNormal, Product
 from em_vs_bayes.report import states
-from em_vs_bayes.report.figures import COMPONENT, INK, WIDTH, canvas, colour, dash, plain
+from em_vs_bayes.report.figures import (
+    COMPONENT,
+    INK,
+    WIDTH,
+    canvas,
+    colour,
+    dash,
+    plain,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from em_vs_bayes.compare import Aligned, Comparison
-    from em_vs_bayes.results import Fit
+    from em_vs_bayes.comparison.compare import Aligned, Comparison
+    from em_vs_bayes.fit.results import Fit
 
 PAIRS = 4  # features shown of more than two
 POINTS = 4000  # points drawn of a large data set, evenly chosen
@@ -61,7 +70,7 @@ def without_order(a: "Aligned") -> "Fit":
 
     The weights of the states are their shares of the rows, so that the density is that of a histogram of the data.
     """
-    from em_vs_bayes.spec import Mixture
+    from em_vs_bayes.model.spec import Mixture
 
     fit, spec = a.fit, a.fit.spec
     if spec.leading != "state":
@@ -198,7 +207,7 @@ def _pairs(c: "Comparison", y: np.ndarray) -> Figure:
 
 
 def _few(y: np.ndarray) -> np.ndarray:
-    from em_vs_bayes.align import even_rows
+    from em_vs_bayes.common.align import even_rows
 
     return even_rows(len(y), POINTS)
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from matplotlib.figure import Figure
 
-from em_vs_bayes import printable
-from em_vs_bayes.findings import yardstick
+from em_vs_bayes.common import printable
+from em_vs_bayes.comparison.findings import yardstick
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from em_vs_bayes.compare import Aligned, Comparison
+    from em_vs_bayes.comparison.compare import Aligned, Comparison
 
 # Okabe and Ito's colours, told apart by readers with any colour vision.
 METHOD = {

@@ -7,22 +7,27 @@ from matplotlib.figure import Figure
 from scipy.special import ndtr, ndtri
 from scipy.stats import beta, truncnorm
 
-from em_vs_bayes.align import even_rows
-from em_vs_bayes.contract import Array
-from em_vs_bayes.emissions import CensoredNormal
-from em_vs_bayes.findings import yardstick
-from em_vs_bayes.findings.regressions import Share, is_regression, shares
-from em_vs_bayes.regression import expectations
-from em_vs_bayes.regression.fitted import Fitted, regression_of
-from em_vs_bayes.report import words
-from em_vs_bayes.report.figures import INK, canvas, colour, dash, plain
+from em_vs_bayes.common import words
+from em_vs_bayes.common.align import even_rows
+from em_vs_bayes.common.contract import Array
+from em_vs_bayes.comparison.findings import yardstick
+from em_vs_bayes.comparison.findings.regressions import Share, is_regression, shares
+from em_vs_bayes.fit.regression.fitted import Fitted, regression_of
+from em_vs_bayes.model.emissions import CensoredNormal, expectations
+from em_vs_bayes.report.figures import (
+    INK,
+    canvas,
+    colour,
+    dash,
+    plain,
+)
 from em_vs_bayes.report.predictive import Scale, check
 from em_vs_bayes.report.survival import survival
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from em_vs_bayes.compare import Aligned, Comparison
+    from em_vs_bayes.comparison.compare import Aligned, Comparison
 
 ROWS = 4000  # rows drawn of a large data set, evenly chosen
 POINTS = 300  # of a smooth curve

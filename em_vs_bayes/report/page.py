@@ -10,16 +10,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from em_vs_bayes import printable
-from em_vs_bayes.findings import headline, sequential
-from em_vs_bayes.findings.regressions import is_regression
-from em_vs_bayes.progress import Progress
-from em_vs_bayes.regressions import CensoredRegression, TruncatedRegression
-from em_vs_bayes.report import chains, densities, figures, limited, states, words
-from em_vs_bayes.thresholds import BULK, RHAT, TABLE, TAIL
+from em_vs_bayes.common import printable, words
+from em_vs_bayes.common.progress import Progress
+from em_vs_bayes.common.thresholds import BULK, RHAT, TABLE, TAIL
+from em_vs_bayes.comparison.findings import headline, sequential
+from em_vs_bayes.comparison.findings.regressions import is_regression
+from em_vs_bayes.model.regressions import CensoredRegression, TruncatedRegression
+from em_vs_bayes.report import (
+    chains,
+    densities,
+    figures,
+    limited,
+    states,
+)
 
 if TYPE_CHECKING:
-    from em_vs_bayes.compare import Aligned, Comparison
+    from em_vs_bayes.comparison.compare import Aligned, Comparison
 
 PACKAGES = ("em-vs-bayes", "numpy", "numba", "scipy", "arviz-stats", "pymc", "nutpie", "matplotlib", "pandas")
 FIGURES = 11  # of a page, without traces

@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import truncnorm
 
-from em_vs_bayes.contract import Array
-from em_vs_bayes.regression.fitted import Fitted, some_draws
+from em_vs_bayes.common.contract import Array
+from em_vs_bayes.fit.regression.fitted import Fitted, some_draws
 from em_vs_bayes.report.figures import INK
 from em_vs_bayes.report.survival import survival
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from em_vs_bayes.results import Fit
+    from em_vs_bayes.fit.results import Fit
 
 REPLICATES = 50  # data sets
 COPIES = 20_000  # rows of a data set that is drawn, when weights are copies

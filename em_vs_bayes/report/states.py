@@ -6,17 +6,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from em_vs_bayes import times
-from em_vs_bayes.emissions import Categorical
-from em_vs_bayes.findings import known_columns, sequential
-from em_vs_bayes.report.figures import COMPONENT, INK, WIDTH, canvas, colour, dash, plain, tidy
-from em_vs_bayes.responses import LAWS, Response
-from em_vs_bayes.times import label_axis
+from em_vs_bayes.comparison.findings import known_columns, sequential
+from em_vs_bayes.data import times
+from em_vs_bayes.data.times import label_axis
+from em_vs_bayes.fit.responses import LAWS, Response
+from em_vs_bayes.model.emissions import Categorical
+from em_vs_bayes.report.figures import (
+    COMPONENT,
+    INK,
+    WIDTH,
+    canvas,
+    colour,
+    dash,
+    plain,
+    tidy,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from em_vs_bayes.compare import Aligned, Comparison
+    from em_vs_bayes.comparison.compare import Aligned, Comparison
 
 SEQUENCES, COLUMNS = 3, 3  # shown of many
 ROWS = 1500  # shown of a long sequence

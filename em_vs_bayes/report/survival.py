@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from em_vs_bayes.contract import Array
+from em_vs_bayes.common.contract import Array
 
 ROUNDS, SETTLED = 5000, 1e-9  # of Turnbull's self-consistency: at most, and the change of a probability that ends it
 

@@ -4,7 +4,15 @@ import numpy as np
 from naive.mixture import Censored, Diagonal, Full, Linear, Lookup, Mixture, Regression, Robust, Student, Truncated
 from scipy.special import gammaln
 
-from em_vs_bayes.kernels.streams import ADD, DRAW, FILL, MISSING, SUM, address_roles, table
+from em_vs_bayes.kernels.streams import (
+    ADD,
+    DRAW,
+    FILL,
+    MISSING,
+    SUM,
+    address_roles,
+    table,
+)
 from em_vs_bayes.kernels.tables import (
     CENSORED,
     GAUSS_DIAG,

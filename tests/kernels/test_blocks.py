@@ -15,7 +15,13 @@ from em_vs_bayes.kernels.blocks import (
     gradient,
     potentials,
 )
-from em_vs_bayes.kernels.tables import DENSITY, ELEMENTWISE, FLAT, INDEPENDENT, JOINT
+from em_vs_bayes.kernels.tables import (
+    DENSITY,
+    ELEMENTWISE,
+    FLAT,
+    INDEPENDENT,
+    JOINT,
+)
 
 SHAPES = [
     *product(["full", "tied", "diag", "spherical"], [1, 2, 3], [1, 2, 3]),

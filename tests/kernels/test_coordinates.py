@@ -5,7 +5,15 @@ import pytest
 from scipy.special import expit
 
 from em_vs_bayes.kernels.coordinates import constrain, pull_back, unconstrain
-from em_vs_bayes.kernels.tables import IDENTITY, INTERVAL, LOG, LOGIT, SIMPLEX, SPD, Coordinates
+from em_vs_bayes.kernels.tables import (
+    IDENTITY,
+    INTERVAL,
+    LOG,
+    LOGIT,
+    SIMPLEX,
+    SPD,
+    Coordinates,
+)
 
 
 def units(*specs, gap=1):

@@ -29,11 +29,16 @@ from em_vs_bayes.kernels.gibbs import (
     prior_draw,
     sweeps,
 )
-from em_vs_bayes.kernels.gibbs import (
-    plan as unaddressed,
-)
+from em_vs_bayes.kernels.gibbs import plan as unaddressed
 from em_vs_bayes.kernels.latent import draw_code
-from em_vs_bayes.kernels.tables import DENSITY, ELEMENTWISE, FLAT, INDEPENDENT, JOINT, MIXTURE
+from em_vs_bayes.kernels.tables import (
+    DENSITY,
+    ELEMENTWISE,
+    FLAT,
+    INDEPENDENT,
+    JOINT,
+    MIXTURE,
+)
 
 WHOLE = make_plan((CONJUGATE, 0), (CONJUGATE, 1))
 APART = make_plan((CONJUGATE, 0), (MEANS, 1), (SPREAD, 1))

@@ -7,11 +7,11 @@ from naive import hmm as naive
 
 import em_vs_bayes as evb
 from em_vs_bayes import emissions as e
-from em_vs_bayes.blocks import StationaryRows
 from em_vs_bayes.kernels.blocks import potentials
 from em_vs_bayes.kernels.stationary import add_slope, fundamental
 from em_vs_bayes.kernels.tables import STATIONARY, Blocks
-from em_vs_bayes.markov import dwell_times, stationary_distribution
+from em_vs_bayes.model.blocks import StationaryRows
+from em_vs_bayes.model.markov import dwell_times, stationary_distribution
 
 
 def eigenvector(A):
@@ -168,7 +168,7 @@ def block_of(K, alpha=1.0, fixed=None):
     given = {} if fixed is None else {"fixed": {"transition": fixed}}
     priors = {"priors": {"transition": evb.priors.Dirichlet(alpha)}}
     y, lengths = data(np.random.default_rng(0))
-    from em_vs_bayes.compile import compile as compile_program
+    from em_vs_bayes.program.compile import compile as compile_program
 
     block = compile_program(spec_of(K, **given, **priors), y, lengths=lengths).placed[0].block
     assert isinstance(block, StationaryRows)

@@ -11,13 +11,19 @@ from scipy import stats
 
 import em_vs_bayes as evb
 from em_vs_bayes import priors as p
-from em_vs_bayes.compile import compile as compile_program
 from em_vs_bayes.kernels.block_priors import log_prior
 from em_vs_bayes.kernels.blocks import complete_log_likelihood, gradient, potentials
-from em_vs_bayes.kernels.gibbs import CONJUGATE, MEANS, SLICE, SPREAD, sweeps
+from em_vs_bayes.kernels.gibbs import (
+    CONJUGATE,
+    MEANS,
+    SLICE,
+    SPREAD,
+    sweeps,
+)
 from em_vs_bayes.kernels.latent import draw_code
 from em_vs_bayes.kernels.streams import DRAW, address_roles
 from em_vs_bayes.kernels.tables import FLAT
+from em_vs_bayes.program.compile import compile as compile_program
 
 K, DF = 2, 3.0
 NIG = p.NormalInverseGamma([[0.3], [1.0]], [[0.5], [2.0]], 3.0, 2.0)

@@ -46,7 +46,7 @@ class Case:
         return {name: value for name, value in made.items() if value is not None}
 
     def program(self, n: int = 60, seed: int = 1, **arguments: Any) -> Any:
-        from em_vs_bayes.compile import compile as compile_program
+        from em_vs_bayes.program.compile import compile as compile_program
 
         return compile_program(self.spec, self.data(n, seed), **self.arguments(n, seed), **arguments)
 

@@ -10,8 +10,8 @@ from laws.cases import CASES, CONJUGATE
 from naive import densities
 
 import em_vs_bayes as evb
-from em_vs_bayes.compile import compile as compile_program
-from em_vs_bayes.ordering import exchangeable
+from em_vs_bayes.model.ordering import exchangeable
+from em_vs_bayes.program.compile import compile as compile_program
 
 all_cases = pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 conjugate_cases = pytest.mark.parametrize("case", CONJUGATE, ids=lambda c: c.name)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from em_vs_bayes.priors import (
+from em_vs_bayes.model.priors import (
     Beta,
     Dirichlet,
     Gamma,

@@ -12,9 +12,16 @@ import numpy as np
 import pytest
 
 from em_vs_bayes import priors
-from em_vs_bayes.priors import Beta, Dirichlet, Gamma, InverseGamma, InverseWishart, Normal
-from em_vs_bayes.priors import NormalInverseGamma as NIG
-from em_vs_bayes.priors import NormalInverseWishart as NIW
+from em_vs_bayes.model.priors import (
+    Beta,
+    Dirichlet,
+    Gamma,
+    InverseGamma,
+    InverseWishart,
+    Normal,
+)
+from em_vs_bayes.model.priors import NormalInverseGamma as NIG
+from em_vs_bayes.model.priors import NormalInverseWishart as NIW
 
 
 class Case(NamedTuple):

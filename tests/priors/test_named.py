@@ -10,7 +10,7 @@ from scipy import stats
 
 from em_vs_bayes import priors
 from em_vs_bayes.kernels.tables import DENSITY
-from em_vs_bayes.priors import Prior
+from em_vs_bayes.model.priors import Prior
 
 NAMES = {code: name for name, code in DENSITY.items()}
 

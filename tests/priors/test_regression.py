@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from em_vs_bayes.priors import NormalInverseGamma
-from em_vs_bayes.priors.regression_normal_inverse_gamma import RegressionNormalInverseGamma
+from em_vs_bayes.model.priors import NormalInverseGamma
+from em_vs_bayes.model.priors.regression_normal_inverse_gamma import RegressionNormalInverseGamma
 
 RNG = np.random.default_rng(8)
 K, P = 2, 3

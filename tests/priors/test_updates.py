@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from em_vs_bayes.priors import (
+from em_vs_bayes.model.priors import (
     Beta,
     Dirichlet,
     Gamma,
@@ -19,7 +19,7 @@ from em_vs_bayes.priors import (
     NormalInverseGamma,
     NormalInverseWishart,
 )
-from em_vs_bayes.priors.gaussian_factor import GaussianFactor, update_given_joint
+from em_vs_bayes.model.priors.gaussian_factor import GaussianFactor, update_given_joint
 
 K, D = 2, 3
 RNG = np.random.default_rng(11)

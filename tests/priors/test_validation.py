@@ -6,12 +6,19 @@ import numpy as np
 import pytest
 
 from em_vs_bayes import priors
-from em_vs_bayes.priors import Beta, Dirichlet, Gamma, InverseGamma, InverseWishart, Normal
-from em_vs_bayes.priors import NormalInverseGamma as NIG
-from em_vs_bayes.priors import NormalInverseWishart as NIW
-from em_vs_bayes.priors.gaussian_factor import GaussianFactor
-from em_vs_bayes.priors.spherical_normal_inverse_gamma import SphericalNormalInverseGamma
-from em_vs_bayes.priors.tied_normal_inverse_wishart import TiedNormalInverseWishart
+from em_vs_bayes.model.priors import (
+    Beta,
+    Dirichlet,
+    Gamma,
+    InverseGamma,
+    InverseWishart,
+    Normal,
+)
+from em_vs_bayes.model.priors import NormalInverseGamma as NIG
+from em_vs_bayes.model.priors import NormalInverseWishart as NIW
+from em_vs_bayes.model.priors.gaussian_factor import GaussianFactor
+from em_vs_bayes.model.priors.spherical_normal_inverse_gamma import SphericalNormalInverseGamma
+from em_vs_bayes.model.priors.tied_normal_inverse_wishart import TiedNormalInverseWishart
 
 I2 = np.eye(2)
 

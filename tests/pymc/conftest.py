@@ -8,8 +8,8 @@ import pytensor
 import pytest
 from pytensor.compile.mode import Mode
 
-from em_vs_bayes import starts
-from em_vs_bayes.compile import compile as compile_program
+from em_vs_bayes.methods import starts
+from em_vs_bayes.program.compile import compile as compile_program
 from em_vs_bayes.pymc.build import build
 
 PYTHON = Mode(linker="py", optimizer="fast_compile")

@@ -8,8 +8,8 @@ import pytest
 from numba import njit
 from scipy import stats
 
+from em_vs_bayes.model.symbolic.whiten import inverse_cholesky, inverse_cholesky_factors
 from em_vs_bayes.pymc import SPDTransform, inverse_wishart, mvnormal_log_density, scaled_normal
-from em_vs_bayes.pymc.whiten import inverse_cholesky, inverse_cholesky_factors
 
 from .conftest import PYTHON
 

@@ -16,10 +16,10 @@ from pytensor.compile.mode import JAX
 from pytensor.graph.fg import FunctionGraph
 
 import em_vs_bayes as evb
+from em_vs_bayes.model.symbolic.whiten import InverseCholesky
 from em_vs_bayes.pymc import jaxed
 from em_vs_bayes.pymc.chain import ChainTerms, ChainWalk
 from em_vs_bayes.pymc.marginal import LogMarginal
-from em_vs_bayes.pymc.whiten import InverseCholesky
 
 INSTALLED = importlib.util.find_spec("jax") is not None
 NUMPY = ("where", "isneginf", "exp", "log", "linalg", "broadcast_to", "eye")

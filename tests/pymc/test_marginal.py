@@ -7,8 +7,8 @@ import pytest
 from numba import njit
 from scipy.special import logsumexp, softmax
 
+from em_vs_bayes.model.symbolic.versions import source_version
 from em_vs_bayes.pymc.marginal import LogMarginal, evidence_and_responsibilities, log_marginal
-from em_vs_bayes.pymc.versions import source_version
 
 from .conftest import PYTHON
 

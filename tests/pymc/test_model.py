@@ -7,7 +7,7 @@ import pytest
 
 import em_vs_bayes as evb
 from em_vs_bayes import priors
-from em_vs_bayes.emissions import Normal, Poisson, Product
+from em_vs_bayes.model.emissions import Normal, Poisson, Product
 
 from .conftest import PYTHON
 

@@ -10,7 +10,7 @@ import pytensor.tensor as pt
 import pytest
 from naive import censored, truncated
 
-from em_vs_bayes.emissions import CensoredRegression, TruncatedRegression, normal_intervals
+from em_vs_bayes.model.emissions import CensoredRegression, TruncatedRegression, normal_intervals
 
 from .conftest import PYTHON
 

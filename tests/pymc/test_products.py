@@ -7,7 +7,7 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 
-from em_vs_bayes.pymc.products import Products, product
+from em_vs_bayes.model.symbolic.products import Products, product
 
 
 @pytest.mark.parametrize("shapes", [((5, 3), (3, 2)), ((4, 5, 3), (4, 3, 2)), ((1, 0, 2), (1, 2, 3))])

@@ -9,7 +9,7 @@ import pytest
 
 import em_vs_bayes as evb
 from em_vs_bayes import priors
-from em_vs_bayes.emissions import (
+from em_vs_bayes.model.emissions import (
     Bernoulli,
     Categorical,
     CensoredNormal,

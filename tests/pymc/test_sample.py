@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import em_vs_bayes as evb
-from em_vs_bayes.emissions import Normal, Poisson
+from em_vs_bayes.model.emissions import Normal, Poisson
 
 from .conftest import PYTHON
 

@@ -5,8 +5,8 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 
-from em_vs_bayes.emissions.student_intervals import Intervals
 from em_vs_bayes.kernels.student_interval import interval, log_constant
+from em_vs_bayes.model.emissions.student_intervals import Intervals
 
 from .conftest import PYTHON
 

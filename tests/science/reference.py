@@ -1,6 +1,6 @@
 """Published and exactly computed values that the tests reproduce, each with its source.
 
-Data sets are those of `em_vs_bayes.datasets`; parameters carry the names of the sources.
+Data sets are those of `em_vs_bayes.data.datasets`; parameters carry the names of the sources.
 """
 
 # Exact arithmetic in NumPy, with all rows at once. Entry t: parameters before step t, and the log-likelihood and

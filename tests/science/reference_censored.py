@@ -1,6 +1,6 @@
 """Censored and truncated regressions: published and exactly computed values, each with its source.
 
-Data sets are those of `em_vs_bayes.datasets`. ``vcov`` is the inverse observed information in (coefficients, log
+Data sets are those of `em_vs_bayes.data.datasets`. ``vcov`` is the inverse observed information in (coefficients, log
 sigma). `test_published_censored.py` first checks each against the likelihood by definition, in `naive.censored`.
 """
 

@@ -1,6 +1,6 @@
 """Published and exactly computed values for hidden Markov models, each with its source.
 
-Data sets are those of `em_vs_bayes.datasets`; states are numbered by their rates or means, the smallest first.
+Data sets are those of `em_vs_bayes.data.datasets`; states are numbered by their rates or means, the smallest first.
 """
 
 # Zucchini & MacDonald (2009), Hidden Markov Models for Time Series: minus the maximal log-likelihoods of Poisson

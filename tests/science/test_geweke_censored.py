@@ -9,7 +9,7 @@ import pytest
 from kernels.gibbs_helpers import z_scores
 from science import censored_studies as studies
 
-from em_vs_bayes.compile import compile as compile_program
+from em_vs_bayes.program.compile import compile as compile_program
 
 CASES = {
     "tobit, two limits": studies.TOBIT,

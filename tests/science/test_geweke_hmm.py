@@ -16,8 +16,8 @@ from science import hmm_studies as studies
 from science.hmm_studies import Study, without
 
 from em_vs_bayes import emissions as e
-from em_vs_bayes.compile import compile as compile_program
-from em_vs_bayes.contract import Context
+from em_vs_bayes.common.contract import Context
+from em_vs_bayes.program.compile import compile as compile_program
 
 CASES = {
     "poisson, stationary": replace(studies.POISSON, lengths=(4, 3)),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import em_vs_bayes as evb
-from em_vs_bayes.emissions import LinearRegression
+from em_vs_bayes.model.emissions import LinearRegression
 
 QUIET = {"progressbar": False, "seed": 1}
 SHORT = {"gibbs": {"draws": 500, "chains": 2}, "nuts": {"draws": 500, "chains": 2}}
