@@ -34,7 +34,7 @@ def first_fit(library: str) -> dict[str, Any]:
         import numpy as np
         from sklearn.mixture import GaussianMixture
 
-        file = Path(__file__).parents[1] / "em_vs_bayes" / "data" / "faithful.csv"
+        file = Path(__file__).parents[1] / "em_vs_bayes" / "data" / "sets" / "faithful.csv"
         GaussianMixture(2, random_state=1).fit(np.genfromtxt(file, delimiter=",", skip_header=1))
     return {"wall": perf_counter() - wall, "cpu": process_time() - cpu, "pymc": "pymc" in sys.modules}
 

@@ -11,7 +11,7 @@ import pytest
 
 from em_vs_bayes import datasets
 
-DATA = Path(datasets.__file__).parent / "data"
+DATA = Path(datasets.__file__).parent / "sets"
 SOURCES = tomllib.loads((DATA / "SOURCES.toml").read_text(encoding="utf-8"))
 
 

@@ -71,13 +71,6 @@ def test_refusals(arguments, words):
         evb.select(evb.GaussianMixture(2), np.arange(9.0), **arguments)
 
 
-def test_the_submodule_does_not_shadow_the_function():
-    import em_vs_bayes.select as module
-
-    assert callable(evb.select) and evb.select.__name__ == "select"
-    assert module is not None
-
-
 def test_a_regression_has_no_number_to_choose():
     with pytest.raises(ValueError, match="has no number of components or states to choose"):
         evb.select(evb.Tobit("durable ~ age"), evb.datasets.load("tobin"))

@@ -16,7 +16,7 @@ from em_vs_bayes.common.arguments import brief, yes_or_no
 if TYPE_CHECKING:  # pandas takes half a second to import; only a caller who wants a frame pays for it
     import pandas as pd
 
-_FOLDER = Path(__file__).parent / "data"
+_FOLDER = Path(__file__).parent / "sets"
 
 
 @overload

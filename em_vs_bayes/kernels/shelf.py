@@ -1,9 +1,9 @@
 """Where compiled kernels are kept: first in the folder that is filled at installation, then where numba keeps them.
 
 Numba's own place is beside the sources, or NUMBA_CACHE_DIR, or the user's cache. Kernels serve every model, so all of
-them can be compiled once, when the package is installed (`em_vs_bayes.program.warm`), as those of a package in C would be.
-Nobody's first fit then waits for them. What is there counts for one version of numba, of Python and of the kernels, and
-for one kind of processor; where it does not fit, numba compiles at first use.
+them can be compiled once, when the package is installed (`em_vs_bayes.program.warm`), as those of a package in C would
+be. Nobody's first fit then waits for them. What is there counts for one version of numba, of Python and of the kernels,
+and for one kind of processor; where it does not fit, numba compiles at first use.
 
 Files begin with a checksum of the rest: machine code that was damaged (an installation cut short, a bad disk) would end
 the process. It is compiled anew. So it is where nothing can be kept: a read-only installation, no home to write to.
