@@ -13,9 +13,10 @@ from em_vs_bayes.comparison.compare import Comparison, compare
 from em_vs_bayes.comparison.select import Selection, select
 from em_vs_bayes.data import datasets
 from em_vs_bayes.model import emissions, priors
+from em_vs_bayes.model.chains import HMM, GaussianHMM
+from em_vs_bayes.model.mixtures import GaussianMixture, Mixture
 from em_vs_bayes.model.priors import Prior
 from em_vs_bayes.model.regressions import CensoredRegression, Tobit, TruncatedRegression
-from em_vs_bayes.model.spec import HMM, GaussianHMM, GaussianMixture, Mixture
 
 if TYPE_CHECKING:
     from em_vs_bayes import pymc

@@ -10,8 +10,8 @@ from naive import censored
 
 import em_vs_bayes as evb
 from em_vs_bayes import priors
-from em_vs_bayes.fit.regression import information
-from em_vs_bayes.fit.regression.fitted import Fitted
+from em_vs_bayes.fit import information
+from em_vs_bayes.fit.fitted import Fitted
 
 QUIET = {"progressbar": False, "seed": 1}
 FAIR = "affairs ~ age + yearsmarried + religiousness + occupation + rating"

@@ -16,7 +16,7 @@ from scipy import stats
 import em_vs_bayes as evb
 from em_vs_bayes.comparison.compare import compare
 from em_vs_bayes.comparison.findings.regressions import shares, worst_direction
-from em_vs_bayes.fit.regression.fitted import regression_of
+from em_vs_bayes.fit.fitted import regression_of
 from em_vs_bayes.report import limited, page, predictive
 from em_vs_bayes.report.survival import product_limit, survival, turnbull
 

@@ -139,7 +139,7 @@ def compare(
 
             from em_vs_bayes.comparison import terminal
 
-            terminal.show(result, Console())
+            terminal.show(result, result.findings, Console())
         if report is not None:
             result.report(report, progressbar=not (quiet or as_json))
             typer.echo(f"report: {report}", err=as_json)

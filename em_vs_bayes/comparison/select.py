@@ -178,7 +178,7 @@ class Selection:
 
     def _elpd(self) -> "pd.DataFrame":
         from em_vs_bayes.comparison import tables
-        from em_vs_bayes.comparison.compare import to_labels_of
+        from em_vs_bayes.comparison.aligned import to_labels_of
 
         names = [str(fit.spec.size) for fit in self.fits]
         table = tables.elpd([to_labels_of(fit, fit, name) for fit, name in zip(self.fits, names, strict=True)])

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import arviz_stats as az
 import numpy as np
@@ -11,19 +11,17 @@ from scipy.special import logsumexp
 
 from em_vs_bayes.common import printable
 from em_vs_bayes.common.thresholds import khat_limit
-from em_vs_bayes.comparison.compare import COLUMNS
+from em_vs_bayes.comparison.aligned import Aligned
 from em_vs_bayes.fit.datatree import rows_of_terms
-from em_vs_bayes.fit.describe import mixing
 from em_vs_bayes.fit.diagnosis import FEWEST, khat
+from em_vs_bayes.fit.mixing import mixing
+from em_vs_bayes.fit.results import Fit
 
-if TYPE_CHECKING:
-    from em_vs_bayes.comparison.compare import Aligned
-    from em_vs_bayes.fit.results import Fit
-
+COLUMNS = ("estimate", "sd", "lower", "upper", "rhat", "ess_bulk", "mcse")
 ELPD = ["elpd", "se", "p", "difference", "se_difference", "worst_khat", "bad_khat", "good_khat_limit", "khat"]
 
 
-def parameters(aligned: "Sequence[Aligned]", level: float, mixed: pd.DataFrame) -> pd.DataFrame:
+def parameters(aligned: Sequence[Aligned], level: float, mixed: pd.DataFrame) -> pd.DataFrame:
     """Scalar parameters (rows) by (method, quantity).
 
     A point estimate has standard errors from the observed information and normal intervals; draws have their
@@ -37,7 +35,7 @@ def parameters(aligned: "Sequence[Aligned]", level: float, mixed: pd.DataFrame) 
     return pd.concat(frames, axis=1, names=["method", "quantity"]).rename_axis("parameter")
 
 
-def diagnostics(aligned: "Sequence[Aligned]") -> pd.DataFrame:
+def diagnostics(aligned: Sequence[Aligned]) -> pd.DataFrame:
     """R-hat, bulk and tail ESS, Monte-Carlo error of the mean by (method, quantity); NaN but for Markov chains."""
     columns = ["rhat", "ess_bulk", "ess_tail", "mcse"]
     labels = dict(scalars(aligned[0].fit))
@@ -51,12 +49,12 @@ def diagnostics(aligned: "Sequence[Aligned]") -> pd.DataFrame:
     return pd.concat(frames, axis=1, names=["method", "quantity"]).rename_axis("parameter")
 
 
-def chains(a: "Aligned") -> dict[str, np.ndarray]:
+def chains(a: Aligned) -> dict[str, np.ndarray]:
     """Label of each scalar parameter -> its draws (chain, draw)."""
     return {label: a.sample[name].to_numpy()[(..., *index)] for label, (name, index) in scalars(a.fit)}
 
 
-def scalars(fit: "Fit") -> Iterator[tuple[str, tuple[str, tuple[int, ...]]]]:
+def scalars(fit: Fit) -> Iterator[tuple[str, tuple[str, tuple[int, ...]]]]:
     """Label and place of every scalar parameter: ``("means[component 0, feature x]", ("means", (0, 0)))``.
 
     A coefficient is called by its predictor, ``"coefficients[age]"``, for that says which dim it is.
@@ -81,7 +79,7 @@ def scalars(fit: "Fit") -> Iterator[tuple[str, tuple[str, tuple[int, ...]]]]:
                 yield (f"{name}[{where}]" if where else name), (name, index)
 
 
-def short(fit: "Fit", name: str, index: tuple[int, ...]) -> str:
+def short(fit: Fit, name: str, index: tuple[int, ...]) -> str:
     """``means[0, eruptions]`` for ``means[component 0, feature eruptions]``."""
     coords = fit.idata["posterior"].dataset[name].coords
     dims = fit.spec.parameter_dims()[name]
@@ -89,7 +87,7 @@ def short(fit: "Fit", name: str, index: tuple[int, ...]) -> str:
     return f"{name}[{where}]" if where else name
 
 
-def elpd(aligned: "Sequence[Aligned]") -> pd.DataFrame:
+def elpd(aligned: Sequence[Aligned]) -> pd.DataFrame:
     """Leave-one-out predictive density of each posterior sample, best first (Vehtari et al. 2017).
 
     Draws of an approximation q are weighted by p(theta, y) / q(theta), together with what leaves an observation out
@@ -137,7 +135,7 @@ def elpd(aligned: "Sequence[Aligned]") -> pd.DataFrame:
     return table.rename_axis("method")
 
 
-def _densities(fit: "Fit") -> tuple[np.ndarray, np.ndarray] | None:
+def _densities(fit: Fit) -> tuple[np.ndarray, np.ndarray] | None:
     """Log joint density and log density of the approximation, (S,) each, at the draws of the log_likelihood group."""
     stats, own = fit.sample_stats, fit.idata["sample_stats"].dataset
     if "log_q" not in stats or not ("lp" in stats or "log_joint" in own):
@@ -147,7 +145,7 @@ def _densities(fit: "Fit") -> tuple[np.ndarray, np.ndarray] | None:
     return np.ravel(np.asarray(log_p)[:, ::step]), np.ravel(np.asarray(stats["log_q"])[:, ::step])
 
 
-def _term_weights(fit: "Fit") -> np.ndarray:
+def _term_weights(fit: Fit) -> np.ndarray:
     """Case weight of each log-likelihood term; empty where there are none."""
     data, terms = fit.program.data, fit.idata["log_likelihood"]["y"]
     if not data.weights.size:
@@ -164,7 +162,7 @@ def _sum(terms: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
     return float(total * mean), float(se)
 
 
-def timing(aligned: "Sequence[Aligned]", table: pd.DataFrame) -> pd.DataFrame:
+def timing(aligned: Sequence[Aligned], table: pd.DataFrame) -> pd.DataFrame:
     """Seconds of each method, stage by stage, and the rate of its slowest parameter's effective draws."""
     frame = pd.DataFrame.from_dict({a.name: dict(a.fit.seconds) for a in aligned}, orient="index")
     frame.insert(0, "total", frame.pop("total"))
@@ -174,7 +172,7 @@ def timing(aligned: "Sequence[Aligned]", table: pd.DataFrame) -> pd.DataFrame:
     return frame.rename_axis("method")
 
 
-def _point(a: "Aligned", cells: dict, level: float) -> pd.DataFrame:
+def _point(a: Aligned, cells: dict, level: float) -> pd.DataFrame:
     estimate = np.array([a.params[name][index] for name, index in cells.values()])
     nothing = np.full(len(cells), np.nan)
     errors, ends = a.errors, a.limits(level)
@@ -184,7 +182,7 @@ def _point(a: "Aligned", cells: dict, level: float) -> pd.DataFrame:
     return _frame(cells, estimate, *known, nothing, nothing, nothing)
 
 
-def _draws(a: "Aligned", cells: dict, level: float, own: Any) -> pd.DataFrame:
+def _draws(a: Aligned, cells: dict, level: float, own: Any) -> pd.DataFrame:
     tail = (1 - level) / 2
     flat = np.stack([x.ravel() for x in chains(a).values()])
     lower, upper = np.quantile(flat, [tail, 1 - tail], axis=1)

@@ -1,6 +1,6 @@
 """A comparison as text for a terminal."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 from rich.console import Console
@@ -9,24 +9,21 @@ from rich.text import Text
 
 from em_vs_bayes.common import printable, words
 from em_vs_bayes.comparison import tables
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from em_vs_bayes.comparison.compare import Comparison
+from em_vs_bayes.comparison.compared import Compared
+from em_vs_bayes.comparison.findings import Finding
 
 MARK = {"good": ("+", "green"), "note": ("i", "blue"), "warning": ("!", "yellow"), "bad": ("x", "red")}
 
 
-def text(c: "Comparison", width: int = 110) -> str:
+def text(c: Compared, findings: Sequence[Finding], width: int = 110) -> str:
     """Parameters, elpd and findings as plain text."""
     console = Console(width=width, no_color=True, force_terminal=False)
     with console.capture() as captured:
-        show(c, console)
+        show(c, findings, console)
     return captured.get().rstrip()
 
 
-def show(c: "Comparison", console: Console) -> None:
+def show(c: Compared, findings: Sequence[Finding], console: Console) -> None:
     """Print parameters, elpd, seconds and findings; methods that do not fit side by side go below."""
     console.print(Text(printable.page(str(c.fits[0].spec)), style="bold"))
     columns = {a.name: _column(c, a.name) for a in c.aligned}
@@ -37,12 +34,12 @@ def show(c: "Comparison", console: Console) -> None:
         console.print(_table(labels, dict(list(columns.items())[start : start + abreast])))
     note = f"estimate ± sd (standard error for em); the table also holds intervals of {words.percent(c.level)}"
     console.print(Text(f"{note}\n", "dim"))
-    for f in c.findings:
+    for f in findings:
         mark, style = MARK[f.severity]
         console.print(Text.assemble((f"{mark} {f.kind.replace('_', ' ')}: ", style), f.sentence))
 
 
-def _table(labels: "Sequence[str]", columns: dict[str, list[str]]) -> Table:
+def _table(labels: Sequence[str], columns: dict[str, list[str]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("parameter", no_wrap=True)
     for name in columns:
@@ -52,7 +49,7 @@ def _table(labels: "Sequence[str]", columns: dict[str, list[str]]) -> Table:
     return table
 
 
-def _column(c: "Comparison", name: str) -> list[str]:
+def _column(c: Compared, name: str) -> list[str]:
     cells = [_cell(row["estimate"], row["sd"]) for _, row in c.table[name].iterrows()]
     elpd = (
         f"{c.elpd['elpd'][name]:,.1f} ± {c.elpd['se'][name]:,.1f}"

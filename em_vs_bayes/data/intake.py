@@ -165,6 +165,12 @@ def column_names(y: Any) -> tuple[str, ...] | None:
     return tuple(map(str, y.columns))
 
 
+def all_column_names(y: Any) -> list[str] | None:
+    """Column names of a frame, numbered ones too; else None."""
+    columns = getattr(y, "columns", None)
+    return None if columns is None else [str(c) for c in columns]
+
+
 def matched(values: Any, wanted: tuple[str, ...] | None, name: str) -> Any:
     """A frame with its columns in the order of the model's; an array, or numbered columns, by position.
 

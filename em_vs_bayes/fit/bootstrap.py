@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,16 +18,14 @@ from em_vs_bayes.common.interrupts import Watch
 from em_vs_bayes.common.progress import Progress
 from em_vs_bayes.fit.clusters import cluster_codes
 from em_vs_bayes.fit.parametric import require_simulable, simulated
+from em_vs_bayes.fit.record import Record
 from em_vs_bayes.program.relabel import relabel
-
-if TYPE_CHECKING:
-    from em_vs_bayes.fit.results import Fit
 
 FEW = 20  # fits at least, for standard errors of an interrupted bootstrap
 LOOSE = 1e-8  # nats; they move an estimate by some 1e-4 of its standard error
 
 
-def bootstrap(fit: Fit, clusters: Any, n_boot: int, seed: Any, progressbar: bool) -> Array:
+def bootstrap(fit: Record, clusters: Any, n_boot: int, seed: Any, progressbar: bool) -> Array:
     """Estimates (B, Q) of every public scalar, one per resampled or simulated data set, in the labels of the fit.
 
     Raises
@@ -43,7 +41,7 @@ def bootstrap(fit: Fit, clusters: Any, n_boot: int, seed: Any, progressbar: bool
     UserWarning
         How many fits did not converge; they are left out. How many were made before Ctrl-C.
     """
-    from em_vs_bayes.fit.driver import drive
+    from em_vs_bayes.methods.driving import drive
     from em_vs_bayes.methods.em import EM
 
     if fit.method != "em":
@@ -81,7 +79,7 @@ def bootstrap(fit: Fit, clusters: Any, n_boot: int, seed: Any, progressbar: bool
     return np.concatenate([v.reshape(len(found), -1) for v in program.public(aligned[0]).values()], axis=1)
 
 
-def _maker(fit: Fit, clusters: Any) -> Any:
+def _maker(fit: Record, clusters: Any) -> Any:
     """A function of a generator: the program on one resampled or simulated data set."""
     program = fit.program
     if clusters is None and len(program.data.starts) == 2:
@@ -91,7 +89,7 @@ def _maker(fit: Fit, clusters: Any) -> Any:
     return lambda rng: replace(program, data=program.data.changed(weights=draw(rng)))
 
 
-def _drawer(fit: Fit, clusters: Any) -> Any:
+def _drawer(fit: Record, clusters: Any) -> Any:
     """A function of a generator: case weights (n,) of one resampled data set."""
     program = fit.program
     weights, starts = program.data.weights, program.data.starts

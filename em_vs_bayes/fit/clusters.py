@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 from em_vs_bayes.common.arguments import as_array, brief
 from em_vs_bayes.data.intake import aligned_with
 from em_vs_bayes.data.numbers import is_series
-
-if TYPE_CHECKING:
-    from em_vs_bayes.fit.results import Fit
+from em_vs_bayes.fit.record import Record
 
 
-def cluster_codes(fit: Fit, clusters: Any) -> tuple[NDArray[np.int64], int]:
+def cluster_codes(fit: Record, clusters: Any) -> tuple[NDArray[np.int64], int]:
     """The cluster 0, ..., G - 1 of every row (n,), and G.
 
     Parameters

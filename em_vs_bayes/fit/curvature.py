@@ -14,18 +14,16 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 
 from em_vs_bayes.common.contract import Array, Params
+from em_vs_bayes.fit.boundary import Held, held
+from em_vs_bayes.fit.record import Record
 from em_vs_bayes.model.regressions import Regression
-from em_vs_bayes.program.boundary import Held, held
 from em_vs_bayes.program.coordinates import jacobian
 from em_vs_bayes.program.differences import STEP, Information, information, of_program
-
-if TYPE_CHECKING:
-    from em_vs_bayes.fit.results import Fit
 
 DEPENDENT = 1e-13  # the part of a column of length 1 that is none of the others', below which there is none
 NOT_DEFINITE = (
@@ -46,7 +44,7 @@ class Curvature(ABC):
         Derivatives of the user's scalars along the directions.
     """
 
-    fit: Fit
+    fit: Record
 
     @property
     @abstractmethod
@@ -70,7 +68,7 @@ class Curvature(ABC):
         return bool(self.fit.options.get("objective") == "map")
 
 
-def curvature(fit: Fit) -> Curvature:
+def curvature(fit: Record) -> Curvature:
     """The curvature of a fit."""
     closed = isinstance(fit.spec, Regression) and fit.spec.degrees is None
     return ClosedForm(fit) if closed else Differences(fit)
@@ -90,7 +88,7 @@ class ClosedForm(Curvature):
 
     @cached_property
     def _fitted(self) -> Any:
-        from em_vs_bayes.fit.regression.fitted import regression_of
+        from em_vs_bayes.fit.fitted import regression_of
 
         return regression_of(self.fit, "The information")
 
@@ -127,12 +125,12 @@ class ClosedForm(Curvature):
         return np.where(self._kept < self._basis[1].shape[1], self._kept, self._kept + 1)
 
     def observed(self) -> Array:
-        from em_vs_bayes.fit.regression import information
+        from em_vs_bayes.fit import information
 
         return self._whole(information.observed(self._basis[0]))
 
     def louis(self) -> Array:
-        from em_vs_bayes.fit.regression import information
+        from em_vs_bayes.fit import information
 
         complete, missing = information.louis(self._basis[0])
         return self._whole(complete - missing)
@@ -144,7 +142,7 @@ class ClosedForm(Curvature):
         return own + self._prior() if self.with_prior else own
 
     def scores(self) -> Array:
-        from em_vs_bayes.fit.regression import information
+        from em_vs_bayes.fit import information
 
         turned = self._basis[0]
         return np.asarray(information.scores(turned)[:, self._where] * turned.sigma)

@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from em_vs_bayes.common.threads import each
+from em_vs_bayes.data.intake import all_column_names
 from em_vs_bayes.data.times import coordinate
+from em_vs_bayes.fit.diagnosis import diagnose
+from em_vs_bayes.fit.record import Record
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from em_vs_bayes.fit.results import Fit
 
 NO_DRAWS = "no_draws_only_a_point_estimate"
 LARGEST = 200_000_000  # elements of the log_likelihood group; beyond, draws are thinned and the attrs say so
 
 
-def to_datatree(fit: Fit) -> xr.DataTree:
+def to_datatree(fit: Record) -> xr.DataTree:
     """Groups posterior, log_likelihood, observed_data and sample_stats; for EM the posterior is the point itself.
 
     A fit without draws has a second variable in log_likelihood, named `NO_DRAWS`: ArviZ's ``loo``, which weighs draws,
@@ -55,7 +57,7 @@ def to_datatree(fit: Fit) -> xr.DataTree:
         "created_at": datetime.now(UTC).isoformat(),
         "sampling_time": float(fit.seconds.get("total", 0.0)),
         "method": fit.method,
-        "status": fit.status.name,
+        "status": diagnose(fit)[0].name,
         "spec": fit.spec.to_json(),
         "tuning_steps": int(fit.attrs.get("tuning_steps", 0)),
         "log_likelihood_kind": kind,
@@ -96,13 +98,20 @@ def _seen(observed: dict[str, Any]) -> Any:
     return np.flatnonzero(np.any(known, axis=0))
 
 
-def rows_of_terms(fit: Fit) -> Any:
+def datatree(fit: Record) -> xr.DataTree:
+    """The tree, made once."""
+    if "datatree" not in fit.kept:
+        fit.kept["datatree"] = to_datatree(fit)
+    return fit.kept["datatree"]
+
+
+def rows_of_terms(fit: Record) -> Any:
     """Numbers of the rows that have terms in the log_likelihood group, where terms are rows'."""
-    observed = fit.idata["observed_data"].dataset
+    observed = datatree(fit)["observed_data"].dataset
     return _seen({str(name): np.asarray(values) for name, values in observed.data_vars.items()})
 
 
-def _observed(fit: Fit) -> tuple[dict[str, Any], dict[str, list[str]]]:
+def _observed(fit: Record) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """The data as the user gave them: ``y``, or one variable per stream of a product."""
     from em_vs_bayes.data import read
     from em_vs_bayes.model.emissions import Product
@@ -122,7 +131,7 @@ def _observed(fit: Fit) -> tuple[dict[str, Any], dict[str, list[str]]]:
     return {"y": values if multivariate else values[:, 0]}, {"y": ["obs", "feature"] if multivariate else ["obs"]}
 
 
-def _totals(fit: Fit, theta: Any, terms: Any, rows: Any) -> dict[str, Any]:
+def _totals(fit: Record, theta: Any, terms: Any, rows: Any) -> dict[str, Any]:
     """Per draw: the marginal log-likelihood and, in the spec's own parameters, the log joint density.
 
     ``terms``, of ``rows``, sum to the log-likelihood only where rows are independent; None where some draws have none.
@@ -145,9 +154,9 @@ def _totals(fit: Fit, theta: Any, terms: Any, rows: Any) -> dict[str, Any]:
     return {"log_likelihood_total": total, "log_joint": total + prior}
 
 
-def _coords(fit: Fit, posterior: dict[str, Any], dims: dict[str, list[str]]) -> dict[str, Any]:
+def _coords(fit: Record, posterior: dict[str, Any], dims: dict[str, list[str]]) -> dict[str, Any]:
     coords: dict[str, Any] = {}
-    names = column_names(fit.program.y)
+    names = all_column_names(fit.program.y)
     for name, own in dims.items():
         for dim, length in zip(own, posterior[name].shape[2:], strict=True):
             if dim in fit.program.predictors:
@@ -158,13 +167,7 @@ def _coords(fit: Fit, posterior: dict[str, Any], dims: dict[str, list[str]]) -> 
     return coords
 
 
-def column_names(y: Any) -> list[str] | None:
-    """Column names of a frame, else None."""
-    columns = getattr(y, "columns", None)
-    return None if columns is None else [str(c) for c in columns]
-
-
-def _log_likelihood(fit: Fit, theta: Any, kind: str, rows: Any) -> tuple[Any, int]:
+def _log_likelihood(fit: Record, theta: Any, kind: str, rows: Any) -> tuple[Any, int]:
     chains, draws = theta.shape[:2]
     step = max(1, -(-chains * draws * len(rows) // LARGEST))
     kept = theta[:, ::step]

@@ -17,11 +17,13 @@ from em_vs_bayes.common.thresholds import (
     TAIL,
     khat_limit,
 )
-from em_vs_bayes.program import boundary
+from em_vs_bayes.fit import boundary
+from em_vs_bayes.fit.mixing import diagnostics
+from em_vs_bayes.fit.names import scalar_draws
+from em_vs_bayes.fit.record import Record
 
 if TYPE_CHECKING:
     from em_vs_bayes.common.contract import Array
-    from em_vs_bayes.fit.results import Fit
 
 FEWEST = 30  # importance ratios from which a Pareto tail can be fitted: six in the upper fifth
 EXACT = 1e-10  # relative difference of log importance ratios that are one
@@ -55,8 +57,19 @@ class Remark:
         return self.kind != "few_divergences"
 
 
-def diagnose(fit: Fit) -> tuple[Status, tuple[str, ...]]:
+def diagnose(fit: Record) -> tuple[Status, tuple[str, ...]]:
     """The status after a look at the draws, and what to say about them."""
+    if "diagnosis" not in fit.kept:
+        fit.kept["diagnosis"] = _diagnosis(fit)
+    return fit.kept["diagnosis"]
+
+
+def notes(fit: Record) -> tuple[str, ...]:
+    """All that is to be said of a fit, in words."""
+    return (*fit.program.remarks, *fit.remarks, *diagnose(fit)[1])
+
+
+def _diagnosis(fit: Record) -> tuple[Status, tuple[str, ...]]:
     if fit.ended is Status.SAMPLED and fit.draws is not None:
         said = remarks_on_chains(fit)
         return (Status.SUSPECT if any(r.warns for r in said) else fit.ended), tuple(r.sentence for r in said)
@@ -75,10 +88,8 @@ def diagnose(fit: Fit) -> tuple[Status, tuple[str, ...]]:
     return fit.ended, ()
 
 
-def remarks_on_chains(fit: Fit) -> tuple[Remark, ...]:
+def remarks_on_chains(fit: Record) -> tuple[Remark, ...]:
     """What the diagnostics say of a sampler's chains."""
-    from em_vs_bayes.fit.describe import diagnostics, scalar_draws
-
     draws = scalar_draws(fit)
     return tuple(remarks(draws, diagnostics(fit), fit.sample_stats))
 
@@ -186,7 +197,7 @@ def ebfmi(energy: Array) -> Array:
     return np.where(np.isfinite(found), found, np.inf)  # energies all alike, or not known
 
 
-def pareto_khat(fit: Fit) -> float:
+def pareto_khat(fit: Record) -> float:
     """Pareto k-hat of the importance ratios p / q of an approximation's draws (Yao et al. 2018)."""
     return khat(np.ravel(fit.sample_stats["lp"] - fit.sample_stats["log_q"]))
 

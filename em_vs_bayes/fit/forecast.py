@@ -17,21 +17,20 @@ from scipy.optimize import brentq
 from em_vs_bayes.common.arguments import affordable, fraction, positive_integer
 from em_vs_bayes.common.contract import Array, Params
 from em_vs_bayes.data import times
+from em_vs_bayes.fit.record import Record
 from em_vs_bayes.fit.responses import LAWS, Law, Tails, responses
 from em_vs_bayes.fit.states import chain_of, some_draws
 from em_vs_bayes.model.emissions import Categorical
 from em_vs_bayes.program.feasible import require_answers
 from em_vs_bayes.program.program import Program
 
-MOST = 1e300  # quantiles beyond are none
-
 if TYPE_CHECKING:
     import pandas as pd
 
-    from em_vs_bayes.fit.results import Fit
+MOST = 1e300  # quantiles beyond are none
 
 
-def forecast(fit: Fit, program: Program, steps: int, level: float, draws: int) -> pd.DataFrame:
+def forecast(fit: Record, program: Program, steps: int, level: float, draws: int) -> pd.DataFrame:
     """See `Fit.forecast`."""
     import pandas as pd
 

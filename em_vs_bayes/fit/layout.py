@@ -11,20 +11,21 @@ import numpy as np
 from em_vs_bayes.common import printable
 from em_vs_bayes.common.contract import Array, Params
 from em_vs_bayes.common.words import number, to_precision_of
-from em_vs_bayes.fit.datatree import column_names
-from em_vs_bayes.fit.describe import named_predictors
-from em_vs_bayes.program.boundary import held
+from em_vs_bayes.data.intake import all_column_names
+from em_vs_bayes.fit.boundary import held
+from em_vs_bayes.fit.names import named_predictors
+from em_vs_bayes.fit.record import Record
+from em_vs_bayes.fit.uncertainty import Asked, std_errors
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from em_vs_bayes.fit.results import Fit
 
 WORK = 3e7  # rows x free parameters x parameters: what takes about a tenth of a second
 UNITS = 6  # of it, a model whose errors come by differences
 
 
-def errors(fit: Fit) -> tuple[Params | None, str]:
+def errors(fit: Record) -> tuple[Params | None, str]:
     """Standard errors of an estimate, or None and why there are none here."""
     if fit.method != "em":  # given parameters were not estimated
         return None, ""
@@ -34,22 +35,22 @@ def errors(fit: Fit) -> tuple[Params | None, str]:
     if program.n * program.ndim * program.tables.theta.size * (1 if closed else UNITS) > WORK:
         return None, "standard errors take longer: fit.summary()"
     try:
-        return fit.std_errors(), ""
+        return std_errors(fit, Asked()), ""
     except ValueError as reason:
         return None, f"no standard errors: {reason}"
 
 
-def ticks(fit: Fit, dim: str, length: int) -> list[str]:
+def ticks(fit: Record, dim: str, length: int) -> list[str]:
     """What the places along a dim are called: predictors, columns of a frame, else numbers."""
     if dim in (named := named_predictors(fit)):
         return [printable.name(name) for name in named[dim]]
-    columns = column_names(fit.program.y)
+    columns = all_column_names(fit.program.y)
     if dim in ("feature", "feature_to") and columns is not None and len(columns) == length:
         return [printable.name(name) for name in columns]
     return [str(i) for i in range(length)]
 
 
-def tables(fit: Fit, errors: Params | None) -> list[tuple[str, pd.DataFrame]]:
+def tables(fit: Record, errors: Params | None) -> list[tuple[str, pd.DataFrame]]:
     """Captions and tables of text."""
     dims, leading, params = fit.spec.parameter_dims(), fit.spec.leading, _shown(fit, errors)
     spread = {name: np.full(value.shape, np.nan) for name, value in params.items()} if errors is None else errors
@@ -64,14 +65,14 @@ def tables(fit: Fit, errors: Params | None) -> list[tuple[str, pd.DataFrame]]:
     return [*out, ("", _tested(fit, tested, spread))] if tested else out
 
 
-def _shown(fit: Fit, errors: Params | None) -> Params:
+def _shown(fit: Record, errors: Params | None) -> Params:
     """Estimates, and the ends of their ranges where errors are those of elements that are held there."""
     if errors is None or not (on := held(fit)).at.size:
         return fit.params
     return {name: np.array(value) for name, value in fit.program.public(on.theta).items()}
 
 
-def _abreast(fit: Fit, params: Params, spread: Params) -> pd.DataFrame:
+def _abreast(fit: Record, params: Params, spread: Params) -> pd.DataFrame:
     """Rows of a component's or state's scalars, and how many rows of the data are most probably its own."""
     import pandas as pd
 
@@ -92,7 +93,7 @@ def _abreast(fit: Fit, params: Params, spread: Params) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=[f"{fit.spec.leading} {k}" for k in range(size)])
 
 
-def _counts(fit: Fit) -> list[int]:
+def _counts(fit: Record) -> list[int]:
     best = fit.program.assign(fit.theta)
     return np.bincount(best[best >= 0], minlength=fit.spec.size).tolist()
 
@@ -110,7 +111,7 @@ def cell(value: Any, sd: Any) -> str:
     return f"{to_precision_of(value, sd)} ({number(sd, 2)})" if sd > 0 else number(value, 4)
 
 
-def _tested(fit: Fit, names: Sequence[str], spread: Params) -> pd.DataFrame:
+def _tested(fit: Record, names: Sequence[str], spread: Params) -> pd.DataFrame:
     """Estimates, standard errors and normal tests of coefficients being zero."""
     import pandas as pd
     from scipy.special import ndtr

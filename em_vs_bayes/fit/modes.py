@@ -1,17 +1,16 @@
-"""Maxima of one likelihood: where climbs end, which ends are one, how much mass each has; chains that begin in each."""
+"""Maxima of one likelihood: where climbs end, which ends are one, how much mass each has."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from em_vs_bayes.common.arguments import generator
 from em_vs_bayes.common.contract import Array
 from em_vs_bayes.common.status import Status
-from em_vs_bayes.fit.driver import Driven, drive, make_method
-from em_vs_bayes.fit.results import Fit
-from em_vs_bayes.methods.base import Outcome
+from em_vs_bayes.fit.diagnosis import diagnose
+from em_vs_bayes.fit.record import Record
+from em_vs_bayes.methods.driving import drive
 from em_vs_bayes.methods.em import EM
 from em_vs_bayes.methods.mode import settled
 from em_vs_bayes.program.program import Program
@@ -49,13 +48,13 @@ def summit(program: Program, theta: Array) -> Summit:
     return Summit(driven.outcome.status, float(driven.history["objective"][-1]), at)
 
 
-def modes(fit: Fit) -> tuple[Mode, ...]:
+def modes(fit: Record) -> tuple[Mode, ...]:
     """The maxima that the starts of a maximum likelihood fit ended in, those with a share of the mass; best first.
 
     None where the fit kept no other starts, or did not converge; one alone where all starts ended in it.
     """
     program, heights, thetas = fit.program, fit.attrs.get("end_heights", ()), fit.attrs.get("end_thetas", ())
-    if not (len(heights) and fit.converged):
+    if not (len(heights) and diagnose(fit)[0].good):
         return ()
     found = [Summit(fit.ended, fit.log_likelihood, fit.theta)]
     if program.k > 1:
@@ -96,7 +95,7 @@ def _mass(program: Program, end: Summit) -> float:
     return found.height + found.log_det
 
 
-def visits(fit: Fit, found: tuple[Mode, ...]) -> Array:
+def visits(fit: Record, found: tuple[Mode, ...]) -> Array:
     """Share (M,) of a fit's draws whose responsibilities are nearest to those at each mode."""
     few = fit.program.sample()
     assert fit.draws is not None
@@ -104,36 +103,3 @@ def visits(fit: Fit, found: tuple[Mode, ...]) -> Array:
     picked = flat[np.linspace(0, len(flat) - 1, min(len(flat), VISITS)).astype(int)]
     nearest = [int(np.argmin([apart(few, theta, mode.theta) for mode in found])) for theta in picked]
     return np.bincount(nearest, minlength=len(found)) / len(nearest)
-
-
-def from_modes(spec: Any, y: Any, em: Fit, method: str, own: dict[str, Any], shared: dict[str, Any]) -> Fit:
-    """A sampler whose chains begin in turn at each of the modes that EM's starts ended in."""
-    chains = int(make_method(method, own).chains)  # type: ignore[attr-defined]
-    found = modes(em)[:chains] if em.options.get("objective") == "mle" else ()
-    if len(found) < 2:
-        return spec.fit(y, method=method, init=em, **shared, **own)
-    parts = []
-    for i, (mode, rng) in enumerate(zip(found, generator(shared["seed"]).spawn(len(found)), strict=True)):
-        count = len(range(i, chains, len(found)))
-        start = {**shared, **own, "seed": rng, "chains": count, "init": em.program.public(mode.theta)}
-        parts.append(spec.fit(y, method=method, **start))
-    plain = shared["seed"] if isinstance(shared["seed"], int) else None
-    return joined(parts, {**parts[0].options, "chains": chains}, {"seed": plain, "init": "the maxima of em's starts"})
-
-
-def joined(parts: list[Fit], options: dict[str, Any], begun: dict[str, Any]) -> Fit:
-    """Fits of one sampler to the same data as one fit with all their chains, relabelled together."""
-    first, kept = parts[0], [part for part in parts if part.raw_draws is not None]
-    if len(kept) < len(parts):  # broken off before the first draw
-        return next(part for part in parts if part.raw_draws is None)
-    length = min(part.raw_draws.shape[1] for part in kept if part.raw_draws is not None)
-    draws = np.concatenate([part.raw_draws[:, :length] for part in kept if part.raw_draws is not None])
-    names = set.intersection(*(set(part.sample_stats) for part in parts))
-    stats = {name: np.concatenate([part.sample_stats[name][:, :length] for part in parts]) for name in sorted(names)}
-    status = next((part.ended for part in parts if part.ended is not Status.SAMPLED), Status.SAMPLED)
-    notes = tuple(dict.fromkeys(note for part in parts for note in part.remarks))
-    attrs = {name: value for name, value in first.attrs.items() if name not in begun}
-    outcome = Outcome(None, status, draws, stats, notes, exchange=True, attrs=attrs)
-    seconds = {name: sum(part.seconds.get(name, 0.0) for part in parts) for name in first.seconds if name != "total"}
-    driven = Driven(outcome, dict(first.history), {})
-    return Fit.from_driven(first.program, first.method, driven, seconds, options, begun)

@@ -5,17 +5,16 @@ One long sequence is such. Where values were missing they are missing again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from em_vs_bayes.fit.record import Record
+from em_vs_bayes.fit.simulation import simulate
 from em_vs_bayes.program.program import Program
 
-if TYPE_CHECKING:
-    from em_vs_bayes.fit.results import Fit
 
-
-def require_simulable(fit: Fit) -> None:
+def require_simulable(fit: Record) -> None:
     """Refuse in words what a simulation would not give again."""
     data, formula = fit.program.data, getattr(fit.spec.model_emission, "formula", None)
     if (data.labels >= 0).any():
@@ -32,14 +31,14 @@ def require_simulable(fit: Fit) -> None:
         )
 
 
-def simulated(fit: Fit, rng: np.random.Generator) -> Program:
+def simulated(fit: Record, rng: np.random.Generator) -> Program:
     """The program of the fit on data simulated at its estimate."""
     import pandas as pd
 
     from em_vs_bayes.program.compile import compile as compile_program
 
     program, emission = fit.program, fit.spec.model_emission
-    drawn, formula = fit.simulate(seed=rng), getattr(emission, "formula", None)
+    drawn, formula = simulate(fit, None, rng, None), getattr(emission, "formula", None)
     y: Any = program.y
     if formula is not None:
         response = _response(formula)

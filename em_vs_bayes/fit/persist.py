@@ -16,17 +16,17 @@ from em_vs_bayes.common import archive
 from em_vs_bayes.common.atomic import destination
 from em_vs_bayes.common.status import Status
 from em_vs_bayes.data.columns import Store, put_together, taken_apart
-from em_vs_bayes.model.spec import from_dict
+from em_vs_bayes.fit.record import Record
+from em_vs_bayes.model.specs import from_dict
 
 if TYPE_CHECKING:
-    from em_vs_bayes.fit.results import Fit
     from em_vs_bayes.program.program import Program
 
 GROUPS = ("history", "sample_stats", "checkpoint", "attrs")
 DRAWS = ("draws", "raw_draws", "permutation")
 
 
-def save(fit: Fit, path: str | Path) -> None:
+def save(fit: Record, path: str | Path) -> None:
     """See `Fit.save`."""
     destination(path)  # refused before anything is put together
     program, data = fit.program, fit.program.data
@@ -58,22 +58,20 @@ def save(fit: Fit, path: str | Path) -> None:
     archive.write(path, meta, arrays)
 
 
-def load(path: str | Path) -> Fit:
+def load[R: Record](kind: type[R], path: str | Path) -> R:
     """See `em_vs_bayes.load`."""
     place = destination(path)
     if not place.is_file():
         raise FileNotFoundError(f"path={str(path)!r} is not a file.")
     try:
-        return _fit(*archive.read(place))
+        return _fit(kind, *archive.read(place))
     except OSError:
         raise
     except Exception as error:  # a file that was not written by `save` may fail anywhere: it is refused by its name
         raise ValueError(f"path={str(path)!r} cannot be loaded: {' '.join(str(error).split())}") from None
 
 
-def _fit(meta: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Fit:
-    from em_vs_bayes.fit.results import Fit
-
+def _fit[R: Record](kind: type[R], meta: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> R:
     program = _program(meta, arrays)
     if meta["status"] not in Status.__members__:
         raise ValueError(f"status {meta['status']!r} is unknown.")
@@ -85,7 +83,7 @@ def _fit(meta: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Fit:
         _require(isinstance(meta[name], dict), name)
     _require(all(isinstance(value, (int, float)) for value in meta["seconds"].values()), "seconds")
     _require(meta["lower_bound"] is None or isinstance(meta["lower_bound"], float), "lower_bound")
-    return Fit(
+    return kind(
         program=program,
         method=meta["method"],
         theta=theta,
@@ -149,7 +147,7 @@ def _history(history: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _require_method(name: Any, options: Any) -> None:
     """The method must be one, and take these options: `Fit.resume` hands them to it."""
-    from em_vs_bayes.fit.driver import make_method
+    from em_vs_bayes.methods.driving import make_method
 
     _require(isinstance(name, str) and isinstance(options, dict), "method and options")
     if name == "given":

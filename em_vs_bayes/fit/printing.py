@@ -12,13 +12,14 @@ import numpy as np
 
 from em_vs_bayes.common import printable
 from em_vs_bayes.common.arguments import brief
-from em_vs_bayes.fit import layout
+from em_vs_bayes.fit import diagnosis, layout
+from em_vs_bayes.fit.describe import summary
+from em_vs_bayes.fit.record import Record
 from em_vs_bayes.kernels import tables
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from em_vs_bayes.fit.results import Fit
     from em_vs_bayes.program.program import Program
 
 ROWS = 30  # of a table; the rest is a line that says where it is
@@ -56,7 +57,7 @@ class Page:
     good: bool
 
 
-def text(fit: Fit) -> str:
+def text(fit: Record) -> str:
     """See `Fit.__repr__`."""
     page = _page(fit)
     parts = [page.head, *page.facts]
@@ -67,7 +68,7 @@ def text(fit: Fit) -> str:
     return printable.page("\n".join(parts))
 
 
-def html(fit: Fit) -> str:
+def html(fit: Record) -> str:
     """For notebooks: the same, in tables."""
     page = _page(fit)
     mark = f'<span style="color: {"#2a7d3f" if page.good else "#b3261e"}">&#9679;</span>'
@@ -81,21 +82,21 @@ def html(fit: Fit) -> str:
     return f'<div class="em-vs-bayes-fit"><style>{STYLE}</style>{printable.page("".join(parts))}</div>'
 
 
-def _page(fit: Fit) -> Page:
+def _page(fit: Record) -> Page:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         tables, why = _or_why(lambda: _tables(fit), lambda words: ([("", words)], ""))
-        notes = _or_why(lambda: [f"note: {note}" for note in fit.notes], lambda words: [words])
+        notes = _or_why(lambda: [f"note: {note}" for note in diagnosis.notes(fit)], lambda words: [words])
         return Page(
             head=_or_why(lambda: brief(fit.spec, 400), str),
             facts=[
                 _or_why(lambda: f"{fit.method}: {rows(fit.program)}", str),
-                _or_why(lambda: str(fit.status), str),
+                _or_why(lambda: str(diagnosis.diagnose(fit)[0]), str),
                 _or_why(lambda: _height(fit), str),
             ],
             tables=tables,
             notes=[*([why] if why else []), *notes],
-            good=_or_why(lambda: fit.converged or fit.method == "given", lambda _: False),
+            good=_or_why(lambda: diagnosis.diagnose(fit)[0].good or fit.method == "given", lambda _: False),
         )
 
 
@@ -131,7 +132,7 @@ def _or_why[T](show: Callable[[], T], otherwise: Callable[[str], T]) -> T:
         return otherwise(f"({type(error).__name__}: {brief(str(error))})")
 
 
-def _height(fit: Fit) -> str:
+def _height(fit: Record) -> str:
     """The log-likelihood and, of a maximum, what criteria make of it: of a posterior's mean they mean nothing."""
     height = f"log-likelihood {fit.log_likelihood:,.4f}"
     if fit.method not in ("em", "given"):
@@ -139,18 +140,18 @@ def _height(fit: Fit) -> str:
     return f"{height} (df = {fit.n_parameters}), AIC {fit.aic:,.2f}, BIC {fit.bic:,.2f}"
 
 
-def _tables(fit: Fit) -> tuple[list[tuple[str, Any]], str]:
+def _tables(fit: Record) -> tuple[list[tuple[str, Any]], str]:
     """Captions with tables of estimates, and why there are no standard errors, if so."""
     if sum(v.size for v in fit.params.values()) > (SCALARS if fit.draws is not None else 100 * SCALARS):
         return [("", _arrays(fit))], "summaries: fit.summary()"
     if fit.draws is not None:
-        table = fit.summary().drop(columns=["ess_tail", "mcse"], errors="ignore")
+        table = summary(fit).drop(columns=["ess_tail", "mcse"], errors="ignore")
         return [("", table)], ""
     errors, why = layout.errors(fit)
     return list(layout.tables(fit, errors)), why
 
 
-def _arrays(fit: Fit) -> str:
+def _arrays(fit: Record) -> str:
     return "\n".join(
         f"{name}: {np.array2string(v, precision=4, suppress_small=True, threshold=60, prefix=name + ': ')}"
         for name, v in fit.params.items()

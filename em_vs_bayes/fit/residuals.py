@@ -17,6 +17,7 @@ from scipy.special import logsumexp, ndtr, ndtri, ndtri_exp
 from em_vs_bayes.common.arguments import brief, one_of
 from em_vs_bayes.common.contract import Array
 from em_vs_bayes.data.times import label_axis
+from em_vs_bayes.fit.record import Record
 from em_vs_bayes.fit.responses import Tails, responses
 from em_vs_bayes.fit.states import chain_of
 from em_vs_bayes.program.feasible import require_answers
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from em_vs_bayes.fit.results import Fit
 
 KINDS = ("ordinary", "forecast")
 BOUNDS = ("lower", "mid", "upper")
@@ -38,7 +38,7 @@ def _listed(ax: Any) -> list[Any]:
     return list(ax) if isinstance(ax, (list, tuple)) else [ax]
 
 
-def pseudo_residuals(fit: Fit, kind: str) -> pd.DataFrame:
+def pseudo_residuals(fit: Record, kind: str) -> pd.DataFrame:
     """See `Fit.pseudo_residuals`."""
     import pandas as pd
 
@@ -78,7 +78,7 @@ def _normal(tails: Any) -> Array:
     return np.where(below < above, ndtri_exp(below), -ndtri_exp(above))
 
 
-def plot(fit: Fit, kind: str, response: str | None, ax: Any) -> Figure:
+def plot(fit: Record, kind: str, response: str | None, ax: Any) -> Figure:
     """See `Fit.plot_pseudo_residuals`."""
     import pandas as pd
 

@@ -5,41 +5,32 @@ Long, for it is the one list of what can be asked of a fit; what answers lies in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from em_vs_bayes.common.arguments import (
-    affordable,
-    brief,
-    generator,
-    one_of,
-    positive_integer,
-)
-from em_vs_bayes.common.carried import owned
+from em_vs_bayes.common.arguments import brief, one_of
 from em_vs_bayes.common.contract import Array, Params
 from em_vs_bayes.common.status import Status
-from em_vs_bayes.data.sequences import whole_numbers
-from em_vs_bayes.model.spec import Spec
+from em_vs_bayes.fit import persist
+from em_vs_bayes.fit.datatree import datatree
+from em_vs_bayes.fit.diagnosis import diagnose, notes
+from em_vs_bayes.fit.record import Record
+from em_vs_bayes.fit.simulation import simulate
 from em_vs_bayes.program.program import Program
-from em_vs_bayes.program.relabel import relabel
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
     from matplotlib.figure import Figure
 
-    from em_vs_bayes.fit.driver import Driven
-
 
 @final
 @dataclass(frozen=True, eq=False)
-class Fit:
+class Fit(Record):
     """A fitted model.
 
     Attributes
@@ -65,89 +56,15 @@ class Fit:
         What else there is to know: ``seed`` and ``init`` as they were given, what the method adds.
     """
 
-    program: Program
-    method: str
-    theta: Array
-    ended: Status
-    remarks: tuple[str, ...]
-    history: Mapping[str, Array]
-    draws: Array | None
-    raw_draws: Array | None
-    permutation: NDArray[np.int64] | None
-    sample_stats: Mapping[str, Array]
-    seconds: Mapping[str, float]
-    options: Mapping[str, Any]
-    attrs: Mapping[str, Any]
-    lower_bound: float | None
-    checkpoint: Mapping[str, Array]
-
-    @classmethod
-    def from_driven(
-        cls,
-        program: Program,
-        method: str,
-        driven: Driven,
-        seconds: Mapping[str, float],
-        options: Mapping[str, Any],
-        begun: Mapping[str, Any],
-    ) -> Fit:
-        """Relabel what wants it and take the posterior mean where the method gave only draws."""
-        outcome = driven.outcome
-        draws, permutation = outcome.draws, None
-        if draws is not None and outcome.exchange:
-            draws, permutation = relabel(program, draws, None)
-        theta = outcome.theta if outcome.theta is not None else np.asarray(draws).mean(axis=(0, 1))
-        return cls(
-            program=program,
-            method=method,
-            theta=theta,
-            ended=outcome.status,
-            remarks=outcome.notes,
-            history=driven.history,
-            draws=draws,
-            raw_draws=outcome.draws,
-            permutation=permutation,
-            sample_stats=outcome.sample_stats,
-            seconds={**seconds, "total": sum(seconds.values())},
-            options=dict(options),
-            attrs={**begun, **outcome.attrs},
-            lower_bound=outcome.elbo,
-            checkpoint=driven.checkpoint,
-        )
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "idata"}  # large, and made when asked for
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update({name: owned(value) for name, value in state.items()})
-
-    # --- what was fitted ----------------------------------------------------------------------------------------
-
-    @property
-    def spec(self) -> Spec:
-        """The spec."""
-        return self.program.spec
-
-    @property
-    def params(self) -> Params:
-        """The EM estimate, or the posterior mean after relabelling, under the user's names."""
-        return {name: np.array(value) for name, value in self.program.public(self.theta).items()}
-
-    @cached_property
-    def _diagnosis(self) -> tuple[Status, tuple[str, ...]]:
-        from em_vs_bayes.fit.diagnosis import diagnose
-
-        return diagnose(self)
-
     @property
     def status(self) -> Status:
         """How the fit ended, a sentence. Samplers: R-hat, ESS and k-hat have been looked at."""
-        return self._diagnosis[0]
+        return diagnose(self)[0]
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Warnings in words."""
-        return (*self.program.remarks, *self.remarks, *self._diagnosis[1])
+        return notes(self)
 
     @property
     def converged(self) -> bool:
@@ -160,26 +77,6 @@ class Fit:
         if self.draws is not None and self.lower_bound is None:
             return int(self.draws.shape[1])
         return max(len(self.history.get("objective", ())) - 1, 0)
-
-    @property
-    def n_parameters(self) -> int:
-        """Free parameters, as AIC and BIC count them."""
-        return self.program.ndim
-
-    @cached_property
-    def log_likelihood(self) -> float:
-        """Marginal log-likelihood at `params`."""
-        return self.program.log_likelihood(self.theta)
-
-    @property
-    def aic(self) -> float:
-        """Akaike's criterion at `params`: smaller is better."""
-        return -2.0 * self.log_likelihood + 2.0 * self.n_parameters
-
-    @property
-    def bic(self) -> float:
-        """Schwarz's criterion at `params`: smaller is better (mclust prints the negative)."""
-        return -2.0 * self.log_likelihood + self.n_parameters * float(np.log(self.program.total_weight))
 
     @property
     def icl(self) -> float:
@@ -498,34 +395,7 @@ class Fit:
         lengths : array_like of int, optional
             Of the sequences, in place of ``n``.
         """
-        if n is not None:
-            positive_integer("n", n, least=0)
-        if self.program.exogs and (lengths is not None or n not in (None, self.program.n)):
-            raise ValueError(
-                f"n={n}, lengths={brief(lengths)}: a regression is simulated at the {self.program.n} row(s) of its "
-                "design."
-            )
-        rng = generator(seed)
-        z = self.program.latent.simulate(self.params, self._lengths(n, lengths), rng)
-        y = self.spec.model_emission.simulate(self.params | self.program.exogs, z, rng)
-        if isinstance(y, dict):
-            import pandas as pd
-
-            return pd.DataFrame({name: list(v) if np.ndim(v) > 1 else v for name, v in y.items()})
-        return y
-
-    def _lengths(self, n: int | None, lengths: Any) -> NDArray[np.int64]:
-        if n is not None and lengths is not None:
-            raise ValueError("n and lengths exclude each other.")
-        if n is not None:
-            affordable(f"n={n}: the sample", 8.0 * n)
-        if lengths is not None:
-            whole = whole_numbers(lengths)
-            affordable(f"lengths={brief(lengths)}: the sample", 8.0 * float(np.sum(whole)))
-            return whole.astype(np.int64)
-        if n is not None or not self.program.data.starts.size:
-            return np.array([self.program.n if n is None else n], dtype=np.int64)
-        return np.diff(self.program.data.starts)
+        return simulate(self, n, seed, lengths)
 
     # --- uncertainty --------------------------------------------------------------------------------------------
 
@@ -630,17 +500,10 @@ class Fit:
 
     # --- leaving ------------------------------------------------------------------------------------------------
 
-    @cached_property
+    @property
     def idata(self) -> xr.DataTree:
         """ArviZ DataTree: the same names and dims for every method."""
-        from em_vs_bayes.fit.datatree import to_datatree
-
-        return to_datatree(self)
-
-    @property
-    def log_likelihood_kind(self) -> str:
-        """What the terms of ``idata["log_likelihood"]`` are: a kind of `score_samples`."""
-        return str(self.attrs.get("log_likelihood_kind", next(iter(self.program.latent.pointwise_kinds))))
+        return datatree(self)
 
     def with_log_likelihood(self, kind: str) -> Fit:
         """The same fit, whose `idata` holds log-likelihood terms of another kind.
@@ -675,15 +538,13 @@ class Fit:
         ValueError
             For methods that keep no checkpoint (nuts, laplace, advi).
         """
-        from em_vs_bayes.fit.driver import resume
+        from em_vs_bayes.fit.resuming import resume
 
         return resume(self, progressbar, options)
 
     def save(self, path: str | Path) -> None:
         """Write the fit to one file: a zip of JSON and plain arrays, nothing that runs when loaded."""
-        from em_vs_bayes.fit.persist import save
-
-        save(self, path)
+        persist.save(self, path)
 
     def __repr__(self) -> str:
         from em_vs_bayes.fit.printing import text
@@ -698,6 +559,4 @@ class Fit:
 
 def load(path: str | Path) -> Fit:
     """The fit that `Fit.save` wrote."""
-    from em_vs_bayes.fit.persist import load as read
-
-    return read(path)
+    return persist.load(Fit, path)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from em_vs_bayes.common.arguments import affordable, fraction, generator, positive_integer
 from em_vs_bayes.common.contract import Array, Params
+from em_vs_bayes.fit.record import Record
 from em_vs_bayes.model.latents import MarkovChain
 from em_vs_bayes.model.markov import dwell_times, stationary_distribution
 from em_vs_bayes.program.feasible import require_answers
@@ -19,8 +20,6 @@ from em_vs_bayes.program.program import Program
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from em_vs_bayes.fit.results import Fit
 
 
 def chain_of(program: Program, what: str) -> MarkovChain:
@@ -46,7 +45,7 @@ def predicted(program: Program, theta: Array) -> Array:
     return latent.predicted(program.data, program.streams, pot)
 
 
-def some_draws(fit: Fit, at_most: int) -> Array:
+def some_draws(fit: Record, at_most: int) -> Array:
     """Evenly thinned posterior draws of theta (S, P); the point estimate alone where there are none."""
     if fit.draws is None:
         return fit.theta[None]
@@ -54,7 +53,7 @@ def some_draws(fit: Fit, at_most: int) -> Array:
     return flat[np.unique(np.linspace(0, len(flat) - 1, min(at_most, len(flat))).round().astype(np.int64))]
 
 
-def sample_states(fit: Fit, n: int, seed: Any) -> NDArray[np.int64]:
+def sample_states(fit: Record, n: int, seed: Any) -> NDArray[np.int64]:
     """See `Fit.sample_states`."""
     latent = chain_of(fit.program, "sample_states")
     positive_integer("n", n)
@@ -69,19 +68,20 @@ def sample_states(fit: Fit, n: int, seed: Any) -> NDArray[np.int64]:
     return np.stack(draws)
 
 
-def transition(fit: Fit, what: str) -> Array:
+def transition(fit: Record, what: str) -> Array:
     """The transition matrix at ``params`` (K, K)."""
     chain_of(fit.program, what)
     return fit.params["transition"]
 
 
-def state_summary(fit: Fit, level: float, draws: int, seed: Any) -> pd.DataFrame:
+def state_summary(fit: Record, level: float, draws: int, seed: Any) -> pd.DataFrame:
     """See `Fit.state_summary`."""
     import pandas as pd
 
     fraction("level", level)
     matrix, k = transition(fit, "state_summary"), fit.spec.size
-    path = fit.predict()
+    path = fit.program.assign(fit.theta)
+    require_answers(fit.program, fit.theta, "state_summary", path >= 0)
     point = {
         "stationary": stationary_distribution(matrix),
         "dwell_time": dwell_times(matrix),

@@ -13,12 +13,13 @@ from scipy.special import ndtri
 from em_vs_bayes.common.arguments import brief, fraction, one_of, yes_or_no
 from em_vs_bayes.common.blas import one_thread
 from em_vs_bayes.common.contract import Array, Params
+from em_vs_bayes.fit.names import flat_draws, scalar_names
+from em_vs_bayes.fit.record import Record
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from em_vs_bayes.fit.curvature import Curvature
-    from em_vs_bayes.fit.results import Fit
 
 SINGULAR = 1e-9  # smallest eigenvalue, of the largest, the diagonal being ones: below it lies what differences leave
 FITS = 200  # of a bootstrap, by default
@@ -35,17 +36,15 @@ class Asked(NamedTuple):
     progressbar: bool = True
 
 
-def vcov(fit: Fit, asked: Asked) -> pd.DataFrame:
+def vcov(fit: Record, asked: Asked) -> pd.DataFrame:
     """See `Fit.vcov`."""
     import pandas as pd
-
-    from em_vs_bayes.fit.describe import scalar_names
 
     names = scalar_names(fit)
     return pd.DataFrame(_covariance(fit, asked), index=names, columns=names)
 
 
-def std_errors(fit: Fit, asked: Asked) -> Params:
+def std_errors(fit: Record, asked: Asked) -> Params:
     """See `Fit.std_errors`."""
     sd, out, at = _spreads(fit, asked), {}, 0
     for name, value in fit.params.items():
@@ -54,11 +53,9 @@ def std_errors(fit: Fit, asked: Asked) -> Params:
     return out
 
 
-def confint(fit: Fit, level: float, asked: Asked) -> pd.DataFrame:
+def confint(fit: Record, level: float, asked: Asked) -> pd.DataFrame:
     """See `Fit.confint`."""
     import pandas as pd
-
-    from em_vs_bayes.fit.describe import scalar_names
 
     fraction("level", level)
     kind = _kind(fit, asked)
@@ -71,7 +68,7 @@ def confint(fit: Fit, level: float, asked: Asked) -> pd.DataFrame:
     return pd.DataFrame({"lower": low, "upper": high}, index=scalar_names(fit))
 
 
-def limits(fit: Fit, errors: Params, level: float) -> tuple[Params, Params]:
+def limits(fit: Record, errors: Params, level: float) -> tuple[Params, Params]:
     """Lower and upper ends of intervals about the estimate, from its standard errors.
 
     Symmetric on a scale without bounds, and carried back: logarithms of what is positive (variances on the diagonal of
@@ -121,15 +118,7 @@ def inside(value: Array, error: Array, low: float, high: float, z: float) -> tup
     return np.where(known, value, ends[0]), np.where(known, value, ends[1])
 
 
-def flat_draws(fit: Fit) -> Array:
-    """Posterior draws of every public scalar, (chain * draw, Q)."""
-    assert fit.draws is not None
-    public = fit.program.public(fit.draws)
-    rows = fit.draws.shape[0] * fit.draws.shape[1]
-    return np.concatenate([v.reshape(rows, -1) for v in public.values()], axis=1)
-
-
-def _kind(fit: Fit, asked: Asked) -> str:
+def _kind(fit: Record, asked: Asked) -> str:
     kind = ("posterior" if fit.draws is not None else "observed") if asked.kind is None else asked.kind
     one_of("kind", kind, KINDS)
     yes_or_no("progressbar", asked.progressbar)
@@ -145,7 +134,7 @@ def _kind(fit: Fit, asked: Asked) -> str:
     return kind
 
 
-def _values(fit: Fit, kind: str, asked: Asked) -> Array:
+def _values(fit: Record, kind: str, asked: Asked) -> Array:
     """Draws or bootstrap estimates (B, Q) of every public scalar."""
     if kind == "posterior":
         return flat_draws(fit)
@@ -155,7 +144,7 @@ def _values(fit: Fit, kind: str, asked: Asked) -> Array:
     return bootstrap(fit, asked.clusters, n_boot, asked.seed, asked.progressbar)
 
 
-def _covariance(fit: Fit, asked: Asked) -> Array:
+def _covariance(fit: Record, asked: Asked) -> Array:
     factors = _factors(fit, asked)
     if factors is None:
         values = _values(fit, _kind(fit, asked), asked)
@@ -164,7 +153,7 @@ def _covariance(fit: Fit, asked: Asked) -> Array:
     return jacobian @ inner @ jacobian.T
 
 
-def _spreads(fit: Fit, asked: Asked) -> Array:
+def _spreads(fit: Record, asked: Asked) -> Array:
     """Roots of the diagonal (Q,), of numbers whose squares may leave floating point."""
     factors = _factors(fit, asked)
     if factors is None:
@@ -178,7 +167,7 @@ def _spreads(fit: Fit, asked: Asked) -> Array:
     return size * np.sqrt(np.maximum(np.einsum("qi,ij,qj->q", rows, inner, rows), 0.0))
 
 
-def _factors(fit: Fit, asked: Asked) -> tuple[Array, Array] | None:
+def _factors(fit: Record, asked: Asked) -> tuple[Array, Array] | None:
     """Jacobian (Q, D) and covariance (D, D) of directions; None for what is known from draws alone."""
     kind = _kind(fit, asked)
     if kind in ("posterior", "bootstrap"):
@@ -187,7 +176,7 @@ def _factors(fit: Fit, asked: Asked) -> tuple[Array, Array] | None:
         return _informed(fit, kind, asked)
 
 
-def _informed(fit: Fit, kind: str, asked: Asked) -> tuple[Array, Array]:
+def _informed(fit: Record, kind: str, asked: Asked) -> tuple[Array, Array]:
     from em_vs_bayes.fit.curvature import curvature
 
     bent = curvature(fit)
@@ -216,7 +205,7 @@ def _inverse(information: Array) -> Array:
     return np.asarray((vectors / values) @ vectors.T / scale / scale[:, None])
 
 
-def _meat(fit: Fit, bent: Curvature, clusters: Any) -> Array:
+def _meat(fit: Record, bent: Curvature, clusters: Any) -> Array:
     """Sum of score score' over rows, a row of case weight w counted w times, or over clusters (CR1)."""
     scores = bent.scores()
     weights = fit.program.case_weights

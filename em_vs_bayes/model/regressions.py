@@ -13,6 +13,7 @@ from em_vs_bayes.model.emissions import CensoredRegression as CensoredEmission
 from em_vs_bayes.model.emissions import Single
 from em_vs_bayes.model.emissions import TruncatedRegression as TruncatedEmission
 from em_vs_bayes.model.emissions.degrees import checked_df, given_df
+from em_vs_bayes.model.latents import Censoring
 from em_vs_bayes.model.spec import Spec
 
 
@@ -40,8 +41,6 @@ class Regression(Spec, ABC):
 
     @property
     def latent(self) -> Latent:
-        from em_vs_bayes.model.latents import Censoring
-
         return Censoring(truncated=self.truncated, robust=self.degrees is not None)
 
     @property

@@ -9,23 +9,20 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self, final
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from em_vs_bayes.common import door
 from em_vs_bayes.common.arguments import brief
 from em_vs_bayes.common.contract import Emission, Latent
-from em_vs_bayes.common.values import plain_fields
 from em_vs_bayes.model import priors as prior_families
-from em_vs_bayes.model.emissions import MvNormal
-from em_vs_bayes.model.emissions import from_dict as emission_from_dict
 
 if TYPE_CHECKING:
     import pandas as pd
     import pymc as pm
 
-    from em_vs_bayes.fit.results import Fit
+    from em_vs_bayes.common.door import Fit
 
 
 class Spec(ABC):
@@ -120,9 +117,7 @@ class Spec(ABC):
         ValueError, TypeError
             When an argument does not fit; the message names it, what it got and what it wants.
         """
-        from em_vs_bayes.fit.driver import fit
-
-        return fit(
+        return door.fit(
             self,
             y,
             method,
@@ -138,9 +133,7 @@ class Spec(ABC):
 
     def at(self, y: Any, params: Mapping[str, Any], *, exog: Any = None, lengths: Any = None) -> Fit:
         """The model at given parameters, nothing fitted (status ``given``)."""
-        from em_vs_bayes.fit.driver import at
-
-        return at(self, y, params, exog=exog, lengths=lengths)
+        return door.at(self, y, params, exog=exog, lengths=lengths)
 
     def log_likelihood(self, y: Any, params: Mapping[str, Any], *, exog: Any = None, lengths: Any = None) -> float:
         """Marginal log-likelihood of ``y`` at ``params``."""
@@ -157,21 +150,15 @@ class Spec(ABC):
         exog : array_like (n, p), optional
             Design matrix of a regression.
         """
-        from em_vs_bayes.fit.driver import log_prior
-
-        return log_prior(self, params, y, exog)
+        return door.log_prior(self, params, y, exog)
 
     def describe_priors(self, y: Any, *, exog: Any = None) -> pd.DataFrame:
         """The priors that would hold for ``y``, defaults resolved, one row per parameter."""
-        from em_vs_bayes.fit.describe import describe_priors
-
-        return describe_priors(self, y, exog)
+        return door.describe_priors(self, y, exog)
 
     def to_pymc(self, y: Any, **options: Any) -> pm.Model:
         """A PyMC model of the same posterior, the latent variables marginalised."""
-        from em_vs_bayes.pymc.build import to_pymc
-
-        return to_pymc(self, y, **options)
+        return door.to_pymc(self, y, **options)
 
     def parameter_dims(self) -> dict[str, tuple[str, ...]]:
         """Public parameter name -> dims."""
@@ -204,7 +191,7 @@ class Spec(ABC):
             raise ValueError(f"text is no JSON of a spec ({error}); got {brief(text)}.") from None
         if not isinstance(description, dict):
             raise ValueError(f"text: the JSON must describe a spec as an object; got {brief(text)}.")
-        spec = from_dict(description)
+        spec = door.spec_of(description)
         if not isinstance(spec, cls):
             raise ValueError(f"The JSON describes a {type(spec).__name__}, not a {cls.__name__}.")
         return spec
@@ -270,293 +257,3 @@ def _null_for_nan(value: Any) -> Any:
     if isinstance(value, list):
         return [_null_for_nan(v) for v in value]
     return None if value != value else value
-
-
-def _from_json(value: Any) -> Any:
-    return np.asarray(value, dtype=float)
-
-
-@final
-@dataclass(frozen=True, eq=False, repr=False)
-class Mixture(Spec):
-    """A finite mixture: each row comes from one of ``n_components`` unknown components.
-
-    Parameters
-    ----------
-    emission : Emission
-        Distribution of a row given its component, from `evb.emissions`.
-    n_components : int
-    priors : dict, optional
-        Parameter name (or ``"emission"`` for a joint prior) -> prior.
-    fixed : dict, optional
-        Parameter name -> value; NaN marks free elements.
-    ordered : str or tuple of str, optional
-        One-dimensional parameters that increase over components.
-    """
-
-    emission: Emission
-    n_components: int
-    priors: Mapping[str, Any] = field(default_factory=dict)
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    ordered: str | tuple[str, ...] | None = None
-
-    def __post_init__(self) -> None:
-        plain_fields(self)
-        self._check()
-
-    @property
-    def model_emission(self) -> Emission:
-        return self.emission
-
-    @property
-    def size(self) -> int:
-        return self.n_components
-
-    @property
-    def leading(self) -> str:
-        return "component"
-
-    @property
-    def joint_prior(self) -> str:
-        return "emission"
-
-    @property
-    def latent_dims(self) -> dict[str, tuple[str, ...]]:
-        return {"weights": ("component",)}
-
-    @property
-    def latent(self) -> Latent:
-        from em_vs_bayes.model.latents import IidCategorical
-
-        return IidCategorical(self.size)
-
-    def _arguments(self) -> dict[str, Any]:
-        return {"emission": self.emission.to_dict(), "n_components": int(self.n_components)}
-
-    def _shown(self) -> dict[str, Any]:
-        return {"emission": self.emission, "n_components": int(self.n_components)}
-
-
-@final
-@dataclass(frozen=True, eq=False, repr=False)
-class GaussianMixture(Spec):
-    """A mixture of multivariate normals.
-
-    Parameters
-    ----------
-    n_components : int
-    covariance : {"full", "tied", "diag", "spherical"}
-    priors : dict, optional
-    fixed : dict, optional
-    ordered : str or tuple of str, optional
-        These as in `Mixture`.
-    """
-
-    n_components: int
-    covariance: str = "full"
-    priors: Mapping[str, Any] = field(default_factory=dict)
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    ordered: str | tuple[str, ...] | None = None
-
-    def __post_init__(self) -> None:
-        plain_fields(self)
-        MvNormal(self.covariance)
-        self._check()
-
-    @property
-    def model_emission(self) -> Emission:
-        return MvNormal(self.covariance)
-
-    @property
-    def size(self) -> int:
-        return self.n_components
-
-    @property
-    def leading(self) -> str:
-        return "component"
-
-    @property
-    def joint_prior(self) -> str:
-        return "emission"
-
-    @property
-    def latent_dims(self) -> dict[str, tuple[str, ...]]:
-        return {"weights": ("component",)}
-
-    @property
-    def latent(self) -> Latent:
-        from em_vs_bayes.model.latents import IidCategorical
-
-        return IidCategorical(self.size)
-
-    def _arguments(self) -> dict[str, Any]:
-        return {"n_components": int(self.n_components), "covariance": self.covariance}
-
-
-@final
-@dataclass(frozen=True, eq=False, repr=False)
-class HMM(Spec):
-    """A hidden Markov model: rows follow one another, each from the state the chain is in.
-
-    Parameters
-    ----------
-    emission : Emission
-        Distribution of a row given its state, from `evb.emissions`.
-    n_states : int
-    initial : {"free", "uniform", "stationary"}
-        Distribution of the first state of a sequence: a parameter, 1 / n_states, or the stationary distribution of
-        ``transition``. Any other known distribution goes into ``fixed={"initial": ...}``.
-    priors : dict, optional
-        Parameter name (or ``"emission"`` for a joint prior) -> prior. A sticky chain is
-        ``{"transition": Dirichlet(1 + 10 * np.eye(n_states))}``.
-    fixed : dict, optional
-        Parameter name -> value; NaN marks free elements. Zeros in ``transition`` stay zeros.
-    ordered : str or tuple of str, optional
-        One-dimensional parameters that increase over states.
-    """
-
-    emission: Emission
-    n_states: int
-    initial: str = "free"
-    priors: Mapping[str, Any] = field(default_factory=dict)
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    ordered: str | tuple[str, ...] | None = None
-
-    def __post_init__(self) -> None:
-        plain_fields(self)
-        self._check()
-        _check_initial(self.initial, self.priors, self.fixed)
-
-    @property
-    def model_emission(self) -> Emission:
-        return self.emission
-
-    @property
-    def size(self) -> int:
-        return self.n_states
-
-    @property
-    def leading(self) -> str:
-        return "state"
-
-    @property
-    def joint_prior(self) -> str:
-        return "emission"
-
-    @property
-    def latent_dims(self) -> dict[str, tuple[str, ...]]:
-        return CHAIN_DIMS
-
-    @property
-    def latent(self) -> Latent:
-        from em_vs_bayes.model.latents import MarkovChain
-
-        return MarkovChain(self.size, self.initial)
-
-    def _arguments(self) -> dict[str, Any]:
-        return {"emission": self.emission.to_dict(), "n_states": int(self.n_states), "initial": self.initial}
-
-    def _shown(self) -> dict[str, Any]:
-        shown = {"emission": self.emission, "n_states": int(self.n_states), "initial": self.initial}
-        return {name: value for name, value in shown.items() if (name, value) != ("initial", "free")}
-
-
-@final
-@dataclass(frozen=True, eq=False, repr=False)
-class GaussianHMM(Spec):
-    """A hidden Markov model with multivariate normal emissions.
-
-    Parameters
-    ----------
-    n_states : int
-    covariance : {"full", "tied", "diag", "spherical"}
-    initial : {"free", "uniform", "stationary"}
-    priors : dict, optional
-    fixed : dict, optional
-    ordered : str or tuple of str, optional
-        These as in `HMM`.
-    """
-
-    n_states: int
-    covariance: str = "full"
-    initial: str = "free"
-    priors: Mapping[str, Any] = field(default_factory=dict)
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    ordered: str | tuple[str, ...] | None = None
-
-    def __post_init__(self) -> None:
-        plain_fields(self)
-        MvNormal(self.covariance)
-        self._check()
-        _check_initial(self.initial, self.priors, self.fixed)
-
-    @property
-    def model_emission(self) -> Emission:
-        return MvNormal(self.covariance)
-
-    @property
-    def size(self) -> int:
-        return self.n_states
-
-    @property
-    def leading(self) -> str:
-        return "state"
-
-    @property
-    def joint_prior(self) -> str:
-        return "emission"
-
-    @property
-    def latent_dims(self) -> dict[str, tuple[str, ...]]:
-        return CHAIN_DIMS
-
-    @property
-    def latent(self) -> Latent:
-        from em_vs_bayes.model.latents import MarkovChain
-
-        return MarkovChain(self.size, self.initial)
-
-    def _arguments(self) -> dict[str, Any]:
-        return {"n_states": int(self.n_states), "covariance": self.covariance, "initial": self.initial}
-
-    def _shown(self) -> dict[str, Any]:
-        return {name: value for name, value in self._arguments().items() if (name, value) != ("initial", "free")}
-
-
-CHAIN_DIMS: dict[str, tuple[str, ...]] = {"initial": ("state",), "transition": ("state", "state_to")}
-INITIAL = ("free", "uniform", "stationary")
-
-
-def _check_initial(initial: Any, priors: Mapping[str, Any], fixed: Mapping[str, Any]) -> None:
-    if not isinstance(initial, str) or initial not in INITIAL:
-        raise ValueError(
-            f"initial must be one of {', '.join(map(repr, INITIAL))}; got {brief(initial)}. "
-            "A known distribution goes into fixed={'initial': [...]}."
-        )
-    if initial != "free":
-        for argument, given in (("priors", priors), ("fixed", fixed)):
-            if "initial" in given:
-                raise ValueError(
-                    f"{argument}['initial'] has no meaning with initial={brief(initial)}; leave one of them out."
-                )
-
-
-def from_dict(description: Mapping[str, Any]) -> Spec:
-    """The spec that `Spec.to_dict` described."""
-    from em_vs_bayes.model.specs import SPECS
-
-    name = description.get("spec")
-    if not isinstance(name, str) or name not in SPECS:
-        raise ValueError(f"spec={brief(name)} is unknown; known are {', '.join(SPECS)}.")
-    arguments = {k: v for k, v in description.items() if k != "spec"}
-    if isinstance(arguments.get("emission"), Mapping):
-        arguments["emission"] = emission_from_dict(arguments["emission"])
-    for part in ("priors", "fixed"):
-        if not isinstance(arguments.get(part, {}), Mapping):
-            raise TypeError(f"{part} must be a dict of parameter name -> value; got {brief(arguments[part])}.")
-    arguments["priors"] = {k: prior_families.from_dict(v) for k, v in arguments.get("priors", {}).items()}
-    arguments["fixed"] = {k: _from_json(v) for k, v in arguments.get("fixed", {}).items()}
-    ordered = arguments.pop("ordered", None)
-    if ordered is not None:
-        arguments["ordered"] = tuple(ordered) if isinstance(ordered, list) else ordered
-    return SPECS[name](**arguments)

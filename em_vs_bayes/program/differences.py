@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from em_vs_bayes.common.contract import Array
+from em_vs_bayes.program.units import errors
 
 if TYPE_CHECKING:
     from em_vs_bayes.program.program import Density
@@ -62,8 +63,6 @@ class Information:
 
 def of_program(density: Density, x: Array) -> Information:
     """Minus the Hessian of a program's density at ``x``; completed data say how long the first steps may be."""
-    from em_vs_bayes.methods.maximum import errors
-
     program, theta = density.program, density.program.constrain(x, density.made.theta)
     try:
         _, held = program.expect(program.potentials(theta))

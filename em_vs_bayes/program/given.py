@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from em_vs_bayes.common.arguments import as_floats, brief
 from em_vs_bayes.common.contract import Array, Params
+from em_vs_bayes.common.supports import check_support
 from em_vs_bayes.data.numbers import is_frame, is_series
 
-if TYPE_CHECKING:
-    from em_vs_bayes.program.program import Program
 
-SUMS = 1e-6  # how far the sum of given probabilities may be from one
-SYMMETRIC = 1e-8  # how far a covariance may be from its transpose, relative to its elements
+class Parametrised(Protocol):
+    """What is asked of a program here."""
+
+    @property
+    def spec(self) -> Any: ...
+
+    @property
+    def latent(self) -> Any: ...
+
+    @property
+    def placed(self) -> Any: ...
+
+    @property
+    def predictors(self) -> dict[str, list[str]]: ...
+
+    def neutral(self) -> Array: ...
+
+    def public(self, theta: Array) -> Params: ...
 
 
-def completed(program: Program, params: Mapping[str, Any], rest: Params | None = None) -> Params:
+def completed(program: Parametrised, params: Mapping[str, Any], rest: Params | None = None) -> Params:
     """Public parameters out of those given, checked; ValueError or TypeError in words.
 
     What is fixed whole and what follows from others (the first state of a stationary chain) may be left out; with
@@ -50,13 +65,13 @@ def completed(program: Program, params: Mapping[str, Any], rest: Params | None =
     return out
 
 
-def left_out(program: Program, params: Mapping[str, Any]) -> list[str]:
+def left_out(program: Parametrised, params: Mapping[str, Any]) -> list[str]:
     """Names that only ``rest`` of `completed` can supply."""
     known = {*params, *program.latent.derived, *_fixed_whole(program)}
     return [name for name in program.spec.parameter_dims() if name not in known]
 
 
-def _fixed_whole(program: Program) -> Params:
+def _fixed_whole(program: Parametrised) -> Params:
     """Public parameters that are fixed in every element."""
     if not program.spec.fixed:
         return {}
@@ -65,7 +80,7 @@ def _fixed_whole(program: Program) -> Params:
     return {n: np.array(np.broadcast_to(v, shapes[n])) for n, v in fixed.items() if not np.isnan(v).any()}
 
 
-def _supports(program: Program) -> dict[str, str]:
+def _supports(program: Parametrised) -> dict[str, str]:
     """Public name -> support. What is inside by another name (variances of a diagonal matrix) is known by its dims."""
     own = {p.prefix + q.name: q.support for p in program.placed for q in p.block.parameters}
     dims = program.spec.parameter_dims()
@@ -76,7 +91,7 @@ def _to(dims: tuple[str, ...]) -> str:
     return f"{dims[-2]}_to" if len(dims) > 1 else ""
 
 
-def in_order(program: Program, params: Mapping[str, Any]) -> dict[str, Any]:
+def in_order(program: Parametrised, params: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters, coefficients that have names in the order of the predictors."""
     dims = program.spec.parameter_dims()
     own = {name: program.predictors.get(of[-1], []) if of else [] for name, of in dims.items()}
@@ -101,43 +116,3 @@ def _numbers(value: Any, name: str) -> Array:
     if array is None:
         raise TypeError(f"params[{name!r}] must hold numbers; got {brief(value)}.")
     return array
-
-
-def check_support(value: Array, name: str, support: str) -> None:
-    """Refuse, naming the parameter, what is outside a support: see `contract.Parameter`."""
-    who = f"params[{name!r}]"
-    match support:
-        case "positive":
-            if (value < 0.0).any():
-                raise ValueError(f"{who} must be positive; got {brief(value.tolist())}.")
-        case "unit":
-            if ((value < 0.0) | (value > 1.0)).any():
-                raise ValueError(f"{who} must hold probabilities, in [0, 1]; got {brief(value.tolist())}.")
-        case "simplex":
-            rows = "" if value.ndim == 1 else " row by row"
-            if not (value >= 0.0).all():
-                raise ValueError(
-                    f"{who} must hold probabilities, non-negative and summing to 1{rows}; got {brief(value.tolist())}."
-                )
-            sums = np.ravel(value.sum(axis=-1))
-            worst = sums[np.argmax(np.abs(sums - 1.0))]
-            if abs(worst - 1.0) > SUMS:
-                raise ValueError(
-                    f"{who} must hold probabilities, non-negative and summing to 1{rows} (to {SUMS:g}); got a sum of "
-                    f"{worst:.8g}. Rounded ones: divide by their sum."
-                )
-        case "spd":
-            for k, matrix in enumerate(value.reshape(-1, *value.shape[-2:])):
-                if np.abs(matrix - matrix.T).max() > SYMMETRIC * np.abs(matrix).max():
-                    raise ValueError(f"{who} must be symmetric; got {brief(matrix.tolist())} (matrix {k}).")
-                if not positive_definite(matrix):
-                    raise ValueError(f"{who} must be positive definite; got {brief(matrix.tolist())} (matrix {k}).")
-
-
-def positive_definite(matrix: Array) -> bool:
-    """Whether a symmetric matrix has a Cholesky factor."""
-    try:
-        np.linalg.cholesky(matrix)
-    except np.linalg.LinAlgError:
-        return False
-    return True

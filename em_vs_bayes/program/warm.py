@@ -21,10 +21,11 @@ from rich.progress import track
 from em_vs_bayes.kernels import chain_rows, gibbs, shelf, streams
 from em_vs_bayes.kernels.stationary_mode import maximum
 from em_vs_bayes.model.blocks.elementwise import climbed, climbed_vectors
+from em_vs_bayes.model.chains import GaussianHMM
 from em_vs_bayes.model.emissions.moments import between, student_between
+from em_vs_bayes.model.mixtures import GaussianMixture
 from em_vs_bayes.model.priors import Prior
 from em_vs_bayes.model.regressions import Tobit, TruncatedRegression
-from em_vs_bayes.model.spec import GaussianHMM, GaussianMixture
 from em_vs_bayes.program import truncation
 from em_vs_bayes.program.compile import compile as compile_program
 from em_vs_bayes.program.program import Program

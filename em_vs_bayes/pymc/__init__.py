@@ -1,8 +1,9 @@
 """PyMC: our specs as models, and our marginal likelihoods inside users' own models."""
 
+from em_vs_bayes.model.symbolic.gaussian import mvnormal_log_density
 from em_vs_bayes.pymc import jaxed
 from em_vs_bayes.pymc.build import initial_values, to_pymc
-from em_vs_bayes.pymc.gaussian import SPDTransform, inverse_wishart, mvnormal_log_density, scaled_normal
+from em_vs_bayes.pymc.gaussian import SPDTransform, inverse_wishart, scaled_normal
 from em_vs_bayes.pymc.hmm import HMM
 from em_vs_bayes.pymc.marginal import LogMarginal, log_marginal
 from em_vs_bayes.pymc.mixture import Mixture, responsibilities

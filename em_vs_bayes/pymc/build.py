@@ -12,8 +12,8 @@ import pytensor.tensor as pt
 
 from em_vs_bayes.common.contract import Array, Params
 from em_vs_bayes.data import read
+from em_vs_bayes.data.intake import all_column_names
 from em_vs_bayes.data.times import coordinate
-from em_vs_bayes.fit.datatree import column_names
 from em_vs_bayes.model.spec import Spec
 from em_vs_bayes.program.compile import compile as compile_program
 from em_vs_bayes.program.program import Program
@@ -156,7 +156,7 @@ def _allowed(program: Program) -> Array | None:
 
 def _coords(program: Program, seen: Array) -> dict[str, Any]:
     """Labels of every dim: column names of a frame, or numbers."""
-    names = column_names(program.y)
+    names = all_column_names(program.y)
     coords: dict[str, Any] = {"obs": coordinate(program.index, program.n)}
     ends = program.spec.model_emission.ends
     if ends:

@@ -1,4 +1,4 @@
-"""Gaussian densities and covariances as PyMC wants them: batched over components, missing values integrated out.
+"""Covariances and means as PyMC wants them, batched over components.
 
 `SPDTransform` lets a covariance matrix itself be a free random variable, so that a prior on Sigma is written as a
 prior on Sigma, and the chain runs on its Cholesky factor.
@@ -17,67 +17,10 @@ from scipy.special import multigammaln
 
 from em_vs_bayes.common.contract import Array
 from em_vs_bayes.model.priors import InverseWishart as InverseWishartFamily
+from em_vs_bayes.model.symbolic.gaussian import LOG_2PI, apply_to, log_det
 from em_vs_bayes.model.symbolic.products import product
 from em_vs_bayes.model.symbolic.whiten import inverse_cholesky
 from em_vs_bayes.pymc.python_draws import draw_in_python
-
-LOG_2PI = float(np.log(2.0 * np.pi))
-
-
-def mvnormal_log_density(y: Array, means: Any, covariances: Any, n_components: int) -> Any:
-    """log N(y_i; mu_k, Sigma_k), missing values integrated out exactly, pattern by pattern.
-
-    Parameters
-    ----------
-    y : ndarray (n, d)
-        NaN where missing.
-    means : tensor (K, d)
-    covariances : tensor (K, d, d)
-    n_components : int
-        K.
-
-    Returns
-    -------
-    tensor (n, K)
-        A row with nothing observed contributes 0.
-    """
-    means, covariances = pt.as_tensor(means), pt.as_tensor(covariances)
-    seen = ~np.isnan(y)
-    if seen.all():
-        return _complete(y, means, covariances, n_components)
-    patterns, which = np.unique(seen, axis=0, return_inverse=True)
-    parts, rows = [], []
-    for p, pattern in enumerate(patterns):
-        mine, o = np.flatnonzero(np.ravel(which) == p), np.flatnonzero(pattern)
-        rows.append(mine)
-        if o.size == 0:
-            parts.append(pt.zeros((mine.size, n_components)))
-            continue
-        marginal = covariances[:, o[:, None], o[None, :]]
-        parts.append(_complete(y[np.ix_(mine, o)], means[:, o], marginal, n_components))
-    return pt.concatenate(parts, axis=0)[np.argsort(np.concatenate(rows))]
-
-
-def _complete(y: Array, means: Any, covariances: Any, k: int) -> Any:
-    """W_k (y_i - mu_k) for all k is one matrix product; about a centre, so that nothing cancels far from zero."""
-    n, d = y.shape
-    centre = y.mean(axis=0)
-    w = inverse_cholesky(covariances)
-    z = product(y - centre, w.reshape((k * d, d)).T).reshape((n, k, d)) - _apply(w, means - centre)
-    return _log_det(w) - 0.5 * (d * LOG_2PI + (z**2).sum(axis=-1))
-
-
-def _apply(w: Any, vectors: Any) -> Any:
-    """(..., d, d) times (..., d)."""
-    return (w * vectors[..., None, :]).sum(axis=-1)
-
-
-def _log_det(w: Any) -> Any:
-    """log |W| = -0.5 log |Sigma|."""
-    return pt.log(pt.diagonal(w, axis1=-2, axis2=-1)).sum(axis=-1)
-
-
-# --- a covariance matrix as a free variable -----------------------------------------------------------------------
 
 
 @final
@@ -127,12 +70,12 @@ def inverse_wishart_log_density(sigma: Any, df: Array, scale: Array) -> Any:
     """
     d = scale.shape[-1]
     root = np.linalg.cholesky(scale)
-    log_det = 2.0 * np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1)
-    constant = 0.5 * df * (log_det - d * np.log(2.0)) - multigammaln(0.5 * df, d)
+    log_scale = 2.0 * np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1)
+    constant = 0.5 * df * (log_scale - d * np.log(2.0)) - multigammaln(0.5 * df, d)
     w = inverse_cholesky(sigma)
     k = max(1, prod(scale.shape[:-2]))
     white = product(w.reshape((k, d, d)), root.reshape((k, d, d))).reshape(scale.shape)
-    return constant + (df + d + 1.0) * _log_det(w) - 0.5 * (white**2).sum(axis=(-2, -1))
+    return constant + (df + d + 1.0) * log_det(w) - 0.5 * (white**2).sum(axis=(-2, -1))
 
 
 def inverse_wishart(name: str, df: Array, scale: Array, dims: Any = None) -> Any:
@@ -183,8 +126,8 @@ def scaled_normal_log_density(means: Any, prior_mean: Array, kappa: Array, covar
     """log N(mu_k; m_k, Sigma_k / kappa_k), (K,)."""
     d = prior_mean.shape[-1]
     w = inverse_cholesky(covariances)
-    z2 = (_apply(w, means - prior_mean) ** 2).sum(axis=-1)
-    return _log_det(w) + 0.5 * (d * (np.log(kappa) - LOG_2PI) - kappa * z2)
+    z2 = (apply_to(w, means - prior_mean) ** 2).sum(axis=-1)
+    return log_det(w) + 0.5 * (d * (np.log(kappa) - LOG_2PI) - kappa * z2)
 
 
 def scaled_normal(name: str, prior_mean: Array, kappa: Array, covariances: Any, dims: Any = None) -> Any:

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from em_vs_bayes.report.figures import INK, canvas, plain
 
 if TYPE_CHECKING:
-    from em_vs_bayes.comparison.compare import Aligned, Comparison
+    from em_vs_bayes.comparison.aligned import Aligned
+    from em_vs_bayes.comparison.compare import Comparison
 
 SHOWN = 8  # parameters shown of each method, the worst-mixed ones
 CHAIN = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")

@@ -8,7 +8,7 @@ from matplotlib.collections import EllipseCollection
 from matplotlib.figure import Figure
 
 from em_vs_bayes.data import read
-from em_vs_bayes.fit.datatree import column_names
+from em_vs_bayes.data.intake import all_column_names
 from em_vs_bayes.model.emissions import CensoredNormal, Product
 from em_vs_bayes.report import states
 from em_vs_bayes.report.figures import (
@@ -24,7 +24,8 @@ from em_vs_bayes.report.figures import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from em_vs_bayes.comparison.compare import Aligned, Comparison
+    from em_vs_bayes.comparison.aligned import Aligned
+    from em_vs_bayes.comparison.compare import Comparison
     from em_vs_bayes.fit.results import Fit
 
 PAIRS = 4  # features shown of more than two
@@ -62,7 +63,7 @@ def names(c: "Comparison") -> list[str]:
     if isinstance(y, Mapping):
         return [str(name) for name in y]
     count = read.matrix(y).shape[1]
-    return column_names(y) or (["y"] if count == 1 else [f"y{j}" for j in range(count)])
+    return all_column_names(y) or (["y"] if count == 1 else [f"y{j}" for j in range(count)])
 
 
 def without_order(a: "Aligned") -> "Fit":
@@ -70,7 +71,7 @@ def without_order(a: "Aligned") -> "Fit":
 
     The weights of the states are their shares of the rows, so that the density is that of a histogram of the data.
     """
-    from em_vs_bayes.model.spec import Mixture
+    from em_vs_bayes.model.mixtures import Mixture
 
     fit, spec = a.fit, a.fit.spec
     if spec.leading != "state":

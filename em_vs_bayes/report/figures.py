@@ -16,7 +16,8 @@ from em_vs_bayes.comparison.findings import yardstick
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from em_vs_bayes.comparison.compare import Aligned, Comparison
+    from em_vs_bayes.comparison.aligned import Aligned
+    from em_vs_bayes.comparison.compare import Comparison
 
 # Okabe and Ito's colours, told apart by readers with any colour vision.
 METHOD = {

@@ -12,7 +12,7 @@ from em_vs_bayes.common.align import even_rows
 from em_vs_bayes.common.contract import Array
 from em_vs_bayes.comparison.findings import yardstick
 from em_vs_bayes.comparison.findings.regressions import Share, is_regression, shares
-from em_vs_bayes.fit.regression.fitted import Fitted, regression_of
+from em_vs_bayes.fit.fitted import Fitted, regression_of
 from em_vs_bayes.model.emissions import CensoredNormal, expectations
 from em_vs_bayes.report.figures import (
     INK,
@@ -27,7 +27,8 @@ from em_vs_bayes.report.survival import survival
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from em_vs_bayes.comparison.compare import Aligned, Comparison
+    from em_vs_bayes.comparison.aligned import Aligned
+    from em_vs_bayes.comparison.compare import Comparison
 
 ROWS = 4000  # rows drawn of a large data set, evenly chosen
 POINTS = 300  # of a smooth curve

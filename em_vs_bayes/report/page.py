@@ -25,7 +25,8 @@ from em_vs_bayes.report import (
 )
 
 if TYPE_CHECKING:
-    from em_vs_bayes.comparison.compare import Aligned, Comparison
+    from em_vs_bayes.comparison.aligned import Aligned
+    from em_vs_bayes.comparison.compare import Comparison
 
 PACKAGES = ("em-vs-bayes", "numpy", "numba", "scipy", "arviz-stats", "pymc", "nutpie", "matplotlib", "pandas")
 FIGURES = 11  # of a page, without traces

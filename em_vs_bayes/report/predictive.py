@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.stats import truncnorm
 
 from em_vs_bayes.common.contract import Array
-from em_vs_bayes.fit.regression.fitted import Fitted, some_draws
+from em_vs_bayes.fit.fitted import Fitted, some_draws
 from em_vs_bayes.report.figures import INK
 from em_vs_bayes.report.survival import survival
 

@@ -25,7 +25,8 @@ from em_vs_bayes.report.figures import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from em_vs_bayes.comparison.compare import Aligned, Comparison
+    from em_vs_bayes.comparison.aligned import Aligned
+    from em_vs_bayes.comparison.compare import Comparison
 
 SEQUENCES, COLUMNS = 3, 3  # shown of many
 ROWS = 1500  # shown of a long sequence

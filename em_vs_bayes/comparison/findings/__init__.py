@@ -1,7 +1,6 @@
 """What a comparison says, in sentences: one rule, one function, from the comparison to its findings."""
 
-from typing import TYPE_CHECKING
-
+from em_vs_bayes.comparison.compared import Compared
 from em_vs_bayes.comparison.findings.base import (
     SEVERITY,
     Finding,
@@ -22,9 +21,6 @@ from em_vs_bayes.comparison.findings.states import (
     initial,
     states,
 )
-
-if TYPE_CHECKING:
-    from em_vs_bayes.comparison.compare import Comparison
 
 __all__ = ["RULES", "SEVERITY", "Finding", "gather", "headline", "known_columns", "sequential", "yardstick"]
 
@@ -53,7 +49,7 @@ RULES = (
 )
 
 
-def gather(comparison: "Comparison") -> tuple[Finding, ...]:
+def gather(comparison: Compared) -> tuple[Finding, ...]:
     """Findings of every rule, in the order of ``RULES``."""
     return tuple(finding for rule in RULES for finding in rule(comparison))
 

@@ -1,16 +1,14 @@
 """What a finding is, and what rules ask of a comparison."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from em_vs_bayes.common import printable
 from em_vs_bayes.common.thresholds import BULK, TAIL
+from em_vs_bayes.comparison.aligned import Aligned
+from em_vs_bayes.comparison.compared import Compared
 from em_vs_bayes.fit.responses import Response, responses
-
-if TYPE_CHECKING:
-    from em_vs_bayes.comparison.compare import Aligned, Comparison
 
 SELDOM = 0.1  # share of draws about a mode, in units of its share of the mass, below which it was not visited
 PROBABILITIES = ("weights", "initial", "transition", "probs")
@@ -73,26 +71,26 @@ class Finding:
         return SEVERITY[self.kind]
 
 
-def sequential(c: "Comparison") -> bool:
+def sequential(c: Compared) -> bool:
     """Whether the fits have states that follow one another."""
     return bool(c.fits[0].spec.leading == "state")
 
 
-def yardstick(c: "Comparison") -> "Aligned | None":
+def yardstick(c: Compared) -> Aligned | None:
     """The posterior to measure others by: the best-mixed chains, else any posterior sample."""
     sampled = [a for a in c.aligned if a.is_chain]
     pool = [a for a in sampled if trusted(c, a)] or sampled or [a for a in c.aligned if a.sample is not None]
     return max(pool, key=lambda a: np.nan_to_num(c.table[a.name]["ess_bulk"].min()), default=None)
 
 
-def trusted(c: "Comparison", a: "Aligned") -> bool:
+def trusted(c: Compared, a: Aligned) -> bool:
     """Whether draws may be measured by: too few effective ones have their noise counted, other warnings forbid it."""
     if one_sided(c, a.name):
         return False
     return not any(r.warns and r.statistic not in (BULK.name, TAIL.name) for r in c.remarks[a.name])
 
 
-def described(c: "Comparison") -> "Aligned":
+def described(c: Compared) -> Aligned:
     """The fit that sentences on the model itself are about: draws to measure by, or the reference where none are."""
     best, reference = yardstick(c), of_reference(c)
     if best is None or (not trusted(c, best) and reference.fit.converged):
@@ -100,17 +98,17 @@ def described(c: "Comparison") -> "Aligned":
     return best
 
 
-def one_sided(c: "Comparison", name: str) -> bool:
+def one_sided(c: Compared, name: str) -> bool:
     """Whether draws hardly visit one of the modes that share the posterior mass."""
     return name in c.visits and any(x < SELDOM * m.share for x, m in zip(c.visits[name], c.modes, strict=True))
 
 
-def of_reference(c: "Comparison") -> "Aligned":
+def of_reference(c: Compared) -> Aligned:
     """The fit whose labels all others take."""
     return next(a for a in c.aligned if a.fit is c.reference)
 
 
-def known_columns(c: "Comparison") -> list[Response]:
+def known_columns(c: Compared) -> list[Response]:
     """The columns of the data whose laws are known; none where an emission has no distribution function."""
     try:
         return responses(c.fits[0].program, "the report")
@@ -118,12 +116,12 @@ def known_columns(c: "Comparison") -> list[Response]:
         return []
 
 
-def parts(c: "Comparison") -> str:
+def parts(c: Compared) -> str:
     """What the fits have several of: "component" or "state"."""
     return str(c.fits[0].spec.leading)
 
 
-def on_edge(c: "Comparison", a: "Aligned", *names: str) -> list[str]:
+def on_edge(c: Compared, a: Aligned, *names: str) -> list[str]:
     """Labels of the probabilities of these names that ``a`` puts at 0 or 1; fixed ones are nobody's estimates.
 
     Neither are the only weight, state or category there is.

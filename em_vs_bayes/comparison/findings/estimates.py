@@ -1,12 +1,14 @@
 """Where point estimates and posteriors agree, and where they part."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from em_vs_bayes.common.status import Status
 from em_vs_bayes.common.words import number, percent
+from em_vs_bayes.comparison.aligned import Aligned
+from em_vs_bayes.comparison.compared import Compared
 from em_vs_bayes.comparison.findings.base import (
     PROBABILITIES,
     Finding,
@@ -14,9 +16,6 @@ from em_vs_bayes.comparison.findings.base import (
     trusted,
     yardstick,
 )
-
-if TYPE_CHECKING:
-    from em_vs_bayes.comparison.compare import Aligned, Comparison
 
 NEAR = 0.25  # a difference of means below so many posterior standard deviations changes no conclusion
 APART = 0.75  # a mode parts from a mean by so much for skewness alone
@@ -26,7 +25,7 @@ ELSEWHERE = 5.0  # of an approximation's standard deviations, which are too smal
 BETTER = 0.5  # a log-likelihood higher by so much is another mode, not rounding
 
 
-def agreement(c: "Comparison") -> Iterator[Finding]:
+def agreement(c: Compared) -> Iterator[Finding]:
     """Point estimates and means against those of the best-mixed posterior, in its standard deviations."""
     best = yardstick(c)
     if best is None or not trusted(c, best):  # chains that have not mixed agree with nothing
@@ -77,13 +76,13 @@ def agreement(c: "Comparison") -> Iterator[Finding]:
             )
 
 
-def _off_edges(c: "Comparison", a: "Aligned", gap: Any) -> Any:
+def _off_edges(c: Compared, a: Aligned, gap: Any) -> Any:
     """Distances in standard deviations but for estimates on an edge, which is outside every interval."""
     gap[on_edge(c, a, "initial", "transition")] = np.nan  # rules of their own say it
     return gap.mask(gap.index.isin(on_edge(c, a, *PROBABILITIES)) & (gap < EDGEWISE))
 
 
-def _elsewhere(c: "Comparison") -> Iterator[Finding]:
+def _elsewhere(c: Compared) -> Iterator[Finding]:
     """Approximations that describe another place than EM's end, where no chains say which the posterior holds."""
     em = next((a for a in c.aligned if a.fit.method == "em"), None)
     if em is None or len(c.modes) > 1:  # `several_modes` says it
@@ -106,7 +105,7 @@ def _elsewhere(c: "Comparison") -> Iterator[Finding]:
         )
 
 
-def underdispersed(c: "Comparison") -> Iterator[Finding]:
+def underdispersed(c: Compared) -> Iterator[Finding]:
     """An approximation or a normal interval narrower than the sampled posterior."""
     best = yardstick(c)
     if best is None or not best.is_chain or not trusted(c, best):
@@ -128,7 +127,7 @@ def underdispersed(c: "Comparison") -> Iterator[Finding]:
             )
 
 
-def better_mode(c: "Comparison") -> Iterator[Finding]:
+def better_mode(c: Compared) -> Iterator[Finding]:
     """A method found a higher maximum of the likelihood than EM, or EM sits where the chains never were."""
     em = next((a for a in c.aligned if a.fit.method == "em" and _is_mle(a)), None)
     if em is None or not em.fit.converged:  # its status says what its end is worth
@@ -151,7 +150,7 @@ def better_mode(c: "Comparison") -> Iterator[Finding]:
             )
 
 
-def _above(a: "Aligned", top: float, reached: float) -> Finding:
+def _above(a: Aligned, top: float, reached: float) -> Finding:
     """What lies above EM's end: a maximum, or a spike without end (tied values, a component on few rows)."""
     from em_vs_bayes.fit.modes import summit
 
@@ -179,7 +178,7 @@ def _above(a: "Aligned", top: float, reached: float) -> Finding:
     )
 
 
-def prior_conflict(c: "Comparison") -> Iterator[Finding]:
+def prior_conflict(c: Compared) -> Iterator[Finding]:
     """A prior so far from the data that the posterior leaves the maximum of the likelihood."""
     em = next((a for a in c.aligned if a.fit.method == "em" and _is_mle(a)), None)
     for a in c.aligned:
@@ -201,7 +200,7 @@ def prior_conflict(c: "Comparison") -> Iterator[Finding]:
         return
 
 
-def _pulled(em: "Aligned", a: "Aligned") -> bool:
+def _pulled(em: Aligned, a: Aligned) -> bool:
     """Whether draws lie far below EM's end in likelihood, but not in posterior density: the prior holds them there."""
     every, joint, peak = a.log_likelihood, a.log_joint, em.log_joint
     if every is None or joint is None or peak is None or not a.is_chain:
@@ -215,11 +214,11 @@ def _beyond_noise(own: Any, base: Any, where: str) -> bool:
     return bool(abs(own["estimate"][where] - base["estimate"][where]) > 4 * noise)
 
 
-def _noise(a: "Aligned", worst: float) -> str:
+def _noise(a: Aligned, worst: float) -> str:
     return ", within Monte-Carlo error" if a.is_chain and worst >= NEAR else ""
 
 
-def _why(a: "Aligned") -> str:
+def _why(a: Aligned) -> str:
     if a.fit.method == "em":
         return " em reports the highest point, the other the mean: a skewed posterior or the prior parts them."
     if a.is_chain:
@@ -227,7 +226,7 @@ def _why(a: "Aligned") -> str:
     return " An approximation pays with such a shift where the posterior is skewed or has dependent blocks."
 
 
-def _too_sure(a: "Aligned") -> str:
+def _too_sure(a: Aligned) -> str:
     if a.fit.method == "vi" and not a.fit.spec.leading:
         return "Mean-field variational Bayes ignores how parameters depend on the responses that limits hide."
     if a.fit.method == "vi":
@@ -235,7 +234,7 @@ def _too_sure(a: "Aligned") -> str:
     return "A normal curve at the mode misses the tails of this posterior."
 
 
-def _is_mle(a: "Aligned") -> bool:
+def _is_mle(a: Aligned) -> bool:
     """Whether EM maximised the likelihood itself, so that log-likelihoods compare."""
     last = float(np.asarray(a.fit.history["objective"])[-1])
     return abs(last - a.fit.log_likelihood) <= 1e-6 * (1 + abs(last))

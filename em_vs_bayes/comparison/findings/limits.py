@@ -1,11 +1,11 @@
 """Fits that ended badly, on the boundary, or where the data say little."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from em_vs_bayes.common.printable import listed
 from em_vs_bayes.common.status import Status
 from em_vs_bayes.common.words import number
+from em_vs_bayes.comparison.compared import Compared
 from em_vs_bayes.comparison.findings.base import (
     PROBABILITIES,
     Finding,
@@ -15,19 +15,16 @@ from em_vs_bayes.comparison.findings.base import (
     sequential,
 )
 
-if TYPE_CHECKING:
-    from em_vs_bayes.comparison.compare import Comparison
-
 SURE = 0.8  # mean probability of a row's likeliest component below which components overlap
 
 
-def left_out(c: "Comparison") -> Iterator[Finding]:
+def left_out(c: Compared) -> Iterator[Finding]:
     """Methods that the comparison would have run, had the model them."""
     for method, reason in c.left_out.items():
         yield Finding("left_out", "", float("nan"), f"{method} is left out: {reason}")
 
 
-def not_converged(c: "Comparison") -> Iterator[Finding]:
+def not_converged(c: Compared) -> Iterator[Finding]:
     """A fit whose own status says that it did not end well; what chains' diagnostics warn of is said by `chains`."""
     for a in c.aligned:
         if a.fit.converged or a.fit.status is Status.GIVEN:
@@ -37,7 +34,7 @@ def not_converged(c: "Comparison") -> Iterator[Finding]:
             yield Finding("not_converged", "", float(a.fit.n_iter), f"{a.name}: {a.fit.status} {notes}".rstrip())
 
 
-def boundary(c: "Comparison") -> Iterator[Finding]:
+def boundary(c: Compared) -> Iterator[Finding]:
     """Estimates on the edge of the parameter space: empty components, sure probabilities."""
     for a in c.aligned:
         column = c.table[a.name]["estimate"]
@@ -74,7 +71,7 @@ def boundary(c: "Comparison") -> Iterator[Finding]:
             )
 
 
-def weak_identification(c: "Comparison") -> Iterator[Finding]:
+def weak_identification(c: Compared) -> Iterator[Finding]:
     """Curvature that gives no standard error, or components that the data hardly tell apart."""
     for a in c.aligned:
         if a.sample is None and isinstance(a.errors, str):

@@ -7,12 +7,13 @@ import numpy as np
 
 from em_vs_bayes.common.contract import Array
 from em_vs_bayes.common.words import percent
+from em_vs_bayes.comparison.aligned import Aligned
+from em_vs_bayes.comparison.compared import Compared
 from em_vs_bayes.comparison.findings.base import Finding, of_reference
-from em_vs_bayes.fit.regression.fitted import Fitted, regression_of, some_draws
-from em_vs_bayes.fit.regression.information import complete_robust, louis
+from em_vs_bayes.fit.fitted import Fitted, regression_of, some_draws
+from em_vs_bayes.fit.information import complete_robust, louis
 
 if TYPE_CHECKING:
-    from em_vs_bayes.comparison.compare import Aligned, Comparison
     from em_vs_bayes.fit.results import Fit
 
 DRAWS = 400  # posterior draws that a share is averaged over
@@ -36,14 +37,14 @@ class Shares(NamedTuple):
     predicted: list[Share]
 
 
-def is_regression(c: "Comparison") -> bool:
+def is_regression(c: Compared) -> bool:
     """Whether the fits are of one censored or truncated regression."""
     from em_vs_bayes.model.regressions import Regression
 
     return isinstance(c.fits[0].spec, Regression)
 
 
-def shares(c: "Comparison") -> list[Shares]:
+def shares(c: Compared) -> list[Shares]:
     """One entry per limit that holds for every row; none of a truncated sample, which has no rows beyond."""
     fitted = regression_of(c.fits[0], "The report").seen
     if fitted.truncated or fitted.ends is None:
@@ -61,7 +62,7 @@ def shares(c: "Comparison") -> list[Shares]:
     return out
 
 
-def _expected(a: "Aligned", weights: Array, end: float, sign: float, level: float) -> Share:
+def _expected(a: Aligned, weights: Array, end: float, sign: float, level: float) -> Share:
     fitted = regression_of(a.fit, "The report").seen
     if a.sample is None:
         at = float(weights @ _beyond(fitted, fitted.line, fitted.sigma, end, sign))
@@ -80,7 +81,7 @@ def _beyond(fitted: Fitted, line: Array, sigma: float, end: float, sign: float) 
     return np.asarray(np.exp(fitted.law.log_below(sign * (end - line) / sigma)))
 
 
-def censoring(c: "Comparison") -> Iterator[Finding]:
+def censoring(c: Compared) -> Iterator[Finding]:
     """How many responses are known by limits alone, and how many at a limit the fits expect."""
     if not is_regression(c):
         return
@@ -111,7 +112,7 @@ def censoring(c: "Comparison") -> Iterator[Finding]:
     yield Finding("censoring", "", hidden / total, sentence)
 
 
-def hidden_information(c: "Comparison") -> Iterator[Finding]:
+def hidden_information(c: Compared) -> Iterator[Finding]:
     """Largest fraction of missing information: EM's rate, plain Gibbs' memory (Dempster et al. 1977; Liu 1994)."""
     if not is_regression(c) or c.fits[0].spec.fixed or not c.reference.converged:
         return

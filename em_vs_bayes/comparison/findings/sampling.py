@@ -1,23 +1,21 @@
 """Whether chains mixed: labels, modes, effective draws, importance sampling."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from em_vs_bayes.common.printable import listed
 from em_vs_bayes.common.words import number, percent
+from em_vs_bayes.comparison.aligned import Aligned
+from em_vs_bayes.comparison.compared import Compared
 from em_vs_bayes.comparison.findings.base import Finding, counted, one_sided, parts
 from em_vs_bayes.fit.diagnosis import FEWEST, beyond
-
-if TYPE_CHECKING:
-    from em_vs_bayes.comparison.compare import Aligned, Comparison
 
 GAP, FAR = 5.0, 3.0  # a chain so many standard deviations, and so much, of log-likelihood below is stuck
 MANY = 0.05  # share of observations whose leave-one-out terms fail, beyond which it is not those
 
 
-def label_switching(c: "Comparison") -> Iterator[Finding]:
+def label_switching(c: Compared) -> Iterator[Finding]:
     """Chains whose raw draws changed the labels of the components."""
     for a in c.aligned:
         raw = a.raw_labels
@@ -38,7 +36,7 @@ def label_switching(c: "Comparison") -> Iterator[Finding]:
             )
 
 
-def chains(c: "Comparison") -> Iterator[Finding]:
+def chains(c: Compared) -> Iterator[Finding]:
     """Chains that sit apart, one stuck in a worse place or several modes, and whatever else their diagnostics say."""
     for a in c.aligned:
         stuck = list(_stuck(a)) if a.is_chain else []
@@ -48,7 +46,7 @@ def chains(c: "Comparison") -> Iterator[Finding]:
                 yield Finding(r.kind, r.parameter, r.figure, f"{a.name}: {r.sentence}")
 
 
-def several_modes(c: "Comparison") -> Iterator[Finding]:
+def several_modes(c: Compared) -> Iterator[Finding]:
     """Maxima that em's starts ended in and that share the posterior mass; whether draws come from all of them."""
     if len(c.modes) < 2:
         return
@@ -70,7 +68,7 @@ def several_modes(c: "Comparison") -> Iterator[Finding]:
     yield Finding("multimodal", "", float(c.modes[1].share), told)
 
 
-def unreliable_elpd(c: "Comparison") -> Iterator[Finding]:
+def unreliable_elpd(c: Compared) -> Iterator[Finding]:
     """Observations whose leave-one-out term importance sampling cannot give."""
     for name, row in c.elpd.iterrows():
         if np.isnan(row["elpd"]):
@@ -95,11 +93,11 @@ def unreliable_elpd(c: "Comparison") -> Iterator[Finding]:
             )
 
 
-def _few(a: "Aligned") -> bool:
+def _few(a: Aligned) -> bool:
     return a.fit.draws is not None and a.fit.draws.shape[0] * a.fit.draws.shape[1] < FEWEST
 
 
-def _bad_terms(c: "Comparison", name: str, count: int, worst: float, limit: float) -> str:
+def _bad_terms(c: Compared, name: str, count: int, worst: float, limit: float) -> str:
     """Of single rows, or of so many that it is not they."""
     share = count / c.fits[0].program.n
     one, chain = count == 1, next(a for a in c.aligned if a.name == name).is_chain
@@ -113,7 +111,7 @@ def _bad_terms(c: "Comparison", name: str, count: int, worst: float, limit: floa
     return f"{told}, {percent(share)} of all: {why}, and {elpd}"
 
 
-def _stuck(a: "Aligned") -> Iterator[Finding]:
+def _stuck(a: Aligned) -> Iterator[Finding]:
     """Chains whose log-likelihood lies far below the others'."""
     every = a.log_likelihood
     if every is None or len(every) < 2:

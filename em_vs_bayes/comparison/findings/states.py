@@ -1,11 +1,12 @@
 """Hidden Markov models: what the states are, how long they last, what they leave open."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from em_vs_bayes.common.words import number, percent
+from em_vs_bayes.comparison.compared import Compared
 from em_vs_bayes.comparison.findings.base import (
     EDGE,
     Finding,
@@ -18,15 +19,12 @@ from em_vs_bayes.fit.residuals import autocorrelation
 from em_vs_bayes.fit.responses import LAWS, Response
 from em_vs_bayes.model.emissions import Categorical, LinearRegression
 
-if TYPE_CHECKING:
-    from em_vs_bayes.comparison.compare import Comparison
-
 CORRELATED = 3.0  # standard errors beyond which neighbouring residuals are correlated
 AMBIGUOUS = 0.9  # probability of a row's likeliest state below which its state is open
 FEATURES = 3  # columns by which a sentence describes a state
 
 
-def states(c: "Comparison") -> Iterator[Finding]:
+def states(c: Compared) -> Iterator[Finding]:
     """What each state looks like: its mean, its most probable category, or its regression line."""
     if not sequential(c):
         return
@@ -69,7 +67,7 @@ def _typical(column: Response, params: Any) -> list[str]:
     return [f"mean {column.name} {number(mean)}" for mean in column.law.mean(own)]
 
 
-def dwell_times(c: "Comparison") -> Iterator[Finding]:
+def dwell_times(c: Compared) -> Iterator[Finding]:
     """How long visits to each state last, and how much of the time is spent there."""
     if not sequential(c):
         return
@@ -85,7 +83,7 @@ def dwell_times(c: "Comparison") -> Iterator[Finding]:
     yield Finding("dwell_times", "", float(table["dwell_time"].max()), f"Under {a.name} {'; '.join(words)}.")
 
 
-def ambiguous(c: "Comparison") -> Iterator[Finding]:
+def ambiguous(c: Compared) -> Iterator[Finding]:
     """Rows whose state the whole sequence leaves open."""
     if not sequential(c) or c.fits[0].spec.size == 1:
         return
@@ -109,7 +107,7 @@ def ambiguous(c: "Comparison") -> Iterator[Finding]:
     )
 
 
-def decoding(c: "Comparison") -> Iterator[Finding]:
+def decoding(c: Compared) -> Iterator[Finding]:
     """How many rows the methods decode alike."""
     if not sequential(c) or len(c.aligned) < 2:
         return
@@ -131,7 +129,7 @@ def decoding(c: "Comparison") -> Iterator[Finding]:
     )
 
 
-def empty_state(c: "Comparison") -> Iterator[Finding]:
+def empty_state(c: Compared) -> Iterator[Finding]:
     """A state to which no row is decoded."""
     if not sequential(c):
         return
@@ -149,7 +147,7 @@ def empty_state(c: "Comparison") -> Iterator[Finding]:
             )
 
 
-def dependence(c: "Comparison") -> Iterator[Finding]:
+def dependence(c: Compared) -> Iterator[Finding]:
     """Rows that depend on the one before beyond what the states carry: forecast residuals would be independent."""
     if not sequential(c):
         return
@@ -175,7 +173,7 @@ def dependence(c: "Comparison") -> Iterator[Finding]:
             )
 
 
-def initial(c: "Comparison") -> Iterator[Finding]:
+def initial(c: Compared) -> Iterator[Finding]:
     """Maximum likelihood makes the first state sure where there are few sequences."""
     if not sequential(c) or c.fits[0].spec.to_dict()["initial"] != "free":
         return

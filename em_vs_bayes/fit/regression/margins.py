@@ -18,15 +18,16 @@ from em_vs_bayes.common.arguments import (
     positive_integer,
 )
 from em_vs_bayes.common.contract import Array
-from em_vs_bayes.fit.regression.fitted import Fitted, new_design, regression_of, some_draws
-from em_vs_bayes.fit.uncertainty import KINDS
+from em_vs_bayes.fit.fitted import Fitted, new_design, regression_of, some_draws
+from em_vs_bayes.fit.record import Record
+from em_vs_bayes.fit.uncertainty import KINDS, Asked
+from em_vs_bayes.fit.uncertainty import vcov as covariance_of
 from em_vs_bayes.model.emissions import expectations
 from em_vs_bayes.model.emissions.expectations import NO_LIMITS, Curve, Function, curve
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from em_vs_bayes.fit.results import Fit
 
 FUNCTIONS: dict[str, Function] = {
     "observed": expectations.observed,
@@ -37,7 +38,7 @@ FUNCTIONS: dict[str, Function] = {
 AT_ONCE = 4_000_000  # elements of (draws, rows) worked on together
 
 
-def margins(fit: Fit, at: Any, kind: str, level: float, vcov: Any, draws: int) -> pd.DataFrame:
+def margins(fit: Record, at: Any, kind: str, level: float, vcov: Any, draws: int) -> pd.DataFrame:
     """See `Fit.margins`."""
     import pandas as pd
 
@@ -77,7 +78,7 @@ def _function(fitted: Fitted, kind: str) -> Curve:
     return curve(FUNCTIONS[observed], fitted.law, ends)
 
 
-def _groups(fit: Fit, fitted: Fitted, at: Any) -> list[tuple[Array, Array]]:
+def _groups(fit: Record, fitted: Fitted, at: Any) -> list[tuple[Array, Array]]:
     """Designs (m, p) and weights (m,) to average over, one pair per block of the table."""
     share = fitted.weights / fitted.weights.sum()
     if isinstance(at, str):
@@ -98,7 +99,7 @@ def _groups(fit: Fit, fitted: Fitted, at: Any) -> list[tuple[Array, Array]]:
 
 
 def _by_delta(
-    fit: Fit,
+    fit: Record,
     fitted: Fitted,
     groups: list[tuple[Array, Array]],
     columns: Any,
@@ -127,12 +128,12 @@ def _by_delta(
     }
 
 
-def _covariance(fit: Fit, vcov: Any) -> Array:
+def _covariance(fit: Record, vcov: Any) -> Array:
     """Of (coefficients, sigma): by kind, or as given."""
     if isinstance(vcov, str):
         one_of("vcov", vcov, KINDS)
     if vcov is None or isinstance(vcov, str):
-        return fit.vcov(vcov).to_numpy()
+        return covariance_of(fit, Asked(vcov)).to_numpy()
     wanted = fit.params["coefficients"].size + 1
     matrix = as_floats(vcov)
     if matrix is None or matrix.shape != (wanted, wanted) or not np.allclose(matrix, matrix.T):

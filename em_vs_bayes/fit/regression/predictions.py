@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
 
 from em_vs_bayes.common.arguments import brief, fraction, one_of, positive_integer
 from em_vs_bayes.common.contract import Array
-from em_vs_bayes.fit.regression.fitted import Fitted, new_design, regression_of, some_draws
-from em_vs_bayes.fit.uncertainty import inside
+from em_vs_bayes.fit.fitted import Fitted, new_design, regression_of, some_draws
+from em_vs_bayes.fit.record import Record
+from em_vs_bayes.fit.uncertainty import Asked, inside, vcov
 from em_vs_bayes.model.emissions import expectations
 from em_vs_bayes.model.emissions.expectations import NO_LIMITS, Curve, curve
-
-if TYPE_CHECKING:
-    from em_vs_bayes.fit.results import Fit
 
 KINDS = ("latent", "observed", "probability")
 AT_ONCE = 4_000_000  # elements of (draws, rows) worked on together
 
 
-def predict(fit: Fit, y: Any, exog: Any, kind: str | None, level: float | None, draws: int) -> Any:
+def predict(fit: Record, y: Any, exog: Any, kind: str | None, level: float | None, draws: int) -> Any:
     """See `Fit.predict`."""
     import pandas as pd
 
@@ -70,14 +68,14 @@ def _bounds(fitted: Fitted, kind: str) -> tuple[float, float]:
 
 
 def _by_delta(
-    fit: Fit, fitted: Fitted, design: Array, function: Curve, level: float | None, bounds: tuple[float, float]
+    fit: Record, fitted: Fitted, design: Array, function: Curve, level: float | None, bounds: tuple[float, float]
 ) -> dict[str, Array]:
     """At the estimate; the gradient of each row times the covariance of the parameters; ends within the bounds."""
     at = function(design @ fitted.coefficients, np.asarray(fitted.sigma))
     if level is None:
         return {"mean": at.value}
     gradient = np.column_stack([design * at.by_line[:, None], at.by_sigma])
-    sd = np.sqrt(np.maximum(np.einsum("ni,ij,nj->n", gradient, fit.vcov().to_numpy(), gradient), 0.0))
+    sd = np.sqrt(np.maximum(np.einsum("ni,ij,nj->n", gradient, vcov(fit, Asked()).to_numpy(), gradient), 0.0))
     lower, upper = inside(at.value, sd, *bounds, ndtri(0.5 + level / 2))
     return {"mean": at.value, "lower": lower, "upper": upper}
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri_exp
 
 from em_vs_bayes.common.arguments import generator, one_of
 from em_vs_bayes.common.contract import Array
-from em_vs_bayes.fit.regression.fitted import Fitted, regression_of
+from em_vs_bayes.fit.fitted import Fitted, regression_of
+from em_vs_bayes.fit.record import Record
 from em_vs_bayes.model.emissions.limits import representative
-
-if TYPE_CHECKING:
-    from em_vs_bayes.fit.results import Fit
 
 KINDS = ("response", "deviance", "quantile")
 
 
-def residuals(fit: Fit, kind: str, seed: Any) -> Array:
+def residuals(fit: Record, kind: str, seed: Any) -> Array:
     """See `Fit.residuals`."""
     fitted = regression_of(fit, "residuals")
     one_of("kind", kind, tuple(KINDS))

@@ -162,7 +162,7 @@ class MvNormal(Emission):
         return params["means"][z] + np.einsum("nij,nj->ni", root[z], noise)
 
     def symbolic_log_density(self, y: Any, params: Mapping[str, Any], n_components: int) -> Any:
-        from em_vs_bayes.pymc.gaussian import mvnormal_log_density
+        from em_vs_bayes.model.symbolic.gaussian import mvnormal_log_density
 
         return mvnormal_log_density(read.matrix(y), params["means"], params["covariances"], n_components)
 

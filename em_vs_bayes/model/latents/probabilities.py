@@ -9,11 +9,11 @@ import numpy as np
 
 from em_vs_bayes.common.arguments import brief
 from em_vs_bayes.common.contract import Array, Context
+from em_vs_bayes.common.supports import check_support
 from em_vs_bayes.common.values import probability_table
 from em_vs_bayes.model.blocks import ProbabilityRows
 from em_vs_bayes.model.emissions.linear import resolve_prior
 from em_vs_bayes.model.priors import Dirichlet, Prior
-from em_vs_bayes.program.given import check_support
 
 
 def probability_block(

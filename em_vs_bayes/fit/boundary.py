@@ -8,19 +8,16 @@ was fixed (Self & Liang 1987, case 1 and 2, say what that leaves out).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from em_vs_bayes.common.contract import Array
 from em_vs_bayes.common.printable import listed
+from em_vs_bayes.fit.record import Record
 from em_vs_bayes.kernels.tables import INTERVAL
 from em_vs_bayes.program.coordinates import coordinates, moved
 from em_vs_bayes.program.program import Program
-
-if TYPE_CHECKING:
-    from em_vs_bayes.fit.results import Fit
 
 SMALL = 1e-3  # from a bound, in units of the row's mass or of the largest rate: farther off it is not looked at
 COST = 1e-6  # nats that going to the bound may cost: an interior maximum would be 700 times nearer than its error
@@ -36,7 +33,7 @@ class Held:
     at: NDArray[np.int64]
 
 
-def held(fit: Fit) -> Held:
+def held(fit: Record) -> Held:
     """Every element that is at its bound, or may go there for nothing."""
     program, theta = fit.program, fit.theta
     near = _near(program, theta)
@@ -56,7 +53,7 @@ def held(fit: Fit) -> Held:
     return Held(replace(program, tables=tables), there, np.array(sorted(chosen), dtype=np.int64))
 
 
-def _free_to_go(fit: Fit, theta: Array, near: dict[int, float]) -> list[int]:
+def _free_to_go(fit: Record, theta: Array, near: dict[int, float]) -> list[int]:
     """Those whose bounds cost nothing: all together if they may, else one by one."""
     program, with_prior = fit.program, fit.options.get("objective") == "map"
 
@@ -73,7 +70,7 @@ def _free_to_go(fit: Fit, theta: Array, near: dict[int, float]) -> list[int]:
     return each if each and allowed(each) else []
 
 
-def note(fit: Fit) -> tuple[str, ...]:
+def note(fit: Record) -> tuple[str, ...]:
     """What is held, in words; nothing where all is inside."""
     on = held(fit)
     if not on.at.size:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from em_vs_bayes.common.contract import Array
-from em_vs_bayes.fit.regression.fitted import Fitted
+from em_vs_bayes.fit.fitted import Fitted
 from em_vs_bayes.model.emissions.moments import Between, between
 
 NORMAL = np.array([1.0, 0.0, 1.0, 0.0, 3.0])  # E[Z^k], k = 0, ..., 4

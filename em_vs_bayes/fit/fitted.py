@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 from em_vs_bayes.common.contract import Array
 from em_vs_bayes.data import read
 from em_vs_bayes.data.intake import matched, table
+from em_vs_bayes.fit.record import Record
 from em_vs_bayes.model.emissions import design as designs
 from em_vs_bayes.model.emissions import limits
 from em_vs_bayes.model.emissions.laws import Law, law_of
 from em_vs_bayes.model.regressions import CensoredRegression, Regression, TruncatedRegression
-
-if TYPE_CHECKING:
-    from em_vs_bayes.fit.results import Fit
 
 
 @final
@@ -97,7 +95,7 @@ class Fitted:
             raise ValueError(f"{what} does not exist: Student t errors with df={self.spec.degrees:g} have no mean.")
 
 
-def regression_of(fit: Fit, what: str) -> Fitted:
+def regression_of(fit: Record, what: str) -> Fitted:
     """The fitted regression; ValueError in words where the fit is none."""
     spec, program = fit.spec, fit.program
     if not isinstance(spec, Regression):
@@ -121,7 +119,7 @@ def regression_of(fit: Fit, what: str) -> Fitted:
     )
 
 
-def new_design(fit: Fit, y: Any, exog: Any) -> Array:
+def new_design(fit: Record, y: Any, exog: Any) -> Array:
     """Design (m, p) of new rows: a frame for a formula (the response may be absent), or ``exog`` as it is."""
     fitted = fit.program.designs["design"]
     formula = fit.spec.formula  # type: ignore[attr-defined]
@@ -144,7 +142,7 @@ def new_design(fit: Fit, y: Any, exog: Any) -> Array:
     return matrix
 
 
-def some_draws(fit: Fit, at_most: int) -> tuple[Array, Array]:
+def some_draws(fit: Record, at_most: int) -> tuple[Array, Array]:
     """Coefficients (S, p) and sigmas (S,) of evenly thinned posterior draws; of the estimate where there are none."""
     from em_vs_bayes.fit.states import some_draws as thetas
 
