@@ -9,8 +9,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from em_vs_bayes.common.status import Status
-from em_vs_bayes.comparison.compare import Comparison, compare
-from em_vs_bayes.comparison.select import Selection, select
 from em_vs_bayes.data import datasets
 from em_vs_bayes.model import emissions, priors
 from em_vs_bayes.model.chains import HMM, GaussianHMM
@@ -20,6 +18,8 @@ from em_vs_bayes.model.regressions import CensoredRegression, Tobit, TruncatedRe
 
 if TYPE_CHECKING:
     from em_vs_bayes import pymc
+    from em_vs_bayes.comparison.compare import Comparison, compare
+    from em_vs_bayes.comparison.select import Selection, select
     from em_vs_bayes.fit.results import Fit, load
 
 __version__ = "0.1.0"
@@ -47,6 +47,10 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Comparison": ("em_vs_bayes.comparison.compare", "Comparison"),
+    "Selection": ("em_vs_bayes.comparison.select", "Selection"),
+    "compare": ("em_vs_bayes.comparison.compare", "compare"),
+    "select": ("em_vs_bayes.comparison.select", "select"),
     "Fit": ("em_vs_bayes.fit.results", "Fit"),
     "load": ("em_vs_bayes.fit.results", "load"),
     "pymc": ("em_vs_bayes.pymc", None),

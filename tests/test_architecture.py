@@ -1,18 +1,20 @@
-"""The arrows between the folders: who may import whom, and what `import em_vs_bayes` costs."""
+"""The plan of the house: its rooms, the picture of them, and what `import em_vs_bayes` costs.
+
+Who may import whom is held by import-linter, from the contracts in pyproject.toml.
+"""
 
 import ast
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from em_vs_bayes import datasets
+from em_vs_bayes.common import door
 
-PACKAGE = Path(datasets.__file__).parent
-ROOT = PACKAGE.parent
-KERNELS = sorted((PACKAGE / "kernels").rglob("*.py"))
-METHODS = sorted((PACKAGE / "methods").rglob("*.py"))
+PACKAGE = Path(door.__file__).parents[1]
+HOOK = PACKAGE.parent / "docs" / "hooks" / "house.py"
 HEAVY = {
     "arviz",
     "arviz_base",
@@ -28,61 +30,37 @@ HEAVY = {
 }
 
 
-def imported(path: Path) -> set[str]:
-    """Every module that a file names in an import, at any depth, as an absolute dotted name.
-
-    ``from package import name`` counts as both ``package`` and ``package.name``: the name may be a module.
-    """
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            above = parts[: len(parts) - node.level] if node.level else ()
-            module = ".".join((*above, *filter(None, [node.module])))
-            names |= {module} | {f"{module}.{alias.name}" for alias in node.names}
-    return names
+@pytest.fixture(scope="module")
+def house():
+    spec = importlib.util.spec_from_file_location("house", HOOK)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-def within(name: str, *packages: str) -> bool:
-    return any(name == package or name.startswith(package + ".") for package in packages)
+def test_the_root_holds_the_rooms_and_nothing_else(house):
+    entries = {path.name for path in PACKAGE.iterdir() if path.name not in ("py.typed", "__pycache__")}
+    assert entries == {*house.storeys(), "__init__.py"}
+    assert len(entries) <= 12
 
 
-def test_imported_sees_every_form(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
-    file = tmp_path / "pkg" / "sub" / "module.py"
-    file.parent.mkdir(parents=True)
-    file.write_text("import a.b as c\nfrom d import e\nfrom . import f\nfrom ..g import h\ndef late():\n    import i\n")
-    assert imported(file) == {"a.b", "d", "d.e", "pkg.sub", "pkg.sub.f", "pkg.g", "pkg.g.h", "i"}
+def test_the_picture_is_of_the_rooms_as_they_are(house):
+    assert house.PICTURE.read_text(encoding="utf-8") == house.draw(), "run python docs/hooks/house.py"
 
 
-def test_there_are_kernels_and_methods():
-    assert KERNELS
-    assert METHODS
+def test_every_room_says_its_job(house):
+    for room in house.storeys():
+        assert len(house.job(room)) > 30, room
 
 
-@pytest.mark.parametrize("path", KERNELS, ids=lambda path: path.name)
-def test_kernels_stand_alone(path):
-    allowed = ("numba", "numpy", "math", "typing", "em_vs_bayes.kernels")
-    if path.name == "jit.py":
-        allowed += ("collections.abc",)
-    if path.name == "shelf.py":  # it hashes the kernels' sources to keep their cache honest
-        allowed += ("hashlib", "os", "pathlib", "pickle")
-    if path.name == "addresses.py":  # it runs before kernels do
-        allowed += ("collections.abc", "functools")
-    if path.name in ("prefetch.py", "fours.py"):  # numba has no word for it
-        allowed += ("llvmlite", "operator")
-    # `from em_vs_bayes import kernels` would name the package itself; kernels say em_vs_bayes.kernels
-    strangers = {name for name in imported(path) if not within(name, *allowed)}
-    assert not strangers, f"{path.name} imports {sorted(strangers)}; kernels import only {', '.join(allowed)}"
-
-
-@pytest.mark.parametrize("path", METHODS, ids=lambda path: path.name)
-def test_methods_know_neither_families_nor_kernels(path):
-    forbidden = tuple(f"em_vs_bayes.{folder}" for folder in ("kernels", "emissions", "priors"))
-    found = {name for name in imported(path) if within(name, *forbidden)}
-    assert not found, f"{path.name} imports {sorted(found)}; a method sees only the compiled program"
+def test_the_door_is_drawn_as_it_opens(house):
+    below, opened = house.DOOR
+    assert below == "common"
+    imports = [
+        node for node in ast.walk(ast.parse(Path(door.__file__).read_text())) if isinstance(node, ast.ImportFrom)
+    ]
+    rooms = {node.module.split(".")[1] for node in imports if node.module.startswith("em_vs_bayes.")}
+    assert rooms - {"model"} == set(opened)  # to the table of specs it is a step within the declared model
 
 
 def test_importing_the_package_is_light():

@@ -1,1 +1,1 @@
-"""TODO."""
+"""What every room uses: the contract, checks of arguments, statuses, words, progress, files. It knows no model."""

@@ -1,1 +1,1 @@
-"""Compiled code: arrays in, arrays out. Imports only numba, numpy and math."""
+"""Compiled arithmetic: arrays in, arrays out. Imports only numba, numpy and math."""

@@ -1,4 +1,7 @@
-"""Methods: each turns a program into an outcome. A new one is one file here and one line in `METHODS`."""
+"""Ways to fit, each from a program to an outcome, and the one loop that drives them.
+
+A new method is one file here and one line in `METHODS`.
+"""
 
 from em_vs_bayes.methods.advi import ADVI
 from em_vs_bayes.methods.base import Method

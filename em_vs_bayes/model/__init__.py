@@ -1,1 +1,1 @@
-"""TODO."""
+"""What is believed: specs, made of a latent structure, emissions, priors, and the blocks of parameters behind them."""

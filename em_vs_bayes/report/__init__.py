@@ -1,1 +1,1 @@
-"""A comparison as tables, figures, text and one HTML page."""
+"""A comparison as one HTML page with figures."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Densities of emissions in PyTensor, for models that PyMC samples."""
