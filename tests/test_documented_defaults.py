@@ -20,6 +20,7 @@ def documented(package):
     for page in PAGES:
         for path in re.findall(r"^::: em_vs_bayes\.([\w.]+)", page.read_text("utf-8"), re.MULTILINE):
             found = package[path]
+            found = found.final_target if found.is_alias else found
             if not found.is_module:
                 yield found
             for member in found.members.values():
