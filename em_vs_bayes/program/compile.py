@@ -6,31 +6,26 @@ Everything that can be refused is refused here, in words.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import replace
-from math import lgamma
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from em_vs_bayes.common.arguments import brief
 from em_vs_bayes.common.contract import (
     Array,
-    Block,
     Context,
-    Layout,
     Stream,
 )
 from em_vs_bayes.data import read
 from em_vs_bayes.data.intake import take
-from em_vs_bayes.kernels import gibbs, tables
+from em_vs_bayes.kernels import tables
 from em_vs_bayes.kernels.streams import table
-from em_vs_bayes.model.ordering import Ordering, ordering
-from em_vs_bayes.model.priors import Prior
+from em_vs_bayes.model.ordering import ordering
 from em_vs_bayes.model.spec import Spec
-from em_vs_bayes.program.coordinates import coordinates
-from em_vs_bayes.program.program import Placed, Program, Tables
+from em_vs_bayes.program.compiled import CompiledProgram
+from em_vs_bayes.program.placing import place, tables_of
+from em_vs_bayes.program.program import Placed, Program
 
 AS_USUAL: Any = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}  # whatever np.seterr says
 
@@ -105,7 +100,7 @@ def compile(
         priors=order.priors,
         fixed=spec.fixed,
         leading=spec.leading,
-        like=like and {**like.centre, **like.designs},
+        like=None if like is None else {**like.centre, **like.designs},
         weights=case_weights if case_weights.size else None,
         exog=exog,
         fitting=fitting and like is None,
@@ -121,10 +116,10 @@ def compile(
         raise ValueError("labels and ordered exclude each other: known components already label the parameters.")
     own = latent.blocks(context)
     data = _data(streams, case_weights, known, starts)
-    placed = _place(own, streams)
+    placed = place([*(("", block) for block in own), *((s.prefix, s.block) for s in streams)])
     centre = {stream.prefix + "y": stream.centre for stream in streams}
     centre |= {stream.prefix + "basis": stream.basis for stream in streams if stream.basis is not None}
-    return Program(
+    return CompiledProgram(
         spec=spec,
         latent=latent,
         n=n,
@@ -134,7 +129,7 @@ def compile(
         placed=placed,
         centre=centre,
         order=order,
-        tables=_tables(placed, order, centre, k),
+        tables=tables_of(placed, order, centre, k),
         n_latent=len(own),
         exog=exog,
         designs={stream.prefix + "design": stream.design for stream in streams if stream.design is not None},
@@ -260,99 +255,3 @@ def _stream_table(streams: tuple[Stream, ...], placed: tuple[Placed, ...]) -> ta
         rows.append((s.kind, col, s.size, p.pot, p.stat))
         col += s.columns.shape[1]
     return table(*zip(*rows, strict=True))
-
-
-def _place(own: tuple[Block, ...], streams: tuple[Stream, ...]) -> tuple[Placed, ...]:
-    """Every block with its offsets, those of the latent structure first."""
-    placed, theta, pot, stat, hyper = [], 0, 0, 0, 0
-    for prefix, block in (*(("", b) for b in own), *((s.prefix, s.block) for s in streams)):
-        placed.append(Placed(prefix, block, theta, pot, stat, hyper))
-        theta += sum(int(np.prod(p.shape)) for p in block.parameters)
-        pot += sum(int(np.prod(shape)) for _, shape in block.potentials)
-        stat += sum(int(np.prod(shape)) for _, shape in block.statistics)
-        hyper += len(block.hyper())
-    return tuple(placed)
-
-
-def _tables(placed: tuple[Placed, ...], order: Ordering, centre: Mapping[str, Array], k: int) -> Tables:
-    theta = Layout()
-    for p in placed:
-        for parameter in p.block.parameters:
-            theta = theta.add(p.prefix + parameter.name, parameter.shape)
-    fixed = np.concatenate([np.ravel(p.block.fixed_values()[q.name]) for p in placed for q in p.block.parameters])
-    shift = np.zeros(theta.size)
-    for name, where, shape in theta.items():
-        origin = centre.get(name.removesuffix("means") + "y", np.zeros(1))
-        if name.endswith("means") and origin.any():  # else they are relative to nothing
-            shift[where] = np.broadcast_to(origin, shape).ravel()
-    element, code, abc, unknown = _elementwise(placed, theta)
-    prior = tables.Prior(
-        hyper=np.concatenate([p.block.hyper() for p in placed]).astype(float),
-        element=element,
-        density=code,
-        abc=abc,
-        shift=shift,
-        free=np.isnan(fixed),
-        constant=np.array([lgamma(k + 1) if order.exchangeable else 0.0]),
-    )
-    blocks = tables.Blocks(*np.ascontiguousarray(np.array([p.row() for p in placed], dtype=np.int64).T))
-    return Tables(
-        theta=theta,
-        fixed=fixed,
-        blocks=blocks,
-        prior=prior,
-        coordinates=coordinates(placed, theta, fixed, order, shift),
-        plan=_plan(placed, theta, prior, order),
-        unknown=unknown,
-    )
-
-
-def _elementwise(placed: tuple[Placed, ...], theta: Layout) -> tuple[Any, Any, Any, tuple[str, ...]]:
-    """The elementwise densities, and the names of priors that only PyMC knows."""
-    rows: list[tuple[int, int, float, float, float]] = []
-    unknown = []
-    for p in placed:
-        for name, prior in p.block.elementwise().items():
-            start, shape = theta.offset(p.prefix + name), dict(theta.shapes)[p.prefix + name]
-            if not prior.compiled:
-                unknown.append(f"{p.prefix + name} ~ {prior!r}")
-                continue
-            _check_support(prior, p, name)
-            code, a, b, c = prior.columns(*shape)
-            rows += [
-                (start + i, code, *values)
-                for i, values in enumerate(zip(np.ravel(a), np.ravel(b), np.ravel(c), strict=True))
-                if np.isnan(np.ravel(p.block.fixed_values()[name])[i])
-            ]
-    element = np.array([r[0] for r in rows], dtype=np.int64)
-    code = np.array([r[1] for r in rows], dtype=np.int64)
-    return element, code, np.array([r[2:] for r in rows], dtype=float).reshape(-1, 3), tuple(unknown)
-
-
-def _check_support(prior: Prior, placed: Placed, name: str) -> None:
-    support = next(q.support for q in placed.block.parameters if q.name == name)
-    low, high = (float(np.min(prior.support()[0])), float(np.max(prior.support()[1])))
-    allowed = {"real": (-np.inf, np.inf), "positive": (0.0, np.inf), "unit": (0.0, 1.0)}[support]
-    if low < allowed[0] or high > allowed[1]:
-        hint = " For a Normal cut off at 0, use Prior('TruncatedNormal', mu=..., sigma=..., lower=0)."
-        hint = hint if support == "positive" and prior.name == "Normal" else ""
-        raise ValueError(
-            f"priors[{placed.prefix + name!r}]={brief(prior)} gives mass outside the parameter's support "
-            f"({support}: {allowed[0]:g} to {allowed[1]:g}).{hint}"
-        )
-
-
-def _plan(placed: tuple[Placed, ...], theta: Layout, prior: tables.Prior, order: Ordering) -> tables.Plan:
-    codes = {"conjugate": gibbs.CONJUGATE, "means": gibbs.MEANS, "spread": gibbs.SPREAD}
-    rows: list[tuple[int, int, int, int, int]] = []
-    for b, p in enumerate(placed):
-        for step in p.block.steps():
-            if step in codes:
-                rows.append((codes[step], b, -1, -1, -1))
-                continue
-            first, last = theta.offset(p.prefix + p.block.parameters[0].name), p.end
-            for e, position in enumerate(prior.element):
-                if first <= position < last:
-                    below, above = order.neighbours(int(position), theta)
-                    rows.append((gibbs.SLICE, b, e, below, above))
-    return gibbs.plan(rows)

@@ -63,7 +63,7 @@ class Information:
 
 def of_program(density: Density, x: Array) -> Information:
     """Minus the Hessian of a program's density at ``x``; completed data say how long the first steps may be."""
-    program, theta = density.program, density.program.constrain(x, density.made.theta)
+    program, theta = density.program, density.program.constrain(x, density.theta)
     try:
         _, held = program.expect(program.potentials(theta))
     except ValueError:  # outside the support

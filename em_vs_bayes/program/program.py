@@ -5,16 +5,16 @@ theta  natural parameters, flat      pot  potentials, flat      stats  expected 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
-from typing import Any, final
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from em_vs_bayes.common.arguments import one_of
 from em_vs_bayes.common.carried import owned, owned_table, stored, without_addresses
 from em_vs_bayes.common.contract import (
     Array,
@@ -26,18 +26,12 @@ from em_vs_bayes.common.contract import (
 )
 from em_vs_bayes.kernels import (
     block_priors,
-    collapsed,
-    gibbs,
-    mixture,
-    posterior,
     tables,
 )
 from em_vs_bayes.kernels import blocks as block_kernels
 from em_vs_bayes.kernels import coordinates as coordinate_kernels
-from em_vs_bayes.kernels.latent import draw_code
 from em_vs_bayes.kernels.streams import (
     ADD,
-    DRAW,
     FILL,
     MISSING,
     SUM,
@@ -151,10 +145,13 @@ class Step:
     unbounded: tuple[str, ...]
 
 
-@final
 @dataclass(frozen=True, eq=False)
-class Program:
-    """Spec and data, ready for every method. Made by `compile`; immutable."""
+class Program(ABC):
+    """Spec and data, ready for every method. Immutable.
+
+    What concerns parameters is here, for they are blocks in every program. How data make evidence and statistics of
+    potentials, and what rests on that, is for each kind of program to implement: compiled, or open to any Python.
+    """
 
     spec: Any
     latent: Latent
@@ -177,7 +174,7 @@ class Program:
 
     # --- to another process and back ----------------------------------------------------------------------------
 
-    def addressed(self) -> Program:
+    def addressed(self) -> Self:
         """The same program, whose streams can play the roles of an E-step."""
         roles = (ADD, SUM, MISSING, FILL) if self.data.pattern.size > 0 else (ADD, SUM)
         address_roles(self.streams, *roles)
@@ -326,64 +323,61 @@ class Program:
             )
         return pot
 
-    @cached_property
-    def prepared(self) -> Any:
-        """The data as E-steps read them."""
-        return self.latent.prepared(self.data, self.streams)
+    # --- what each kind of program does for itself -------------------------------------------------------------------
 
+    @abstractmethod
     def expect(self, pot: Array, cores: int = 1) -> tuple[float, Array]:
         """Log evidence and expected statistics."""
-        asked, known = (pot.tobytes(), cores), self._known.get("last")
-        if known is not None and known[0] == asked:
-            return known[1], known[2].copy()
-        stats = np.zeros(self.stats_layout.size)
-        evidence = self.latent.expect(self.prepared, self.streams, pot, stats, cores)
-        self._known["last"] = asked, evidence, stats.copy()
-        return evidence, stats
 
-    @cached_property
-    def _known(self) -> dict[str, tuple[Any, float, Array]]:
-        """The last E-step: fits ask twice where they begin (can the data be?) and end (how likely are they?)."""
-        return {}
-
+    @abstractmethod
     def decode(self, pot: Array) -> tuple[float, Array]:
         """Complete-data log-likelihood and statistics of the most probable assignment (hard EM)."""
-        stats = np.zeros(self.stats_layout.size)
-        return self.latent.decode(self.data, self.streams, pot, stats), stats
+
+    @abstractmethod
+    def pointwise(self, theta: Array, kind: str | None = None) -> Array:
+        """Log predictive density terms, case weights not applied; by default the latent structure's first kind."""
+
+    @abstractmethod
+    def probabilities(self, theta: Array) -> Array:
+        """Posterior probabilities of the components or states (n, K)."""
+
+    @abstractmethod
+    def told_apart(self, theta: Array, pairs: Sequence[tuple[int, int]]) -> list[bool]:
+        """Whether some row that one of two components explains is clearly likelier under one than under the other."""
+
+    @abstractmethod
+    def assign(self, theta: Array) -> NDArray[np.int64]:
+        """The most probable assignment (n,): of each row, or the path of each sequence."""
+
+    @abstractmethod
+    def density(self, theta: Array, likelihood: float = 1.0, prior: float = 1.0, jacobian: float = 1.0) -> Density:
+        """The log density of unconstrained coordinates with its gradient, each term raised to a power.
+
+        (1, 1, 1) is the posterior of x; (1, 1, 0) has the MAP in the natural parameters as its maximum; (1, 0, 0) the
+        maximum likelihood estimate. Fixed elements are read from ``theta``.
+        """
+
+    @abstractmethod
+    def gibbs_sweeps(
+        self,
+        rng: np.random.Generator,
+        theta: Array,
+        pot: Array,
+        z: NDArray[np.int64],
+        draws: int,
+        thin: int,
+        centre: Array = NOTHING,
+        root: Array = NOTHING,
+    ) -> Array:
+        """Advance ``theta``, ``pot`` and ``z`` in place by draws * thin sweeps; the kept draws (draws, P).
+
+        Fewer draws come back where a conditional was improper or left floating point. With ``centre`` (D,) and ``root``
+        (D, D) of unconstrained coordinates a sweep ends with a move on the marginal posterior: see `kernels.collapsed`.
+        """
 
     def named_stats(self, flat: Array) -> Stats:
         """The statistics under their names."""
         return Stats(self.stats_layout, flat)
-
-    def pointwise(self, theta: Array, kind: str | None = None) -> Array:
-        """Log predictive density terms, case weights not applied; by default the latent structure's first kind."""
-        kinds = self.latent.pointwise_kinds
-        if kind is not None:
-            one_of("kind", kind, tuple(kinds))
-        return self.latent.pointwise(self.data, self.streams, self.potentials(theta), kind or next(iter(kinds)))
-
-    def probabilities(self, theta: Array) -> Array:
-        """Posterior probabilities of the components or states (n, K)."""
-        return self.latent.probabilities(self.data, self.streams, self.potentials(theta))
-
-    def told_apart(self, theta: Array, pairs: Sequence[tuple[int, int]]) -> list[bool]:
-        """Whether some row that one of two components explains is clearly likelier under one than under the other."""
-        if not pairs:
-            return []
-        try:
-            pot = self.potentials(theta)
-        except ValueError:  # outside the support
-            return [False] * len(pairs)
-        pot[: self.k] = 0.0  # rows one by one, components equally likely before they are seen
-        shares = np.empty((self.n, self.k))
-        mixture.responsibilities(self.data, self.streams, pot, self.k, shares)
-        one, other = np.array(pairs).T
-        most = np.abs(shares[:, one] - shares[:, other]).max(axis=0)
-        return list(most > APART * (shares[:, one] + shares[:, other]).max(axis=0))
-
-    def assign(self, theta: Array) -> NDArray[np.int64]:
-        """The most probable assignment (n,): of each row, or the path of each sequence."""
-        return self.latent.assign(self.data, self.streams, self.potentials(theta))
 
     def log_likelihood(self, theta: Array) -> float:
         """Marginal log-likelihood."""
@@ -419,7 +413,7 @@ class Program:
         coordinate_kernels.pull_back(t.coordinates, x, at, np.zeros_like(theta), volume)
         return out - volume
 
-    def held(self, theta: Array) -> Program:
+    def held(self, theta: Array) -> Self:
         """The program in which what lies on the boundary at theta stays there, and nothing is kept in order.
 
         Its coordinates of theta are finite, if theta is feasible.
@@ -502,33 +496,6 @@ class Program:
 
     # --- Gibbs --------------------------------------------------------------------------------------------------
 
-    def gibbs_sweeps(
-        self,
-        rng: np.random.Generator,
-        theta: Array,
-        pot: Array,
-        z: NDArray[np.int64],
-        draws: int,
-        thin: int,
-        centre: Array = NOTHING,
-        root: Array = NOTHING,
-    ) -> Array:
-        """Advance ``theta``, ``pot`` and ``z`` in place by draws * thin sweeps; the kept draws (draws, P).
-
-        Fewer draws come back where a conditional was improper or left floating point. With ``centre`` (D,) and ``root``
-        (D, D) of unconstrained coordinates a sweep ends with a move on the marginal posterior: see `kernels.collapsed`.
-        """
-        out, stats = np.empty((draws, theta.size)), np.zeros(self.stats_layout.size)
-        t, draw = self.tables, draw_code(self.latent.code)
-        model = (self.copies.prepared, address_roles(self.streams, DRAW), t.blocks, t.prior)
-        sweeps = (gibbs.address_steps(t.plan), self.k, rng, theta, pot, stats, z, thin, out)
-        if centre.size:
-            ellipse = collapsed.ellipse(self.latent.code, t.coordinates, centre, root)
-            done = collapsed.collapsed_sweeps(draw, ellipse, *model, *sweeps)
-        else:
-            done = gibbs.sweeps(draw, *model, *sweeps)
-        return out[: done // thin]
-
     # --- direct posterior ---------------------------------------------------------------------------------------
 
     def require_known_priors(self, what: str) -> None:
@@ -541,30 +508,6 @@ class Program:
                 f"{', '.join(Prior.COMPILED)} (TruncatedNormal from 0 on). Use method='nuts' with sampler='pymc', or "
                 "method='advi'."
             )
-
-    def density(self, theta: Array, likelihood: float = 1.0, prior: float = 1.0, jacobian: float = 1.0) -> Density:
-        """The log density of unconstrained coordinates with its gradient, each term raised to a power.
-
-        (1, 1, 1) is the posterior of x; (1, 1, 0) has the MAP in the natural parameters as its maximum; (1, 0, 0) the
-        maximum likelihood estimate. Fixed elements are read from ``theta``.
-        """
-        if prior:
-            self.require_known_priors("The direct road")
-        t = self.tables
-        made = posterior.program(
-            self.prepared,
-            self.streams,
-            t.blocks,
-            t.prior,
-            t.coordinates,
-            self.k,
-            theta,
-            self.n_pot,
-            self.stats_layout.size,
-            latent=self.latent.code,
-            powers=(likelihood, prior, jacobian),
-        )
-        return Density(self, made, posterior.hold(made))
 
     def constrain(self, x: Array, theta: Array) -> Array:
         """theta from unconstrained coordinates; fixed elements as in ``theta``. ``x`` may have leading axes."""
@@ -677,11 +620,11 @@ class Program:
             for name in (p.prefix + q.name for q in p.block.parameters if q.dims[:1] == (self.spec.leading,)):
                 yield values[name].reshape(self.k, -1), fixed[name].reshape(self.k, -1)
 
-    def sample(self) -> Program:
+    def sample(self) -> Self:
         """The same model on rows enough to tell which label is which."""
         return self.subset(*self.latent.sample(self.n, self.data.starts))
 
-    def subset(self, rows: NDArray[np.int64], starts: NDArray[np.int64]) -> Program:
+    def subset(self, rows: NDArray[np.int64], starts: NDArray[np.int64]) -> Self:
         """The same model on some of the rows, with sequences that start anew at ``starts`` among them."""
         data = self.data
         picked = {
@@ -697,7 +640,7 @@ class Program:
         return replace(self, n=len(rows), y=None, data=chosen, raw=None if self.raw is None else self.raw[rows])
 
     @cached_property
-    def copies(self) -> Program:
+    def copies(self) -> Self:
         """The program in which a row (a sequence) of whole weight w stands w times: all copies are drawn."""
         weights, starts = self.data.weights, self.data.starts
         if not weights.size:
@@ -711,28 +654,22 @@ class Program:
             repeated = self.subset(np.repeat(np.arange(self.n), weights.astype(np.int64)), starts)
         return replace(repeated, data=repeated.data.changed(weights=np.empty(0)))
 
-    def with_labels(self, labels: NDArray[np.int64]) -> Program:
+    def with_labels(self, labels: NDArray[np.int64]) -> Self:
         """The same program with every component known: its statistics are those of the assignment."""
         known = self.data.labels
         merged = np.where(known >= 0, known, labels) if known.size else labels
         return replace(self, data=self.data._replace(labels=np.ascontiguousarray(merged, dtype=np.int64)))
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class Density:
-    """x -> (log density, gradient), compiled; one per thread, for its buffers are reused."""
+class Density(ABC):
+    """x -> (log density, gradient); one per thread, for buffers may be reused."""
 
     program: Program
-    made: posterior.Program
-    held: Any
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Program.density, (self.program, self.made.theta, *self.made.powers.tolist())
+    @property
+    @abstractmethod
+    def theta(self) -> Array:
+        """Where fixed elements are read from (P,)."""
 
-    def __call__(self, x: Array) -> tuple[float, Array]:
-        return posterior.evaluate(self.held, x)
-
-    def natural(self, theta: Array) -> tuple[float, Array]:
-        """Log density and gradient in theta itself."""
-        return posterior.evaluate_natural(self.held, theta)
+    @abstractmethod
+    def __call__(self, x: Array) -> tuple[float, Array]: ...

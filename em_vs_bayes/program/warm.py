@@ -28,6 +28,7 @@ from em_vs_bayes.model.priors import Prior
 from em_vs_bayes.model.regressions import Tobit, TruncatedRegression
 from em_vs_bayes.program import truncation
 from em_vs_bayes.program.compile import compile as compile_program
+from em_vs_bayes.program.compiled import CompiledDensity
 from em_vs_bayes.program.program import Program
 
 SIZE = 20
@@ -94,6 +95,7 @@ def _posterior() -> None:
     program.constrain(x, theta)
     density = program.density(theta)
     density(x)
+    assert isinstance(density, CompiledDensity)
     density.natural(theta)
     program.slope(x, theta, program.expect(program.potentials(theta))[1])
 
