@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from em_vs_bayes.common.status import Status
 from em_vs_bayes.data import datasets
-from em_vs_bayes.model import emissions, priors
+from em_vs_bayes.model import emissions, params, priors
 from em_vs_bayes.model.chains import HMM, GaussianHMM
 from em_vs_bayes.model.mixtures import GaussianMixture, Mixture
+from em_vs_bayes.model.own import Model
 from em_vs_bayes.model.priors import Prior
 from em_vs_bayes.model.regressions import CensoredRegression, Tobit, TruncatedRegression
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from em_vs_bayes import pymc
     from em_vs_bayes.comparison.compare import Comparison, compare
     from em_vs_bayes.comparison.select import Selection, select
+    from em_vs_bayes.fit.checking import check
     from em_vs_bayes.fit.results import Fit, load
 
 __version__ = "0.1.0"
@@ -32,15 +34,18 @@ __all__ = [
     "GaussianHMM",
     "GaussianMixture",
     "Mixture",
+    "Model",
     "Prior",
     "Selection",
     "Status",
     "Tobit",
     "TruncatedRegression",
+    "check",
     "compare",
     "datasets",
     "emissions",
     "load",
+    "params",
     "priors",
     "pymc",
     "select",
@@ -49,6 +54,7 @@ __all__ = [
 _LAZY = {
     "Comparison": ("em_vs_bayes.comparison.compare", "Comparison"),
     "Selection": ("em_vs_bayes.comparison.select", "Selection"),
+    "check": ("em_vs_bayes.fit.checking", "check"),
     "compare": ("em_vs_bayes.comparison.compare", "compare"),
     "select": ("em_vs_bayes.comparison.select", "select"),
     "Fit": ("em_vs_bayes.fit.results", "Fit"),

@@ -369,23 +369,14 @@ class Context:
         return replace(self, prefix=self.prefix + prefix, priors=cut, fixed=fixed, like=like, called={})
 
 
-class Latent(ABC):
-    """A latent structure: turns potentials into evidence and statistics.
-
-    Implement these; ``data``, ``streams`` are kernel tables, ``pot`` the flat potentials. Its own blocks come first in
-    the flat vectors, then those of the emission's streams.
+class Structure(ABC):
+    """What is latent, as methods and results ask about it.
 
     Attributes
     ----------
-    code : int
-        Of `kernels.tables`: MIXTURE, CHAIN.
     sequential : bool
         Whether the order of rows matters, and so ``lengths`` and whole rows without values have a meaning.
     """
-
-    @property
-    @abstractmethod
-    def code(self) -> int: ...
 
     @property
     @abstractmethod
@@ -395,6 +386,11 @@ class Latent(ABC):
     @abstractmethod
     def derived(self) -> tuple[str, ...]:
         """Its public parameters that follow from the others, or have one value: nobody need give them."""
+
+    @property
+    @abstractmethod
+    def pointwise_kinds(self) -> dict[str, str]:
+        """Kind -> what a term is, in words; the default first."""
 
     @abstractmethod
     def blocks(self, context: Context) -> tuple[Block, ...]:
@@ -412,6 +408,37 @@ class Latent(ABC):
     @abstractmethod
     def concave(self) -> bool:
         """Whether the log-likelihood is concave in some parameters, whatever the data: any maximum is the maximum."""
+
+    @abstractmethod
+    def occupancy(self, stats: Array) -> Array:
+        """Expected number of rows of each component or state (K,), case weights counted, out of flat statistics."""
+
+    @abstractmethod
+    def sample(self, n: int, starts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows that carry the labels of a draw well enough, and where sequences start among them."""
+
+    @abstractmethod
+    def simulate(
+        self, params: Mapping[str, Array], lengths: NDArray[np.int64], rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Assignments of all rows, sequence after sequence."""
+
+
+class Latent(Structure):
+    """A latent structure: turns potentials into evidence and statistics.
+
+    Implement these; ``data``, ``streams`` are kernel tables, ``pot`` the flat potentials. Its own blocks come first in
+    the flat vectors, then those of the emission's streams.
+
+    Attributes
+    ----------
+    code : int
+        Of `kernels.tables`: MIXTURE, CHAIN.
+    """
+
+    @property
+    @abstractmethod
+    def code(self) -> int: ...
 
     @abstractmethod
     def prepared(self, data: Any, streams: Any) -> Any:
@@ -433,25 +460,6 @@ class Latent(ABC):
     def pointwise(self, data: Any, streams: Any, pot: Array, kind: str) -> Array:
         """Log predictive density terms, of a ``kind`` in `pointwise_kinds`."""
 
-    @property
-    @abstractmethod
-    def pointwise_kinds(self) -> dict[str, str]:
-        """Kind -> what a term is, in words; the default first."""
-
     @abstractmethod
     def probabilities(self, data: Any, streams: Any, pot: Array) -> Array:
         """Posterior probabilities of the components or states (n, K)."""
-
-    @abstractmethod
-    def occupancy(self, stats: Array) -> Array:
-        """Expected number of rows of each component or state (K,), case weights counted, out of flat statistics."""
-
-    @abstractmethod
-    def sample(self, n: int, starts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Rows that carry the labels of a draw well enough, and where sequences start among them."""
-
-    @abstractmethod
-    def simulate(
-        self, params: Mapping[str, Array], lengths: NDArray[np.int64], rng: np.random.Generator
-    ) -> NDArray[np.int64]:
-        """Assignments of all rows, sequence after sequence."""

@@ -106,6 +106,8 @@ def elpd(aligned: Sequence[Aligned]) -> pd.DataFrame:
     for a in aligned:
         if a.sample is None or "log_likelihood" not in a.fit.idata.children:
             continue
+        if np.asarray(a.fit.idata["log_likelihood"]["y"]).shape[-1] < 2:  # without the only term nothing is left
+            continue
         both = None if a.is_chain else _densities(a.fit)
         shape = np.nan if both is None else khat(both[0] - both[1])
         size = np.asarray(a.fit.idata["log_likelihood"]["y"])[..., 0].size

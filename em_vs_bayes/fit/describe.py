@@ -43,12 +43,12 @@ def describe_priors(spec: Spec, y: Any, exog: Any = None) -> pd.DataFrame:
     import pandas as pd
 
     program = compile_program(spec, y, exog=exog)
-    rows = []
+    rows, default = [], "default, scaled to the data" if spec.model_emission.dims() else "default"
     for placed in program.placed:
         for names, prior in placed.block.describe():
             if any(placed.prefix + name not in spec.parameter_dims() for name in names):
                 continue  # the weight of an only component
             own = [name for name in names if placed.prefix + name in spec.priors]
-            whose = "given" if own or placed.prefix + spec.joint_prior in spec.priors else "default, scaled to the data"
+            whose = "given" if own or placed.prefix + spec.joint_prior in spec.priors else default
             rows.append((", ".join(placed.prefix + name for name in names), repr(prior), whose))
     return pd.DataFrame(rows, columns=["parameters", "prior", "source"])

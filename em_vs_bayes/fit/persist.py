@@ -58,21 +58,21 @@ def save(fit: Record, path: str | Path) -> None:
     archive.write(path, meta, arrays)
 
 
-def load[R: Record](kind: type[R], path: str | Path) -> R:
+def load[R: Record](kind: type[R], path: str | Path, model: Any = None) -> R:
     """See `em_vs_bayes.load`."""
     place = destination(path)
     if not place.is_file():
         raise FileNotFoundError(f"path={str(path)!r} is not a file.")
     try:
-        return _fit(kind, *archive.read(place))
+        return _fit(kind, model, *archive.read(place))
     except OSError:
         raise
     except Exception as error:  # a file that was not written by `save` may fail anywhere: it is refused by its name
         raise ValueError(f"path={str(path)!r} cannot be loaded: {' '.join(str(error).split())}") from None
 
 
-def _fit[R: Record](kind: type[R], meta: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> R:
-    program = _program(meta, arrays)
+def _fit[R: Record](kind: type[R], model: Any, meta: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> R:
+    program = _program(model, meta, arrays)
     if meta["status"] not in Status.__members__:
         raise ValueError(f"status {meta['status']!r} is unknown.")
     theta = _theta(program, arrays["theta"], Status[meta["status"]])
@@ -100,14 +100,15 @@ def _fit[R: Record](kind: type[R], meta: Mapping[str, Any], arrays: dict[str, np
     )
 
 
-def _program(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Program:
+def _program(model: Any, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Program:
     from em_vs_bayes.program.compile import compile as compile_program
 
     weights, labels = (arrays[n] if arrays[n].size else None for n in ("weights", "labels"))
-    lengths = np.diff(arrays["starts"]) if arrays["starts"].size else None
+    spec = from_dict(meta["spec"], model)
+    lengths = np.diff(arrays["starts"]) if arrays["starts"].size and spec.latent.sequential else None
     y, exog, index = (put_together(meta[name], arrays) for name in ("y", "exog", "index"))
     own: dict[str, Any] = {"exog": exog, "lengths": lengths, "weights": weights, "labels": labels, "index": index}
-    program = compile_program(from_dict(meta["spec"]), y, **own, fitting=False)
+    program = compile_program(spec, y, **own, fitting=False)
     names = {name: tuple(map(str, columns)) for name, columns in meta["names"].items()}
     return replace(program, names=names, remarks=tuple(meta["remarks"]))
 

@@ -557,6 +557,19 @@ class Fit(Record):
         return html(self)
 
 
-def load(path: str | Path) -> Fit:
-    """The fit that `Fit.save` wrote."""
-    return persist.load(Fit, path)
+def load(path: str | Path, *, model: Any = None) -> Fit:
+    """The fit that `Fit.save` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+    model : type or Model, optional
+        Of a fit of a user's model its class, or an instance of it: a file has the name of the class alone, and nothing
+        that a file names is imported or run.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        Where there is no such file, or it is no whole fit; the message says why.
+    """
+    return persist.load(Fit, path, model)

@@ -89,12 +89,7 @@ class Gibbs(Method):
 
     def init(self, program: Program, start: Any, rng: np.random.Generator) -> list[Run]:
         program.require_known_priors("method='gibbs'")
-        weights = program.data.weights
-        if weights.size and (weights != np.floor(weights)).any():
-            raise ValueError(
-                "weights must be whole numbers for method='gibbs' (a weight is that many copies of the row); "
-                f"got {weights[weights != np.floor(weights)][0]:g}. Use em, vi, laplace or nuts."
-            )
+        program.require_draws()
         chains = []
         for child in rng.spawn(self.chains):
             theta = _chain_start(program, start, child)

@@ -15,7 +15,7 @@ import numpy as np
 
 from em_vs_bayes.common import door
 from em_vs_bayes.common.arguments import brief
-from em_vs_bayes.common.contract import Emission, Latent
+from em_vs_bayes.common.contract import Emission, Structure
 from em_vs_bayes.model import priors as prior_families
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Spec(ABC):
 
     @property
     @abstractmethod
-    def latent(self) -> Latent:
+    def latent(self) -> Structure:
         """The latent structure."""
 
     @abstractmethod

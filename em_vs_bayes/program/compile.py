@@ -22,8 +22,10 @@ from em_vs_bayes.data.intake import take
 from em_vs_bayes.kernels import tables
 from em_vs_bayes.kernels.streams import table
 from em_vs_bayes.model.ordering import ordering
+from em_vs_bayes.model.own import Model
 from em_vs_bayes.model.spec import Spec
 from em_vs_bayes.program.compiled import CompiledProgram
+from em_vs_bayes.program.open import open_program
 from em_vs_bayes.program.placing import place, tables_of
 from em_vs_bayes.program.program import Placed, Program
 
@@ -67,6 +69,8 @@ def compile(
     ValueError, TypeError
         Naming the argument, what it got and what it wants.
     """
+    if isinstance(spec, Model):
+        return open_program(spec, y, exog=exog, lengths=lengths, weights=weights, labels=labels)
     k, latent = spec.size, spec.latent
     if exog is not None and not spec.model_emission.takes_exog:
         raise ValueError(

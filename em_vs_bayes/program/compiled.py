@@ -72,6 +72,18 @@ class CompiledProgram(Program):
     def assign(self, theta: Array) -> NDArray[np.int64]:
         return self.latent.assign(self.data, self.streams, self.potentials(theta))
 
+    def require_draws(self) -> None:
+        weights = self.data.weights
+        if weights.size and (weights != np.floor(weights)).any():
+            raise ValueError(
+                "weights must be whole numbers for method='gibbs' (a weight is that many copies of the row); "
+                f"got {weights[weights != np.floor(weights)][0]:g}. Use em, vi, laplace or nuts."
+            )
+
+    @property
+    def reads_values(self) -> str:
+        return ""
+
     def density(
         self, theta: Array, likelihood: float = 1.0, prior: float = 1.0, jacobian: float = 1.0
     ) -> CompiledDensity:

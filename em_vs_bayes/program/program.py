@@ -19,7 +19,6 @@ from em_vs_bayes.common.carried import owned, owned_table, stored, without_addre
 from em_vs_bayes.common.contract import (
     Array,
     Block,
-    Latent,
     Layout,
     Params,
     Stats,
@@ -154,7 +153,7 @@ class Program(ABC):
     """
 
     spec: Any
-    latent: Latent
+    latent: Any  # a `Structure`
     n: int
     y: Any
     data: tables.Data
@@ -350,6 +349,15 @@ class Program(ABC):
         """The most probable assignment (n,): of each row, or the path of each sequence."""
 
     @abstractmethod
+    def require_draws(self) -> None:
+        """Refuse Gibbs sampling in words where what is latent cannot be drawn."""
+
+    @property
+    @abstractmethod
+    def reads_values(self) -> str:
+        """Why averages of potentials will not do in an E-step, in words; "" where they do."""
+
+    @abstractmethod
     def density(self, theta: Array, likelihood: float = 1.0, prior: float = 1.0, jacobian: float = 1.0) -> Density:
         """The log density of unconstrained coordinates with its gradient, each term raised to a power.
 
@@ -447,6 +455,7 @@ class Program(ABC):
     def require_conjugate(self) -> None:
         """Refuse CAVI in words where a block has no conjugate update."""
         reasons = [r for p in self.placed if (r := p.block.refuses_vi())]
+        reasons += [self.reads_values] if self.reads_values else []
         if self.order.names and not self.order.exchangeable:
             reasons.append(f"ordered={self.order.names} truncates the prior")
         if reasons:

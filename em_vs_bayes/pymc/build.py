@@ -91,6 +91,8 @@ def build(program: Program) -> Built:
     """The PyMC model of a compiled program."""
     spec, emission = program.spec, program.spec.model_emission
     hidden = bool(spec.latent_dims)  # components or states
+    if not emission.dims():  # a user's model, known by expected statistics alone: it says so
+        emission.symbolic_log_density(program.y, {}, program.k)
     variables = Variables(spec.parameter_dims(), program.order.names)
     seen = _observed(program)
     with pm.Model(coords=_coords(program, seen), model=None) as model:

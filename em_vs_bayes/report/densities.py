@@ -49,7 +49,8 @@ def densities(c: "Comparison") -> Figure | None:
 
 def observed(c: "Comparison") -> np.ndarray | None:
     """(n, d) float data of the comparison, or None if it has several streams, or limits instead of numbers."""
-    other = isinstance(c.fits[0].spec.model_emission, (Product, CensoredNormal))
+    emission = c.fits[0].spec.model_emission
+    other = isinstance(emission, (Product, CensoredNormal)) or not emission.dims()  # a model of the user's own
     return None if other or c.fits[0].program.exogs else read.matrix(c.fits[0].program.y)
 
 
