@@ -153,7 +153,7 @@ def _drawn(program: OpenProgram, points: list[Array], rng: np.random.Generator) 
     name = "draws average to the expected statistics"
     try:
         program.require_draws()
-    except NotImplementedError:
+    except ValueError:
         return Law(name, None, f"{type(program.spec).__name__} has no method draw: Gibbs sampling wants one.")
     pot = program.potentials(points[0])
     _, expected = program.expect(pot)

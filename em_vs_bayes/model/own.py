@@ -57,17 +57,17 @@ class Model(Spec, ABC):
 
     def expect(self, y: Any, *args: Any, **potentials: Any) -> tuple[Any, dict[str, Any]]:
         """Log evidence, and expected sufficient statistics of each parameter."""
-        raise NotImplementedError(self._wants("expect", "it returns (log evidence, {parameter: statistics})"))
+        raise ValueError(self._wants("expect", "it returns (log evidence, {parameter: statistics})"))
 
     def draw(self, y: Any, *args: Any, **potentials: Any) -> dict[str, Any]:
         """Statistics of one completion of the data; ``rng`` is among the keywords."""
-        raise NotImplementedError(
+        raise ValueError(
             self._wants("draw", "method='gibbs' draws latent variables by it; it returns {parameter: statistics}")
         )
 
     def simulate(self, params: Params, rng: np.random.Generator) -> Any:
         """New data at given parameters."""
-        raise NotImplementedError(self._wants("simulate", "it returns data as expect reads them"))
+        raise ValueError(self._wants("simulate", "it returns data as expect reads them"))
 
     def _wants(self, name: str, what: str) -> str:
         arguments = (
@@ -220,7 +220,7 @@ class _Whole(Emission):
         return self.model.simulate(dict(params), rng)
 
     def symbolic_log_density(self, y: Any, params: Mapping[str, Any], n_components: int) -> Any:
-        raise NotImplementedError(
+        raise ValueError(
             f"{type(self.model).__name__} is known by its expected statistics, not by a density that PyMC could read: "
             "use method='nuts' (sampler='direct'), 'gibbs', 'laplace', 'vi' or 'em'."
         )
