@@ -33,6 +33,9 @@ class Model(Spec, ABC):
 
     ``simulate(self, params, rng)`` returns new data, given a dict of parameters.
 
+    ``start(self, y)`` returns parameters from which fits start, where probabilities of a half, rates of one and a
+    standard normal law are far from the data.
+
     Parameters
     ----------
     priors : dict, optional
@@ -68,6 +71,10 @@ class Model(Spec, ABC):
     def simulate(self, params: Params, rng: np.random.Generator) -> Any:
         """New data at given parameters."""
         raise ValueError(self._wants("simulate", "it returns data as expect reads them"))
+
+    def start(self, y: Any) -> Params:
+        """Parameters from which fits start, for data of any scale."""
+        raise ValueError(self._wants("start", "it returns {parameter: value}"))
 
     def _wants(self, name: str, what: str) -> str:
         arguments = (

@@ -72,6 +72,9 @@ class CompiledProgram(Program):
     def assign(self, theta: Array) -> NDArray[np.int64]:
         return self.latent.assign(self.data, self.streams, self.potentials(theta))
 
+    def neutral(self) -> Array:
+        return self.of_blocks()
+
     def require_draws(self) -> None:
         weights = self.data.weights
         if weights.size and (weights != np.floor(weights)).any():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import numpy as np
@@ -26,7 +26,15 @@ from em_vs_bayes.program.program import NOTHING, Density, Program
 @final
 @dataclass(frozen=True, eq=False)
 class OpenProgram(Program):
-    """Made by `open_program`."""
+    """Made by `open_program`.
+
+    Attributes
+    ----------
+    begin : ndarray (P,)
+        theta where the model says that fits start; of length 0 where it says nothing.
+    """
+
+    begin: Array = field(default_factory=lambda: np.empty(0))
 
     def _called(self, what: str, pot: Array, **more: Any) -> Any:
         """What the model's method returns, given the potentials of each parameter."""
@@ -80,6 +88,9 @@ class OpenProgram(Program):
 
     def assign(self, theta: Array) -> NDArray[np.int64]:
         return np.zeros(self.n, dtype=np.int64)
+
+    def neutral(self) -> Array:
+        return self.begin.copy() if self.begin.size else self.of_blocks()
 
     def completed(self, pot: Array, rng: np.random.Generator) -> Array:
         """Statistics of one completion of the data."""
@@ -197,6 +208,14 @@ def open_program(model: Model, y: Any, **others: Any) -> OpenProgram:
         tables=tables_of(placed, order, {}, 1),
         n_latent=len(placed),
     )
+    if model.writes("start"):
+        given = model.start(y)
+        if not isinstance(given, Mapping):
+            raise TypeError(f"{type(model).__name__}.start must return a dict of parameters; got {brief(given)}.")
+        try:
+            program = replace(program, begin=program.theta_of(given))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{type(model).__name__}.start: {error}") from None
     terms, _ = program._expected(program.potentials(program.with_fixed(program.neutral())))
     structure.by_row = len(terms) == n and n > 1
     if structure.by_row:

@@ -251,8 +251,12 @@ class Program(ABC):
                 found[name] = priors[name]
         return found
 
+    @abstractmethod
     def neutral(self) -> Array:
         """A valid theta on the scale of the data, components alike."""
+
+    def of_blocks(self) -> Array:
+        """The theta that blocks call neutral."""
         theta = np.empty(self.tables.theta.size)
         for p in self.placed:
             p.pack_params(p.block.neutral(), theta)
@@ -557,7 +561,8 @@ class Program(ABC):
     def public(self, theta: Array) -> Params:
         """The user's parameters, in pipeline order; leading axes of theta kept."""
         internal = self.tables.theta.unpack(theta)
-        own = {q.name: internal.pop(q.name) for p in self.placed[: self.n_latent] for q in p.block.parameters}
+        names = [p.prefix + q.name for p in self.placed[: self.n_latent] for q in p.block.parameters]
+        own = {name: internal.pop(name) for name in names}
         return self.latent.public(own) | self.spec.model_emission.public(internal, self.centre)
 
     def theta_of(self, params: Mapping[str, Any], rest: Params | None = None) -> Array:

@@ -26,11 +26,11 @@ class _Scalars(Param):
 
     def public(self, name: str, internal: Params) -> Params:
         value = internal[name]
-        return {name: value.reshape(*value.shape[:-1], *self.shape)}
+        return {name: value.reshape(value.shape[:-1] + self.shape)}
 
     def internal(self, name: str, public: Mapping[str, Array]) -> Params:
         value = np.asarray(public[name], dtype=float)
-        return {name: value.reshape(*value.shape[: value.ndim - len(self.shape)], self.count)}
+        return {name: value.reshape((*value.shape[: value.ndim - len(self.shape)], self.count))}
 
     def statistics(self, given: Array) -> Params:
         return {"t": given.reshape(self.count, 2)}
@@ -58,7 +58,7 @@ class Probability(_Scalars):
         return "", ProbabilityBlock(name, prior, name, self._fixed(name, context, 1.0))
 
     def potentials(self, flat: Params) -> Potentials:
-        eta = flat["eta"].reshape(*self.shape, 2)
+        eta = flat["eta"].reshape((*self.shape, 2))
         return Potentials({"log": eta[..., 0], "log1m": eta[..., 1]})
 
     @property
@@ -79,7 +79,7 @@ class Rate(_Scalars):
         return "", RateBlock(name, prior, name, self._fixed(name, context, np.inf))
 
     def potentials(self, flat: Params) -> Potentials:
-        eta = flat["eta"].reshape(*self.shape, 2)
+        eta = flat["eta"].reshape((*self.shape, 2))
         return Potentials({"log": eta[..., 0], "mean": -eta[..., 1]})
 
     @property
