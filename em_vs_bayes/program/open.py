@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, final
 
@@ -85,6 +85,9 @@ class OpenProgram(Program):
 
     def probabilities(self, theta: Array) -> Array:
         return np.ones((self.n, 1))
+
+    def told_apart(self, theta: Array, pairs: Sequence[tuple[int, int]]) -> list[bool]:
+        return [True] * len(pairs)  # there are no components
 
     def assign(self, theta: Array) -> NDArray[np.int64]:
         return np.zeros(self.n, dtype=np.int64)
