@@ -23,7 +23,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # What one core does (pip, mypy, the pages) runs beside something else; the commands of a target stay in order.
 MAKEFLAGS += --jobs=2
 
-.PHONY: setup demo test style types slow bench docs clean distclean
+.PHONY: setup demo test style types rooms slow bench docs clean distclean
 .DELETE_ON_ERROR:
 
 setup: $(TOOLS) $(KERNELS)
@@ -50,7 +50,7 @@ demo: setup
 	@echo "The report is $(CURDIR)/report.html"
 
 # The tests come last, so that the run closes on their summary line.
-test: style types docs
+test: style types rooms docs
 	$(BIN)/python -m pytest $(PYTEST)
 
 style: $(TOOLS)
@@ -59,6 +59,10 @@ style: $(TOOLS)
 
 types: $(TOOLS)
 	$(BIN)/mypy
+
+# Who imports whom: the contracts are in pyproject.toml, their picture in docs/contributing.md.
+rooms: $(TOOLS)
+	$(BIN)/lint-imports --no-cache
 
 slow: setup
 	$(BIN)/python -m pytest -m slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Mapping
 from copy import copy
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from em_vs_bayes.common.contract import Array, Block, Context, Emission, Params, Stream, Structure
 from em_vs_bayes.data import read
-from em_vs_bayes.model.params import Param, Potentials
+from em_vs_bayes.model.params import Param
 from em_vs_bayes.model.spec import Spec
 
 
@@ -138,11 +139,19 @@ class Model(Spec, ABC):
 
 
 @final
+@dataclass(frozen=True, eq=False)
 class OwnStructure(Structure):
-    """What is asked of a model's structure besides its E-step."""
+    """What is asked of a model's structure besides its E-step.
 
-    def __init__(self, model: Model, by_row: bool = False) -> None:
-        self.model, self.by_row = model, by_row
+    Parameters
+    ----------
+    model : Model
+    by_row : bool
+        Whether its evidence has a term for each row.
+    """
+
+    model: Model
+    by_row: bool = False
 
     @property
     def sequential(self) -> bool:
@@ -194,11 +203,11 @@ class OwnStructure(Structure):
 
 
 @final
+@dataclass(frozen=True, eq=False)
 class _Whole(Emission):
     """The data of a model as the rest of the package asks of them."""
 
-    def __init__(self, model: Model) -> None:
-        self.model = model
+    model: Model
 
     def observed(self, y: Any) -> Array:
         if isinstance(y, np.ndarray) and y.ndim:
@@ -241,6 +250,3 @@ def _rows(y: Any) -> int:
         return max(len(y), 1) if not isinstance(y, Mapping) else 1
     except TypeError:
         return 1
-
-
-__all__ = ["Model", "OwnStructure", "Potentials"]

@@ -220,9 +220,9 @@ def open_program(model: Model, y: Any, **others: Any) -> OpenProgram:
         except (TypeError, ValueError) as error:
             raise type(error)(f"{type(model).__name__}.start: {error}") from None
     terms, _ = program._expected(program.potentials(program.with_fixed(program.neutral())))
-    structure.by_row = len(terms) == n and n > 1
-    if structure.by_row:
-        object.__setattr__(program, "data", data._replace(starts=np.empty(0, dtype=np.int64)))
+    if len(terms) == n and n > 1:  # rows that stand for themselves; else all data are one sequence
+        rows = data._replace(starts=np.empty(0, dtype=np.int64))
+        return replace(program, latent=OwnStructure(model, by_row=True), data=rows)
     return program
 
 
