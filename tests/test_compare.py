@@ -362,7 +362,7 @@ def test_options_for_a_method_not_asked_for(y):
         compare(Recorder(), y, methods=("em",), options={"advi": {}})
 
 
-@pytest.mark.parametrize("first", ["evb.Comparison", "import em_vs_bayes.compare"])
+@pytest.mark.parametrize("first", ["evb.Comparison", "import em_vs_bayes.comparison.compare"])
 def test_the_function_is_not_hidden_by_its_module(first):
     code = f"import em_vs_bayes as evb\n{first}\nassert callable(evb.compare), evb.compare"
     subprocess.run([sys.executable, "-c", code], check=True)

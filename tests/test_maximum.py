@@ -85,7 +85,7 @@ def test_components_that_the_data_hold_alike_are_said():
 
 def test_a_saddle_that_is_not_left_is_called_one(monkeypatch):
     """Murray's data without a way to go on: the climb ends at no correlation."""
-    monkeypatch.setattr("em_vs_bayes.fit.driver.ROUNDS", 0)
+    monkeypatch.setattr("em_vs_bayes.methods.driving.ROUNDS", 0)
     fit = evb.GaussianMixture(1).fit(MURRAY, **QUIET)
     np.testing.assert_allclose(fit.params["covariances"][0, 0, 1], 0.0, atol=1e-6)
     assert fit.status is evb.Status.SADDLE

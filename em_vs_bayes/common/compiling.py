@@ -10,7 +10,7 @@ from typing import Any
 
 from numba.core import event
 
-PACKAGE = __name__.rpartition(".")[0]
+PACKAGE = __name__.partition(".")[0]
 MESSAGE = f"{PACKAGE}: compiling for this machine, once; this takes a minute or so."
 MODEL = f"{PACKAGE}: PyTensor is compiling the model, once for models of its form; this takes up to a minute."
 PATIENCE = 2.0  # seconds that PyTensor's functions may take before anything is said

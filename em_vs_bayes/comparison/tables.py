@@ -152,7 +152,7 @@ def _term_weights(fit: Fit) -> np.ndarray:
     data, terms = fit.program.data, fit.idata["log_likelihood"]["y"]
     if not data.weights.size:
         return data.weights
-    return data.weights[data.starts[:-1]] if "sequence" in terms.dims else data.weights[rows_of_terms(fit)]
+    return data.weights[data.starts[:-1]] if "sequence" in terms.dims else data.weights[rows_of_terms(fit.idata)]
 
 
 def _sum(terms: np.ndarray, weights: np.ndarray) -> tuple[float, float]:

@@ -105,9 +105,9 @@ def datatree(fit: Record) -> xr.DataTree:
     return fit.kept["datatree"]
 
 
-def rows_of_terms(fit: Record) -> Any:
+def rows_of_terms(tree: xr.DataTree) -> Any:
     """Numbers of the rows that have terms in the log_likelihood group, where terms are rows'."""
-    observed = datatree(fit)["observed_data"].dataset
+    observed = tree["observed_data"].dataset
     return _seen({str(name): np.asarray(values) for name, values in observed.data_vars.items()})
 
 

@@ -156,7 +156,7 @@ def best_names(program: Program, clusters: NDArray[np.int64], theta: Array) -> N
     Up to `PERMUTED` components all permutations compete, else the order of the clusters' mean times and no change, and
     up to `SWAPPED` what swaps of two make of the better. The latent structure's free probabilities are even meanwhile.
     """
-    k, latent = program.k, program.placed[program.n_latent].theta
+    k, latent = program.k, program.latent_end
     even = program.with_fixed(program.neutral())[:latent]
 
     def height(order: NDArray[np.int64]) -> float:

@@ -589,6 +589,11 @@ class Program(ABC):
         """theta a hundredth of the way to the neutral one: inside, for the parameter space is convex."""
         return (1.0 - INSIDE) * theta + INSIDE * self.with_fixed(self.neutral())
 
+    @property
+    def latent_end(self) -> int:
+        """One past the last element of theta that belongs to the latent structure beside emissions of its own."""
+        return self.placed[self.n_latent].theta if self.n_latent < len(self.placed) else 0
+
     def opened(self, theta: Array, share: float = OPEN) -> Array:
         """theta with the latent structure's probabilities a little nearer to even: EM never leaves a zero.
 
@@ -596,7 +601,7 @@ class Program(ABC):
         whole row of the component or state.
         """
         moved = np.zeros(theta.size, dtype=bool)
-        moved[: self.placed[self.n_latent].theta] = True
+        moved[: self.latent_end] = True
         edge = at_the_edge(self.placed, self.tables.theta, theta)
         for _, where, shape in self.tables.theta.items():
             rows = edge[where].reshape(*shape[:1], -1)  # a single number has none

@@ -50,7 +50,7 @@ def densities(c: "Comparison") -> Figure | None:
 def observed(c: "Comparison") -> np.ndarray | None:
     """(n, d) float data of the comparison, or None if it has several streams, or limits instead of numbers."""
     emission = c.fits[0].spec.model_emission
-    other = isinstance(emission, (Product, CensoredNormal)) or not emission.dims()  # a model of the user's own
+    other = isinstance(emission, (Product, CensoredNormal)) or not c.fits[0].spec.leading  # no components
     return None if other or c.fits[0].program.exogs else read.matrix(c.fits[0].program.y)
 
 

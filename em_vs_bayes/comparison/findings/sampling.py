@@ -94,7 +94,7 @@ def unreliable_elpd(c: Compared) -> Iterator[Finding]:
 
 
 def _few(a: Aligned) -> bool:
-    return a.fit.draws is not None and a.fit.draws.shape[0] * a.fit.draws.shape[1] < FEWEST
+    return a.sample is not None and a.sample.sizes["chain"] * a.sample.sizes["draw"] < FEWEST
 
 
 def _bad_terms(c: Compared, name: str, count: int, worst: float, limit: float) -> str:
