@@ -10,8 +10,8 @@ from fakes import FakeFit, around, data
 import em_vs_bayes as evb
 from em_vs_bayes.common import thresholds
 from em_vs_bayes.common.status import Status
-from em_vs_bayes.fit.mixing import mixing
 from em_vs_bayes.fit.diagnosis import apart, ebfmi, khat, remarks
+from em_vs_bayes.fit.mixing import mixing
 
 PAGE = Path(__file__).parent.parent / "docs" / "diagnostics.md"
 

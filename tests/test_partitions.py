@@ -162,9 +162,8 @@ def test_starts_respect_fixed_elements_of_emissions(fixed):
 
 
 def test_a_start_far_behind_is_climbed_only_where_none_before_it_ends_well():
-    from em_vs_bayes.methods.driving import drive
-
     from em_vs_bayes.methods.ascent import Climb, hopeless
+    from em_vs_bayes.methods.driving import drive
     from em_vs_bayes.methods.em import EM
 
     assert hopeless(Climb(-500.0, gain=0.01), Climb(-300.0))
