@@ -143,6 +143,22 @@ def test_dims_summaries_and_files(tmp_path):
         evb.load(path, model=3)
 
 
+class Ignoring(Counts):
+    """Of which the first row says nothing."""
+
+    def expect(self, y, weights, rates):
+        rows, stats = super().expect(y[1:], weights, rates)
+        return np.r_[0.0, rows], stats
+
+
+@pytest.mark.parametrize("method", ["vi", "laplace"])
+def test_rows_that_say_nothing_have_no_share_in_elpd(method):
+    whole = evb.compare([Counts(priors=PRIORS).fit(COUNTS[1:], method, seed=1, **QUIET)])
+    part = evb.compare([Ignoring(priors=PRIORS).fit(COUNTS, method, seed=1, **QUIET)])
+    assert part.elpd.loc[method, "elpd"] == pytest.approx(whole.elpd.loc[method, "elpd"], rel=1e-6)
+    assert part.elpd.loc[method, "worst_khat"] == pytest.approx(whole.elpd.loc[method, "worst_khat"], rel=1e-3)
+
+
 def test_fixed_elements_stay():
     fit = Counts(fixed={"rates": [2.0, np.nan]}).fit(COUNTS, **QUIET)
     assert fit.params["rates"][0] == 2.0 and fit.n_parameters == 2

@@ -7,6 +7,7 @@ from typing import Any
 import arviz_stats as az
 import numpy as np
 import pandas as pd
+import xarray as xr
 from scipy.special import logsumexp
 
 from em_vs_bayes.common import printable
@@ -115,26 +116,41 @@ def elpd(aligned: Sequence[Aligned]) -> pd.DataFrame:
         if size < FEWEST or not (a.is_chain or shape <= limit):
             rows[a.name] = [*[np.nan] * 6, 0, limit, shape]
             continue
-        with warnings.catch_warnings():  # a bad k-hat is in the table and among the findings
-            warnings.filterwarnings("ignore", "Estimated shape parameter of Pareto", UserWarning)
-            if both is None:
-                loo = az.loo(a.fit.idata, pointwise=True, var_name="y")
-            else:
-                loo = az.loo_approximate_posterior(a.fit.idata, *both, pointwise=True, var_name="y")
-        each, k = loo.elpd_i.to_numpy().ravel(), loo.pareto_k.to_numpy().ravel()
+        each, k = _left_out(a.fit, both)
         terms, weights = np.asarray(a.fit.idata["log_likelihood"]["y"]), _term_weights(a.fit)
         ratios = np.zeros(terms.shape[:2]) if both is None else np.reshape(both[0] - both[1], terms.shape[:2])
         ratios = ratios - logsumexp(ratios)
         known = logsumexp(terms + ratios[..., None], axis=(0, 1))
         effective, _ = _sum(known - each, weights)
         pointwise[a.name] = each
-        bad = int((k > loo.good_k).sum())
-        rows[a.name] = [*_sum(each, weights), effective, 0.0, 0.0, k.max(), bad, loo.good_k, shape]
+        bad = int((k > limit).sum())
+        rows[a.name] = [*_sum(each, weights), effective, 0.0, 0.0, k.max(), bad, limit, shape]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=ELPD).sort_values("elpd", ascending=False)
     for name in [name for name in table.index[1:] if name in pointwise]:
         gap = pointwise[name] - pointwise[table.index[0]]
         table.loc[name, ["difference", "se_difference"]] = _sum(gap, weights)
     return table.rename_axis("method")
+
+
+def _left_out(fit: Fit, both: tuple[np.ndarray, np.ndarray] | None) -> tuple[np.ndarray, np.ndarray]:
+    """Leave-one-out density and Pareto k of each term; a term on which the draws all agree is itself, and k is 0."""
+    tree = fit.idata
+    terms: Any = tree["log_likelihood"]["y"]
+    each = np.array(terms[0, 0], dtype=float)
+    moving, k = np.ptp(np.asarray(terms), axis=(0, 1)) > 0.0, np.zeros(each.size)
+    if not moving.any():
+        return each, k
+    if not moving.all():  # ArviZ cannot tell the tail of what has none
+        own = tree["log_likelihood"].dataset.isel({terms.dims[-1]: moving})
+        tree = xr.DataTree.from_dict({"posterior": tree["posterior"].dataset, "log_likelihood": own})
+    with warnings.catch_warnings():  # a bad k-hat is in the table and among the findings
+        warnings.filterwarnings("ignore", "Estimated shape parameter of Pareto", UserWarning)
+        if both is None:
+            loo = az.loo(tree, pointwise=True, var_name="y")
+        else:
+            loo = az.loo_approximate_posterior(tree, *both, pointwise=True, var_name="y")
+    each[moving], k[moving] = loo.elpd_i.to_numpy().ravel(), loo.pareto_k.to_numpy().ravel()
+    return each, k
 
 
 def _densities(fit: Fit) -> tuple[np.ndarray, np.ndarray] | None:
