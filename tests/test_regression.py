@@ -395,3 +395,24 @@ def test_an_unseen_category_is_refused():
     fit = evb.Mixture(LinearRegression("y ~ x + group"), 2).fit(FRAME, "em", **QUIET)
     with pytest.raises(ValueError, match=r"\{'zz'\}"):
         fit.predict(FRAME.head(3).assign(group=["a", "zz", "b"]))
+
+
+@pytest.mark.parametrize("seed", [3, 7, 12, 33])
+def test_a_line_through_one_far_row_is_a_collapse(seed):
+    """Its sums have no digits to solve for three coefficients, and what is left of squares is their rounding."""
+    rng = np.random.default_rng(seed)
+    x, z = rng.normal(size=(60, 2)), rng.integers(2, size=60)
+    y = np.where(z, 3 + 2 * x[:, 0], -2 - x[:, 1]) + 0.3 * rng.normal(size=60)
+    y[7] = 1e6
+    fit = evb.Mixture(LinearRegression(df=4.0), 3).fit(y, exog=np.c_[np.ones(60), x], seed=1, progressbar=False)
+    assert fit.status is evb.Status.COLLAPSED
+    assert (np.diff(fit.history["objective"]) > -1e-9).all()
+
+
+def test_lines_with_hardly_any_noise_are_none():
+    rng = np.random.default_rng(0)
+    x, z = rng.normal(size=60), rng.integers(2, size=60)
+    y = np.where(z, 3 + 2 * x, -2 - x) + 1e-4 * rng.normal(size=60)
+    fit = evb.Mixture(LinearRegression(), 2).fit(y, exog=np.c_[np.ones(60), x], seed=1, progressbar=False)
+    assert fit.converged
+    np.testing.assert_allclose(np.sort(fit.params["sigmas"]), 1e-4, rtol=0.4)

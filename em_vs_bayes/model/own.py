@@ -6,6 +6,7 @@ from abc import ABC
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
@@ -99,10 +100,7 @@ class Model(Spec, ABC):
     @property
     def declared(self) -> dict[str, Param]:
         """The parameters, in the order in which the class lists them."""
-        found: dict[str, Param] = {}
-        for kind in reversed(type(self).__mro__):
-            found |= {name: value for name, value in vars(kind).items() if isinstance(value, Param)}
-        return found
+        return _declared(type(self))
 
     @property
     def model_emission(self) -> Emission:
@@ -136,6 +134,14 @@ class Model(Spec, ABC):
 
     def _shown(self) -> dict[str, Any]:
         return {}
+
+
+@cache
+def _declared(kind: type) -> dict[str, Param]:
+    found: dict[str, Param] = {}
+    for base in reversed(kind.__mro__):
+        found |= {name: value for name, value in vars(base).items() if isinstance(value, Param)}
+    return found
 
 
 @final

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, final
 
 import numpy as np
@@ -19,8 +20,9 @@ from em_vs_bayes.kernels import coordinates as coordinate_kernels
 from em_vs_bayes.kernels.streams import table
 from em_vs_bayes.model.ordering import Ordering
 from em_vs_bayes.model.own import Model, OwnStructure
+from em_vs_bayes.model.params import Param
 from em_vs_bayes.program.placing import place, tables_of
-from em_vs_bayes.program.program import NOTHING, Density, Program
+from em_vs_bayes.program.program import NOTHING, Density, Placed, Program
 
 
 @final
@@ -36,25 +38,30 @@ class OpenProgram(Program):
 
     begin: Array = field(default_factory=lambda: np.empty(0))
 
+    @cached_property
+    def _parts(self) -> tuple[tuple[str, Param, Placed, slice, slice], ...]:
+        """Each parameter with its block and where the flat vectors have its potentials and statistics."""
+        return tuple(
+            (name, param, p, slice(p.pot, p.pot + p.potentials.size), slice(p.stat, p.stat + p.statistics.size))
+            for (name, param), p in zip(self.spec.declared.items(), self.placed, strict=True)
+        )
+
     def _called(self, what: str, pot: Array, **more: Any) -> Any:
         """What the model's method returns, given the potentials of each parameter."""
-        own = {}
-        for (name, param), p in zip(self.spec.declared.items(), self.placed, strict=True):
-            flat = pot[p.pot : p.pot + p.potentials.size]
-            own[name] = param.potentials(p.potentials.unpack(flat))
+        own = {name: param.potentials(p.potentials.unpack(pot[at])) for name, param, p, at, _ in self._parts}
         return getattr(self.spec, what)(self.y, **own, **more)
 
     def _packed(self, given: Any, what: str) -> Array:
         """Statistics as the model's method returned them, checked, in one vector."""
-        who, names = type(self.spec).__name__, list(self.spec.declared)
+        who, names = type(self.spec).__name__, self.spec.declared
         if not isinstance(given, Mapping):
-            raise TypeError(f"{who}.{what} must return statistics as a dict with {names}; got {brief(given)}.")
-        if set(given) != set(names):
-            raise ValueError(f"{who}.{what} must return statistics of {names}; got those of {list(given)}.")
+            raise TypeError(f"{who}.{what} must return statistics as a dict with {list(names)}; got {brief(given)}.")
+        if given.keys() != names.keys():
+            raise ValueError(f"{who}.{what} must return statistics of {list(names)}; got those of {list(given)}.")
         stats = np.empty(self.stats_layout.size)
-        for (name, param), p in zip(self.spec.declared.items(), self.placed, strict=True):
-            own = param.statistics(param.checked(given[name], f"{who}.{what}: statistics[{name!r}]"))
-            stats[p.stat : p.stat + p.statistics.size] = p.statistics.pack(own)
+        for name, param, p, _, at in self._parts:
+            own = param.statistics(param.checked(given[name], who, what, name))
+            stats[at] = np.concatenate([own[key].ravel() for key, _ in p.block.statistics])
         return stats
 
     def _expected(self, pot: Array) -> tuple[Array, Array]:
@@ -62,7 +69,7 @@ class OpenProgram(Program):
         who, found = type(self.spec).__name__, self._called("expect", pot)
         if not (isinstance(found, tuple) and len(found) == 2):
             raise TypeError(f"{who}.expect must return (log evidence, dict of statistics); got {brief(found)}.")
-        given = as_floats(found[0])
+        given = found[0] if isinstance(found[0], float) else as_floats(found[0])
         terms = np.full(0, np.nan) if given is None else np.atleast_1d(given)
         if terms.ndim != 1 or len(terms) not in (1, self.n):
             raise ValueError(

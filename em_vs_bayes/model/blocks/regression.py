@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from em_vs_bayes.common.contract import (
     Array,
@@ -35,6 +36,8 @@ from em_vs_bayes.model.priors.regression_normal_inverse_gamma import (
 )
 
 LOG_2PI = float(np.log(2.0 * np.pi))
+WORSE = 1e-9  # of the sum of squares: beyond rounding
+LAST = 1e-10  # of the sum of squares: what rounding may leave of a residual one
 
 
 class MeanField(NamedTuple):
@@ -191,6 +194,8 @@ class RegressionBlock(Block):
         if not self._anything_fixed and (flat_prior or self.prior is not None):
             family = RegressionNormalInverseGamma.flat(self._k, self._p, "sd") if flat_prior else self.prior
             coefficients, sigmas = family.update(stats["n"], stats["cross"]).mode("sd")
+            if flat_prior:
+                coefficients, sigmas = self._no_worse(params["coefficients"], coefficients, sigmas, stats)
         else:
             coefficients = self._conditional_coefficients(params, stats, flat_prior)
             sigmas = self._conditional_sigmas(params["sigmas"], coefficients, stats, flat_prior)
@@ -198,9 +203,31 @@ class RegressionBlock(Block):
         coefficients = np.where(nothing[:, None], params["coefficients"], coefficients)
         sigmas = np.where(np.isfinite(sigmas), sigmas, params["sigmas"])
         lowest = np.sqrt(floor * self.scale)
-        low = (sigmas < lowest) & np.isnan(self.fixed_sigmas)
+        low = ((sigmas < lowest) | self._through_all(sigmas, stats, flat_prior)) & np.isnan(self.fixed_sigmas)
         best = self._with_fixed(coefficients, np.where(low, lowest, sigmas))
         return Maximum(best, tuple(int(k) for k in np.flatnonzero(low)))
+
+    def _no_worse(self, old: Array, new: Array, sigmas: Array, stats: Params) -> tuple[Array, Array]:
+        """Coefficients (K, p) that fit no worse than the old ones, and their sigmas.
+
+        Sums over one row, and next to nothing of others, have no digits to solve for more coefficients.
+        """
+        with np.errstate(all="ignore"):
+            before, after = (residual_squares(b, stats["cross"]) for b in (old, new))
+            worse = (before >= 0.0) & (before < after * (1.0 - WORSE))
+            if not worse.any():
+                return new, sigmas
+            return np.where(worse[:, None], old, new), np.where(worse, np.sqrt(before / stats["n"]), sigmas)
+
+    def _through_all(self, sigmas: Array, stats: Params, flat_prior: bool) -> NDArray[np.bool_]:
+        """Which components' lines go through all their rows, too few to say how far off they may be, but for rounding.
+
+        What is left of sums of squares is then their last digits, and may lie above any floor.
+        """
+        few = stats["n"] < np.isnan(self.fixed_coefficients).sum(axis=1) + 1.0
+        if not (flat_prior and few.any()):
+            return np.zeros(self._k, dtype=bool)
+        return few & (stats["n"] > 0.0) & (stats["n"] * sigmas**2 <= LAST * stats["cross"][:, -1, -1])
 
     def _conditional_coefficients(self, params: Params, stats: Params, flat_prior: bool) -> Array:
         tau = params["sigmas"] ** -2.0

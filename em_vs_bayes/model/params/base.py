@@ -95,14 +95,16 @@ class Param(ABC):
     def statistics(self, given: Array) -> Params:
         """Those of the user, of the shape `wanted`, for the block."""
 
-    def checked(self, given: Any, who: str) -> Array:
-        """Statistics as the user returned them: numbers, finite, of the shape that is wanted."""
+    def checked(self, given: Any, who: str, what: str, name: str) -> Array:
+        """Statistics as the user's method returned them: numbers, finite, of the shape that is wanted."""
         shape, words = self.wanted
-        array = as_floats(given)
+        plain = type(given) is np.ndarray and given.dtype == np.float64
+        array = given if plain else as_floats(given)
+        if array is not None and array.shape == shape and np.isfinite(array).all():
+            return array
+        told = f"{who}.{what}: statistics[{name!r}] must be"
         if array is None:
-            raise TypeError(f"{who} must be {words}, an array of shape {shape}; got {brief(given)}.")
+            raise TypeError(f"{told} {words}, an array of shape {shape}; got {brief(given)}.")
         if array.shape != shape:
-            raise ValueError(f"{who} must be {words}, of shape {shape}; got shape {array.shape}.")
-        if not np.isfinite(array).all():
-            raise ValueError(f"{who} must be finite; got {brief(array.tolist())}.")
-        return array
+            raise ValueError(f"{told} {words}, of shape {shape}; got shape {array.shape}.")
+        raise ValueError(f"{told} finite; got {brief(array.tolist())}.")
