@@ -112,3 +112,14 @@ def test_what_is_public_is_listed():
     assert not [name for name in listed if name in ("annotations", "import_module", "Any", "TYPE_CHECKING")]
     for name in evb.__all__:
         assert getattr(evb, name) is not None
+
+
+def test_completion_offers_what_applies():
+    y = np.r_[np.arange(20.0), 50 + np.arange(20.0)]
+    mixture = evb.Mixture(evb.emissions.Normal(), 2).fit(y, seed=1, progressbar=False)
+    chain = evb.HMM(evb.emissions.Normal(), 2).fit(y, seed=1, progressbar=False)
+    line = evb.Tobit(lower=0.0).fit(y, progressbar=False)
+    assert "predict_proba" in dir(mixture) and not {"forecast", "margins"} & set(dir(mixture))
+    assert {"forecast", "dwell_times"} <= set(dir(chain)) and "margins" not in dir(chain)
+    assert {"margins", "residuals"} <= set(dir(line)) and not {"forecast", "predict_proba"} & set(dir(line))
+    assert all("std_errors" in dir(fit) and "idata" in dir(fit) for fit in (mixture, chain, line))

@@ -28,6 +28,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+OF_CHAINS = {
+    "dwell_times",
+    "filtered_proba",
+    "forecast",
+    "plot_pseudo_residuals",
+    "predicted_proba",
+    "pseudo_residuals",
+    "sample_states",
+    "state_summary",
+    "stationary_distribution",
+}
+OF_REGRESSIONS = {"margins", "residuals"}
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Fit(Record):
@@ -545,6 +559,13 @@ class Fit(Record):
     def save(self, path: str | Path) -> None:
         """Write the fit to one file: a zip of JSON and plain arrays, nothing that runs when loaded."""
         persist.save(self, path)
+
+    def __dir__(self) -> list[str]:
+        """What applies to this fit; asking for the rest says in words why not."""
+        chain, parts = self.program.latent.sequential, bool(self.spec.leading)
+        regression = not parts and self.spec.model_emission.takes_exog
+        hidden = (set() if chain else OF_CHAINS) | (set() if regression else OF_REGRESSIONS)
+        return sorted({*super().__dir__()} - hidden - (set() if parts else {"predict_proba"}))
 
     def __repr__(self) -> str:
         from em_vs_bayes.fit.printing import text
