@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,10 @@ class Climb:
         """From a checkpoint."""
         objective, gain, previous_gain, iteration, *rest = values.tolist()  # older files have fewer
         return cls(objective, gain, previous_gain, int(iteration), *rest[:1], *map(bool, rest[1:]))
+
+    def rounded(self, loss: float) -> Climb:
+        """The same climb, for which such a loss is rounding."""
+        return replace(self, summed=max(self.summed, 1.01e13 * loss))
 
     @property
     def rounding(self) -> float:

@@ -56,6 +56,9 @@ SHOWN = 100  # iterations at most where no maximum is to be reached: they show w
 LEAP = 100  # iterations of a crawl after which L-BFGS takes a step, and the next if that gained as much as so many and
 WORTH = 1e-3  # nats
 ENDS = (Status.CONVERGED, Status.MAX_ITER, Status.SADDLE, Status.COLLAPSED, Status.OBJECTIVE_FELL)
+PROBES = 6  # of the objective, each parameter moved by its last bit
+LAST_BIT = float(np.finfo(float).eps)
+BLURS = 4.0  # times what the most of them changes: an M-step solves with such errors, too
 PATIENT = 3  # corrections of Anderson's without a gain, in a row but for plain steps, after which SQUAREM takes over
 
 
@@ -180,12 +183,29 @@ class EM(Method):
         lower = bool(new.floored) and self.covariance_floor is None and state.floor > NARROWEST
         if lower and crowded(program, new.theta, new.floored):
             new = self._once(program, replace(state, floor=NARROWEST, trail=None))
+        if new.climb.gain < -new.climb.rounding:
+            new = replace(new, climb=self._blurred(program, new))
         past = (*state.past, self.record(new)) if screening else ()
         held = state.runs_off is not None or not (self._flat and program.truncates)
         lost = () if held else truncation.spreading(program, new.theta)
         if not past and not lost and state.runs_off is None:  # as most steps are; `new` has none of these
             return new
         return replace(new, past=past, runs_off=state.runs_off, astray=lost)
+
+    def _blurred(self, program: Program, state: State) -> Climb:
+        """The climb; a fall that is no more than the last bits of parameters make of the objective is its rounding.
+
+        A covariance all but singular, of features that one far row ties together, magnifies them.
+        """
+        rng, climb, blur = np.random.default_rng(0), state.climb, 0.0
+        for _ in range(PROBES):
+            bits = np.where(rng.random(state.theta.size) < 0.5, -LAST_BIT, LAST_BIT)
+            try:
+                height, _ = self._expect(program, program.with_fixed(state.theta * (1.0 + bits)))
+            except ValueError:  # out of the support
+                continue
+            blur = max(blur, abs(height - climb.objective))
+        return climb.rounded(-climb.gain) if -climb.gain <= BLURS * blur else climb
 
     def _once(self, program: Program, state: State) -> State:
         if self.algorithm == "hard" or self.accelerate is None or (program.truncates and program.k == 1):
