@@ -45,3 +45,12 @@ def test_there_and_back(kind, tmp_path):
         told = [tree["posterior"].attrs for tree in (back, fit.idata)]
         for name in ("method", "status", "spec", "seed", "init", "log_likelihood_kind"):
             assert told[0][name] == told[1][name]
+
+
+def test_a_zero_in_a_name_is_written_as_python_would(tmp_path):
+    frame = Y.set_axis(["a\x00b", "c\x1bd"], axis=1)
+    evb.GaussianMixture(1).fit(frame, **QUIET).idata.to_netcdf(tmp_path / "fit.nc")
+    import xarray as xr
+
+    with xr.open_datatree(tmp_path / "fit.nc") as tree:
+        assert tree["posterior"]["feature"].to_numpy().tolist() == ["a\\x00b", "c\x1bd"]

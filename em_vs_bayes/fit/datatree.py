@@ -160,11 +160,16 @@ def _coords(fit: Record, posterior: dict[str, Any], dims: dict[str, list[str]]) 
     for name, own in dims.items():
         for dim, length in zip(own, posterior[name].shape[2:], strict=True):
             if dim in fit.program.predictors:
-                coords[dim] = fit.program.predictors[dim]
+                coords[dim] = _writable(fit.program.predictors[dim])
                 continue
             features = dim in ("feature", "feature_to") and names is not None and len(names) == length
-            coords[dim] = names if features else np.arange(length)
+            coords[dim] = _writable(names) if features and names is not None else np.arange(length)
     return coords
+
+
+def _writable(names: list[str]) -> list[str]:
+    """Names without zeros, at which files of this format end a string."""
+    return [name.replace("\x00", "\\x00") for name in names]
 
 
 def _log_likelihood(fit: Record, theta: Any, kind: str, rows: Any) -> tuple[Any, int]:
