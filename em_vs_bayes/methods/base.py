@@ -1,7 +1,7 @@
 """What a method owes the driver.
 
 A method is a frozen dataclass of its options. It supplies ``init``, ``step`` and ``finished``; the one loop in
-`em_vs_bayes.fit` calls them, keeps history and progress, and turns Ctrl-C into a status.
+`driving` calls them, keeps history and progress, and turns Ctrl-C into a status.
 """
 
 from __future__ import annotations

@@ -43,7 +43,8 @@ from em_vs_bayes.methods.leap import leapt
 from em_vs_bayes.methods.maximum import ways_up
 from em_vs_bayes.program import onesided, truncation
 from em_vs_bayes.program.identified import narrows, runs_off
-from em_vs_bayes.program.program import Program, Step
+from em_vs_bayes.program.placed import Step
+from em_vs_bayes.program.program import Program
 
 FEW = 10  # starts at most of a climb that others only begin from: they have little time
 FLOOR = 1e-8  # of the features' variances, for the least eigenvalue of a covariance

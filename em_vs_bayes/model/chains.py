@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
@@ -17,9 +18,50 @@ CHAIN_DIMS: dict[str, tuple[str, ...]] = {"initial": ("state",), "transition": (
 INITIAL = ("free", "uniform", "stationary")
 
 
+class States(Spec, ABC):
+    """What all hidden Markov models are."""
+
+    n_states: int
+    initial: str
+
+    @property
+    def size(self) -> int:
+        return self.n_states
+
+    @property
+    def leading(self) -> str:
+        return "state"
+
+    @property
+    def joint_prior(self) -> str:
+        return "emission"
+
+    @property
+    def latent_dims(self) -> dict[str, tuple[str, ...]]:
+        return CHAIN_DIMS
+
+    @property
+    def latent(self) -> Latent:
+        return MarkovChain(self.size, self.initial)
+
+    def _check_initial(self) -> None:
+        if not isinstance(self.initial, str) or self.initial not in INITIAL:
+            raise ValueError(
+                f"initial must be one of {', '.join(map(repr, INITIAL))}; got {brief(self.initial)}. "
+                "A known distribution goes into fixed={'initial': [...]}."
+            )
+        if self.initial != "free":
+            for argument, given in (("priors", self.priors), ("fixed", self.fixed)):
+                if "initial" in given:
+                    raise ValueError(
+                        f"{argument}['initial'] has no meaning with initial={brief(self.initial)}; leave one of them "
+                        "out."
+                    )
+
+
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class HMM(Spec):
+class HMM(States):
     """A hidden Markov model: rows follow one another, each from the state the chain is in.
 
     Parameters
@@ -49,31 +91,11 @@ class HMM(Spec):
     def __post_init__(self) -> None:
         plain_fields(self)
         self._check()
-        _check_initial(self.initial, self.priors, self.fixed)
+        self._check_initial()
 
     @property
     def model_emission(self) -> Emission:
         return self.emission
-
-    @property
-    def size(self) -> int:
-        return self.n_states
-
-    @property
-    def leading(self) -> str:
-        return "state"
-
-    @property
-    def joint_prior(self) -> str:
-        return "emission"
-
-    @property
-    def latent_dims(self) -> dict[str, tuple[str, ...]]:
-        return CHAIN_DIMS
-
-    @property
-    def latent(self) -> Latent:
-        return MarkovChain(self.size, self.initial)
 
     def _arguments(self) -> dict[str, Any]:
         return {"emission": self.emission.to_dict(), "n_states": int(self.n_states), "initial": self.initial}
@@ -85,7 +107,7 @@ class HMM(Spec):
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class GaussianHMM(Spec):
+class GaussianHMM(States):
     """A hidden Markov model with multivariate normal emissions.
 
     Parameters
@@ -110,48 +132,14 @@ class GaussianHMM(Spec):
         plain_fields(self)
         MvNormal(self.covariance)
         self._check()
-        _check_initial(self.initial, self.priors, self.fixed)
+        self._check_initial()
 
     @property
     def model_emission(self) -> Emission:
         return MvNormal(self.covariance)
-
-    @property
-    def size(self) -> int:
-        return self.n_states
-
-    @property
-    def leading(self) -> str:
-        return "state"
-
-    @property
-    def joint_prior(self) -> str:
-        return "emission"
-
-    @property
-    def latent_dims(self) -> dict[str, tuple[str, ...]]:
-        return CHAIN_DIMS
-
-    @property
-    def latent(self) -> Latent:
-        return MarkovChain(self.size, self.initial)
 
     def _arguments(self) -> dict[str, Any]:
         return {"n_states": int(self.n_states), "covariance": self.covariance, "initial": self.initial}
 
     def _shown(self) -> dict[str, Any]:
         return {name: value for name, value in self._arguments().items() if (name, value) != ("initial", "free")}
-
-
-def _check_initial(initial: Any, priors: Mapping[str, Any], fixed: Mapping[str, Any]) -> None:
-    if not isinstance(initial, str) or initial not in INITIAL:
-        raise ValueError(
-            f"initial must be one of {', '.join(map(repr, INITIAL))}; got {brief(initial)}. "
-            "A known distribution goes into fixed={'initial': [...]}."
-        )
-    if initial != "free":
-        for argument, given in (("priors", priors), ("fixed", fixed)):
-            if "initial" in given:
-                raise ValueError(
-                    f"{argument}['initial'] has no meaning with initial={brief(initial)}; leave one of them out."
-                )

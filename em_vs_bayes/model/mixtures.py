@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
@@ -13,9 +14,35 @@ from em_vs_bayes.model.latents import IidCategorical
 from em_vs_bayes.model.spec import Spec
 
 
+class Components(Spec, ABC):
+    """What all mixtures are."""
+
+    n_components: int
+
+    @property
+    def size(self) -> int:
+        return self.n_components
+
+    @property
+    def leading(self) -> str:
+        return "component"
+
+    @property
+    def joint_prior(self) -> str:
+        return "emission"
+
+    @property
+    def latent_dims(self) -> dict[str, tuple[str, ...]]:
+        return {"weights": ("component",)}
+
+    @property
+    def latent(self) -> Latent:
+        return IidCategorical(self.size)
+
+
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class Mixture(Spec):
+class Mixture(Components):
     """A finite mixture: each row comes from one of ``n_components`` unknown components.
 
     Parameters
@@ -45,26 +72,6 @@ class Mixture(Spec):
     def model_emission(self) -> Emission:
         return self.emission
 
-    @property
-    def size(self) -> int:
-        return self.n_components
-
-    @property
-    def leading(self) -> str:
-        return "component"
-
-    @property
-    def joint_prior(self) -> str:
-        return "emission"
-
-    @property
-    def latent_dims(self) -> dict[str, tuple[str, ...]]:
-        return {"weights": ("component",)}
-
-    @property
-    def latent(self) -> Latent:
-        return IidCategorical(self.size)
-
     def _arguments(self) -> dict[str, Any]:
         return {"emission": self.emission.to_dict(), "n_components": int(self.n_components)}
 
@@ -74,7 +81,7 @@ class Mixture(Spec):
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class GaussianMixture(Spec):
+class GaussianMixture(Components):
     """A mixture of multivariate normals.
 
     Parameters
@@ -101,26 +108,6 @@ class GaussianMixture(Spec):
     @property
     def model_emission(self) -> Emission:
         return MvNormal(self.covariance)
-
-    @property
-    def size(self) -> int:
-        return self.n_components
-
-    @property
-    def leading(self) -> str:
-        return "component"
-
-    @property
-    def joint_prior(self) -> str:
-        return "emission"
-
-    @property
-    def latent_dims(self) -> dict[str, tuple[str, ...]]:
-        return {"weights": ("component",)}
-
-    @property
-    def latent(self) -> Latent:
-        return IidCategorical(self.size)
 
     def _arguments(self) -> dict[str, Any]:
         return {"n_components": int(self.n_components), "covariance": self.covariance}

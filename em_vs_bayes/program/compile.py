@@ -26,8 +26,9 @@ from em_vs_bayes.model.own import Model
 from em_vs_bayes.model.spec import Spec
 from em_vs_bayes.program.compiled import CompiledProgram
 from em_vs_bayes.program.open import open_program
+from em_vs_bayes.program.placed import Placed
 from em_vs_bayes.program.placing import place, tables_of
-from em_vs_bayes.program.program import Placed, Program
+from em_vs_bayes.program.program import Program
 
 AS_USUAL: Any = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}  # whatever np.seterr says
 

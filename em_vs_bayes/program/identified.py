@@ -1,7 +1,7 @@
 """Whether the likelihood of one censored or truncated regression has a maximum: what is so in the data, before a climb.
 
-`regression.recession` and `regression.tilted` hold the mathematics. As with separation in a logistic regression, a
-dummy whose rows are all censored is enough to have none.
+`recession`, `spikes` and `tilted` (`model.emissions`) hold the mathematics. As with separation in a logistic
+regression, a dummy whose rows are all censored is enough to have none.
 """
 
 from __future__ import annotations

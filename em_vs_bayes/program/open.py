@@ -21,8 +21,9 @@ from em_vs_bayes.kernels.streams import table
 from em_vs_bayes.model.ordering import Ordering
 from em_vs_bayes.model.own import Model, OwnStructure
 from em_vs_bayes.model.params import Param
+from em_vs_bayes.program.placed import Placed
 from em_vs_bayes.program.placing import place, tables_of
-from em_vs_bayes.program.program import NOTHING, Density, Placed, Program
+from em_vs_bayes.program.program import NOTHING, Density, Program
 
 
 @final

@@ -14,7 +14,7 @@ from em_vs_bayes.kernels import gibbs, tables
 from em_vs_bayes.model.ordering import Ordering
 from em_vs_bayes.model.priors import Prior
 from em_vs_bayes.program.coordinates import coordinates
-from em_vs_bayes.program.program import Placed, Tables
+from em_vs_bayes.program.placed import Placed, Tables
 
 
 def place(blocks: Sequence[tuple[str, Block]]) -> tuple[Placed, ...]:

@@ -15,7 +15,8 @@ from em_vs_bayes.common.contract import Array
 from em_vs_bayes.kernels import tables, truncated_mode
 from em_vs_bayes.kernels.densities import log_density_gradient
 from em_vs_bayes.model.emissions.tilted import spreads_out
-from em_vs_bayes.program.program import Placed, Program, Step
+from em_vs_bayes.program.placed import Placed, Step
+from em_vs_bayes.program.program import Program
 
 FAR = 1e3  # times the residuals' size: where a sigma is beyond, it is asked whether anything holds it
 MIXED = tuple(tables.DENSITY[name] for name in ("Normal", "StudentT", "Cauchy", "Laplace"))
