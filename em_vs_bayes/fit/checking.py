@@ -104,11 +104,14 @@ def _near(program: OpenProgram) -> Array:
     """theta after some EM steps under the prior: inside, and of the data."""
     theta = program.with_fixed(program.neutral())
     for _ in range(5):
-        _, stats = program.expect(program.potentials(theta))
-        theta = program.with_fixed(
-            program.maximize(theta, stats, flat_prior=bool(program.tables.unknown), floor=1e-8).theta
-        )
+        _, theta = _stepped(program, theta, flat_prior=bool(program.tables.unknown))
     return program.inside(theta)
+
+
+def _stepped(program: OpenProgram, theta: Array, *, flat_prior: bool) -> tuple[float, Array]:
+    """The log evidence at theta, and where a step of plain EM leads."""
+    height, stats = program.expect(program.potentials(theta))
+    return height, program.with_fixed(program.maximize(theta, stats, flat_prior=flat_prior, floor=1e-8).theta)
 
 
 def _points(program: OpenProgram, theta: Array, rng: np.random.Generator) -> Iterator[Array]:
@@ -141,11 +144,10 @@ def _gradient(program: OpenProgram, points: list[Array]) -> Law:
 def _monotone(program: OpenProgram) -> Law:
     name, theta, last = "EM never falls", program.with_fixed(program.neutral()), -np.inf
     for i in range(ITERATIONS):
-        height, stats = program.expect(program.potentials(theta))
+        height, theta = _stepped(program, theta, flat_prior=True)
         if height < last - 1e-9 * (1.0 + abs(last)):
             return Law(name, False, f"the log evidence fell by {last - height:.3g} in iteration {i}.")
         last = height
-        theta = program.with_fixed(program.maximize(theta, stats, flat_prior=True, floor=1e-8).theta)
     return Law(name, True, f"{ITERATIONS} iterations from neutral parameters.")
 
 

@@ -221,7 +221,7 @@ class _Whole(Emission):
         try:
             return read.matrix(y, finite=False)
         except (TypeError, ValueError):  # data of a kind of the user's own
-            return np.full((_rows(y), 1), np.nan)
+            return np.full((rows_of(y), 1), np.nan)
 
     def streams(self, y: Any, n_components: int, context: Context) -> tuple[Stream, ...]:
         return ()
@@ -251,7 +251,8 @@ class _Whole(Emission):
         return {}
 
 
-def _rows(y: Any) -> int:
+def rows_of(y: Any) -> int:
+    """How many rows data of any kind are taken to have: one where they have no length, or are named."""
     try:
         return max(len(y), 1) if not isinstance(y, Mapping) else 1
     except TypeError:

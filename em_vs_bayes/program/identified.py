@@ -61,7 +61,7 @@ def _of_kinds(program: Program, kinds: tuple[int, ...]) -> bool:
 
 
 def _gain(program: Program) -> float:
-    """As `regression.spikes.gain` has it."""
+    """As `spikes.gain` has it."""
     from em_vs_bayes.model.emissions.spikes import gain
 
     known, _ = _known(program)

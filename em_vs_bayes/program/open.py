@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,7 +18,7 @@ from em_vs_bayes.kernels import blocks as block_kernels
 from em_vs_bayes.kernels import coordinates as coordinate_kernels
 from em_vs_bayes.kernels.streams import table
 from em_vs_bayes.model.ordering import Ordering
-from em_vs_bayes.model.own import Model, OwnStructure
+from em_vs_bayes.model.own import Model, OwnStructure, rows_of
 from em_vs_bayes.model.params import Param
 from em_vs_bayes.program.placed import Placed
 from em_vs_bayes.program.placing import place, tables_of
@@ -173,12 +172,7 @@ class OpenDensity(Density):
             slope = np.zeros_like(theta)
             total += prior * block_priors.log_prior(t.blocks, t.prior, theta, slope)
             g += prior * slope
-        out = np.empty_like(x)
-        coordinate_kernels.pull_back(t.coordinates, x, theta, g, out)
-        if jacobian != 1.0:
-            own = np.empty_like(x)
-            coordinate_kernels.pull_back(t.coordinates, x, theta, np.zeros_like(theta), own)
-            out -= (1.0 - jacobian) * own
+        out = program.pulled_back(x, theta, g, jacobian)
         total += jacobian * volume if jacobian else 0.0
         if not (np.isfinite(total) and np.isfinite(out).all()):
             return -np.inf, nothing
@@ -191,7 +185,7 @@ def open_program(model: Model, y: Any, **others: Any) -> OpenProgram:
         if value is not None:
             raise ValueError(f"{name} does not apply to {type(model).__name__}: its data are what expect reads as y.")
     y = _taken(y)
-    n = _rows(y)
+    n = rows_of(y)
     context = Context(priors=model.priors, fixed=model.fixed, leading="")
     structure, order = OwnStructure(model), Ordering((), False, model.priors)
     placed = place(structure.placed(context))
@@ -242,9 +236,3 @@ def _taken(y: Any) -> Any:
         return y
     array = as_floats(y)
     return y if array is None else array
-
-
-def _rows(y: Any) -> int:
-    if isinstance(y, (Mapping, numbers.Number)) or np.ndim(y) == 0:
-        return 1
-    return max(len(y), 1)

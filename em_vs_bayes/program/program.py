@@ -316,16 +316,21 @@ class Program(ABC):
         With those expected at x it is that of the marginal posterior (Fisher's identity). Fixed elements are read from
         ``theta``. Without ``prior`` it is that of the likelihood; without ``jacobian`` that of the density of theta.
         """
-        t, at, g, out = self.tables, self.constrain(x, theta), np.zeros_like(theta), np.empty_like(x)
+        t, at, g = self.tables, self.constrain(x, theta), np.zeros_like(theta)
         block_kernels.gradient(t.blocks, at, stats, g)
         if prior:
             block_priors.log_prior(t.blocks, t.prior, at, g)
-        coordinate_kernels.pull_back(t.coordinates, x, at, g, out)
-        if jacobian:
+        return self.pulled_back(x, at, g, float(jacobian))
+
+    def pulled_back(self, x: Array, theta: Array, g: Array, jacobian: float = 1.0) -> Array:
+        """Gradient in x (D,) from that in theta = theta(x), with so many times the gradient of the log-Jacobian."""
+        out = np.empty_like(x)
+        coordinate_kernels.pull_back(self.tables.coordinates, x, theta, g, out)
+        if jacobian == 1.0:
             return out
         volume = np.empty_like(x)
-        coordinate_kernels.pull_back(t.coordinates, x, at, np.zeros_like(theta), volume)
-        return out - volume
+        coordinate_kernels.pull_back(self.tables.coordinates, x, theta, np.zeros_like(theta), volume)
+        return out - (1.0 - jacobian) * volume
 
     def held(self, theta: Array) -> Self:
         """The program in which what lies on the boundary at theta stays there, and nothing is kept in order.

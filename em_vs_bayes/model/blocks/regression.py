@@ -214,7 +214,7 @@ class RegressionBlock(Block):
         """
         with np.errstate(all="ignore"):
             before, after = (residual_squares(b, stats["cross"]) for b in (old, new))
-            worse = (before >= 0.0) & (before < after * (1.0 - WORSE))
+            worse = before < after * (1.0 - WORSE)
             if not worse.any():
                 return new, sigmas
             return np.where(worse[:, None], old, new), np.where(worse, np.sqrt(before / stats["n"]), sigmas)

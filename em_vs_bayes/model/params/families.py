@@ -18,6 +18,12 @@ from em_vs_bayes.model.params.base import Param, Potentials
 from em_vs_bayes.model.priors import Beta, Dirichlet, Gamma, Prior
 
 
+def _prior(name: str, context: Context, default: Any, shape: Any) -> Any:
+    """The user's prior of this very name, of the default's family or by PyMC's name; else the default."""
+    own = Context(priors={name: context.priors[name]} if name in context.priors else {})
+    return resolve_prior(own, name, (type(default),), default, shape)
+
+
 class _Scalars(Param):
     """Numbers whose log-likelihood has two statistics each."""
 
@@ -40,10 +46,6 @@ class _Scalars(Param):
         flat = None if given is None else np.broadcast_to(np.asarray(given, dtype=float), self.shape).ravel()
         return scalars_per_component(flat, self.count, name, 0.0, high)
 
-    def _prior(self, name: str, context: Context, family: type, default: Any) -> Any:
-        own = Context(priors={name: context.priors[name]} if name in context.priors else {})
-        return resolve_prior(own, name, (family,), default, self.count)
-
 
 @final
 class Probability(_Scalars):
@@ -54,7 +56,7 @@ class Probability(_Scalars):
     """
 
     def block(self, name: str, context: Context) -> tuple[str, Block]:
-        prior = self._prior(name, context, Beta, Beta(1.0, 1.0))
+        prior = _prior(name, context, Beta(1.0, 1.0), self.count)
         return "", ProbabilityBlock(name, prior, name, self._fixed(name, context, 1.0))
 
     def potentials(self, flat: Params) -> Potentials:
@@ -75,7 +77,7 @@ class Rate(_Scalars):
     """
 
     def block(self, name: str, context: Context) -> tuple[str, Block]:
-        prior = self._prior(name, context, Gamma, Gamma(1.0, 1e-3))
+        prior = _prior(name, context, Gamma(1.0, 1e-3), self.count)
         return "", RateBlock(name, prior, name, self._fixed(name, context, np.inf))
 
     def potentials(self, flat: Params) -> Potentials:
@@ -116,8 +118,7 @@ class Simplex(Param):
         return {name: self.axes(name, self.shape)}
 
     def block(self, name: str, context: Context) -> tuple[str, Block]:
-        own = Context(priors={name: context.priors[name]} if name in context.priors else {})
-        prior = resolve_prior(own, name, (Dirichlet,), Dirichlet(1.0), self._table)
+        prior = _prior(name, context, Dirichlet(1.0), self._table)
         if isinstance(prior, Prior):
             raise TypeError(f"priors[{name!r}] must be Dirichlet; got {brief(prior)}.")
         fixed = context.fixed.get(name)
